@@ -1,0 +1,1 @@
+"""Keys, signed notes and ciphers. The only package that imports ``cryptography``."""

@@ -1,0 +1,95 @@
+"""Canonical JSON: the one byte form that is hashed, signed and stored.
+
+``canonical_bytes`` is RFC 8785 (JCS) on the values Remit writes: ASCII keys, integers of at most
+53 bits, no floats. Within those limits orjson's sorted output equals JCS; outside them the value
+is refused, because there two writers could disagree.
+
+``digest_bytes`` is for values of other people's (a tool's schema, call arguments), which may hold
+floats, any key and any integer: the same encoding with keys sorted by UTF-8 and numbers exactly as
+Python writes them. It serves equality between our own runs, never a signature that others check.
+"""
+
+import json
+from typing import Any
+
+import orjson
+
+from remit.core.errors import RemitError
+
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+class CanonicalError(RemitError):
+    """The value has no canonical form that every JSON library agrees on."""
+
+    code = "core.not_canonical"
+
+
+def _check(value: Any, depth: int) -> None:
+    if value is None or value is True or value is False:
+        return
+    kind = type(value)
+    if kind is str:
+        return
+    if kind is int:
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            raise CanonicalError("integer beyond 53 bits")
+        return
+    if depth == 0:
+        raise CanonicalError("nesting too deep")
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                raise CanonicalError(f"key `{key!r}` is not ASCII text")
+            _check(item, depth - 1)
+    elif kind is list or kind is tuple:
+        for item in value:
+            _check(item, depth - 1)
+    else:
+        raise CanonicalError(f"`{kind.__name__}` has no canonical JSON form")
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """RFC 8785 bytes of a value that Remit wrote.
+
+    Raises:
+        CanonicalError: floats, integers beyond 53 bits, keys that are not ASCII, other types.
+    """
+    _check(value, 64)
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise CanonicalError(str(error)) from error
+
+
+def digest_bytes(value: Any) -> bytes:
+    """Deterministic bytes of any parsed JSON value, for comparing by digest.
+
+    Numbers that were parsed as ``Decimal`` keep their exact digits.
+
+    Raises:
+        CanonicalError: a value that is not JSON.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        return json.dumps(
+            value,
+            sort_keys=True,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            default=_number,
+        ).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CanonicalError(str(error)) from error
+
+
+def _number(value: Any) -> dict[str, str]:
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return {"$number": str(value)}
+    raise TypeError(f"`{type(value).__name__}` has no JSON form")

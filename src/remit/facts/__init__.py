@@ -1,0 +1,1 @@
+"""What Cedar cannot compute: typed values derived from arguments and history."""

@@ -1,0 +1,1 @@
+"""The secure runtime: it decides and enforces."""

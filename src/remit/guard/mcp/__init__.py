@@ -1,0 +1,1 @@
+"""The MCP surface: framing, sessions, both protocol eras."""

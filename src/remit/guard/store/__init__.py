@@ -1,0 +1,1 @@
+"""Guard's adapters to disk."""

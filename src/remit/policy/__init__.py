@@ -1,0 +1,1 @@
+"""Cedar policy: bundles, schema, requests, decisions, lint, tests, pins."""

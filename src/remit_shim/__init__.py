@@ -1,0 +1,1 @@
+"""The tiny programs that clients start. Standard library only."""
