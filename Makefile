@@ -1,0 +1,53 @@
+# Everything a developer or CI runs. `make` alone explains itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.PHONY: help setup rig rig-peers demo test test-all lint format bench clean
+
+PYTEST := .venv/bin/python -m pytest
+SUITES := $(wildcard tests/unit tests/integration tests/conformance tests/fault tests/fuzz)
+
+help: ## Show this list
+	@echo "Remit: an agent acts only within its remit."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install Remit and its development tools into .venv
+	@scripts/install.sh project
+
+rig: setup ## Install the real servers and agents that the tests use into .rig
+	@scripts/install.sh py-modern
+	@scripts/install.sh py-sqlite
+	@scripts/install.sh npm
+
+rig-peers: rig
+	@scripts/install.sh py-fastmcp
+	@scripts/install.sh py-mcpproxy
+
+demo: setup ## See real MCP servers under policy: a story of a few minutes
+	@scripts/install.sh py-modern
+	@scripts/install.sh py-sqlite
+	@scripts/install.sh npm
+	@.venv/bin/python -m examples.demo
+
+test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
+	@REMIT_FUZZ=short $(PYTEST) -m "not slow" $(SUITES)
+
+test-all: rig-peers ## Every test, the slow and the long ones too
+	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
+
+lint: setup ## ruff, mypy --strict, and who may import whom
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## Let ruff fix and format
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format --quiet .
+
+bench: rig-peers ## Measure latency, throughput, start-up and memory beside peers
+	@.venv/bin/python -m tests.bench
+
+clean: ## Remove everything that make installed or produced
+	@rm -rf .venv .rig .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist demo-output
+	@find src tests examples spec vectors -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

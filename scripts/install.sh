@@ -1,0 +1,67 @@
+#!/bin/sh
+# Install one environment, once: a stamp holds the digest of everything that decides its content.
+#   install.sh project               .venv                 Remit itself, editable, with its development tools
+#   install.sh py-NAME               .rig/py-NAME          tests/rig/requirements-py-NAME.txt
+#   install.sh npm                   .rig/npm              tests/rig/package.json
+set -eu
+cd "$(dirname "$0")/.."
+what=$1
+
+say() { printf '%s\n' "$*" >&2; }
+
+case $what in
+    project) target=.venv inputs="pyproject.toml scripts/install.sh" ;;
+    py-*) target=.rig/$what inputs="tests/rig/requirements-$what.txt scripts/install.sh" ;;
+    npm) target=.rig/npm inputs="tests/rig/package.json scripts/install.sh" ;;
+    *) say "install.sh: unknown environment: $what"; exit 2 ;;
+esac
+
+stamp=$target/.installed
+# shellcheck disable=SC2086 - a list of paths
+digest=$(cat $inputs | sha256sum | cut -d' ' -f1)-$(pwd | sha256sum | cut -c1-8)
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$digest" ]; then
+    exit 0
+fi
+
+log=$(mktemp)
+started=$(date +%s)
+run() {
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 25 "$log" >&2
+        say ""
+        say "Installing $what failed: $*"
+        say "If this was a download, check that this machine reaches a Python package index and an npm"
+        say "registry (directly, or as pip and npm are configured here) and run make again; what is"
+        say "already installed is kept. Full output: $log"
+        exit 1
+    fi
+}
+
+say "· installing $what into $target"
+case $what in
+    project)
+        python=$(scripts/prerequisites.sh python git)
+        [ -x .venv/bin/python ] || run "$python" -m venv .venv
+        run .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+        run .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+        ;;
+    py-*)
+        python=$(scripts/prerequisites.sh python git)
+        mkdir -p .rig
+        rm -rf "$target"
+        run "$python" -m venv "$target"
+        run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
+        run "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --requirement "tests/rig/requirements-$what.txt"
+        ;;
+    npm)
+        scripts/prerequisites.sh node
+        mkdir -p "$target"
+        cp tests/rig/package.json "$target/package.json"
+        # No install scripts: everything used here runs as it was published.
+        run npm --prefix "$target" install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+        ;;
+esac
+rm -f "$log"
+printf '%s' "$digest" >"$stamp"
+say "  done in $(( $(date +%s) - started )) s"
