@@ -112,7 +112,9 @@ def _frames(era: str) -> Iterator[Frame]:
             ANY,
         )
     yield Frame("id of 500 digits", lambda i, m: text(call(10**500 - 1, m)), ANY)
-    yield Frame("id of 5000 digits", lambda i, m: text(call("ID", m)).replace(b'"ID"', b"9" * 5000), ANY)  # fmt: skip
+    yield Frame(
+        "id of 5000 digits", lambda i, m: text(call("ID", m)).replace(b'"ID"', b"9" * 5000), ANY
+    )
     yield Frame("id a megabyte long", lambda i, m: text(call("x" * (1 << 20), m)), ANY)
     yield Frame("id lone surrogate", swap('"id": ', '"id": "\\ud800", "x": ', "forbidden"), ANY)
 
@@ -143,9 +145,7 @@ def _frames(era: str) -> Iterator[Frame]:
         ("comment", b" // x"),
     ]:
         yield Frame(f"trailing {label}", lambda i, m, t=tail: text(call(i, m, "echo")) + t, ANY)
-    yield Frame(
-        "byte order mark", lambda i, m: b"\xef\xbb\xbf" + text(call(i, m)), ANY, bites=True
-    )
+    yield Frame("byte order mark", lambda i, m: b"\xef\xbb\xbf" + text(call(i, m)), ANY, bites=True)
     yield Frame("utf-16", lambda i, m: text(call(i, m)).decode().encode("utf-16-le"), ANY)
     yield Frame("utf-16 with mark", lambda i, m: text(call(i, m)).decode().encode("utf-16"), ANY)
     yield Frame("utf-32", lambda i, m: text(call(i, m)).decode().encode("utf-32-be"), ANY)
@@ -195,7 +195,7 @@ def _frames(era: str) -> Iterator[Frame]:
         ),
         ("deep", '"message": "MARK"', '"message": {"a": [{"b": 1, "b": 2}]}, "mark": "MARK"'),
     ]:
-        runs = label not in {"name reversed"}
+        runs = label != "name reversed"
         yield Frame(f"duplicate {label}", swap(old, new, "forbidden"), ANY, bites=runs)
 
     # Keys in another case, which some JSON libraries take for the same
@@ -233,11 +233,15 @@ def _frames(era: str) -> Iterator[Frame]:
         )
     yield Frame("key Id", edit(lambda f, m: f.update(Id=7)), ANY)
     yield Frame("key JSONRPC", edit(lambda f, m: f.update(JSONRPC="1.0")), ANY)
-    yield Frame("argument Message", edit(lambda f, m: f["params"]["arguments"].update(Message="other")), ANY)  # fmt: skip
+    yield Frame(
+        "argument Message", edit(lambda f, m: f["params"]["arguments"].update(Message="other")), ANY
+    )
     yield Frame("unknown member", edit(lambda f, m: f.update(extra=1)), ANY)
     yield Frame("unknown params member", edit(lambda f, m: f["params"].update(extra=1)), ANY)
     yield Frame("call and answer in one", edit(lambda f, m: f.update(result={})), ANY)
-    yield Frame("call and error in one", edit(lambda f, m: f.update(error={"code": 1, "message": "x"})), ANY)  # fmt: skip
+    yield Frame(
+        "call and error in one", edit(lambda f, m: f.update(error={"code": 1, "message": "x"})), ANY
+    )
 
     # Text that is not text
     for label, data in [
@@ -274,7 +278,15 @@ def _frames(era: str) -> Iterator[Frame]:
         )
 
     # Numbers
-    for literal in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 5000, "1" + "0" * 400 + ".5"):  # fmt: skip
+    for literal in (
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-1e400",
+        "9" * 5000,
+        "1" + "0" * 400 + ".5",
+    ):
         short = literal if len(literal) < 12 else f"{literal[:5]}… ({len(literal)})"
         yield Frame(
             f"number {short}", swap('"message": "MARK"', f'"message": {literal}, "m": "MARK"'), ANY
@@ -324,9 +336,7 @@ def _frames(era: str) -> Iterator[Frame]:
             "forbidde\u0578",
             "forb\u00eddden",
         }
-        yield Frame(
-            f"name {name!a}", lambda i, m, n=name: text(call(i, m, n)), OWN, bites=eats
-        )
+        yield Frame(f"name {name!a}", lambda i, m, n=name: text(call(i, m, n)), OWN, bites=eats)
     for name in (
         "rec/forbidden",
         "rec__forbidden",
@@ -343,9 +353,7 @@ def _frames(era: str) -> Iterator[Frame]:
         "*",
         "echo\u202eneddibrof",
     ):
-        yield Frame(
-            f"name {name[:24]!a}", lambda i, m, n=name: text(call(i, m, n)), OWN
-        )
+        yield Frame(f"name {name[:24]!a}", lambda i, m, n=name: text(call(i, m, n)), OWN)
     for value in (7, None, ["forbidden"], {"name": "forbidden"}, True, 1.5):
         yield Frame(f"name is {value!a}", lambda i, m, v=value: text(call(i, m, v)), OWN)
     yield Frame("no name", edit(lambda f, m: f["params"].pop("name") and None), OWN)
@@ -392,27 +400,34 @@ def _frames(era: str) -> Iterator[Frame]:
     )
     yield Frame(
         "nesting in _meta",
-        edit(lambda f, m: f["params"].update(_meta={**(meta or {}), "example.com/x": _nested(900)})),
+        edit(
+            lambda f, m: f["params"].update(_meta={**(meta or {}), "example.com/x": _nested(900)})
+        ),
         ANY,
     )
     yield Frame("larger than the limit", swap("MARK", "MARK" + "x" * (5 << 20)), ANY)
     yield Frame("much larger than the limit", swap("MARK", "MARK" + "x" * (40 << 20)), ANY)
     yield Frame(
         "larger than the limit, id at the end",
-        lambda i, m: b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"forbidden","arguments":{"message":"'
-        + m.encode()
-        + b"x" * (5 << 20)
-        + f'"}}}},"id":{i}}}'.encode(),
+        lambda i, m: (
+            b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"forbidden","arguments":{"message":"'
+            + m.encode()
+            + b"x" * (5 << 20)
+            + f'"}}}},"id":{i}}}'.encode()
+        ),
         ANY,
     )
     yield Frame(
         "a million keys",
-        swap('"message": "MARK"', '"message": "MARK"' + "".join(f',"k{n}":0' for n in range(200_000))),
+        swap(
+            '"message": "MARK"', '"message": "MARK"' + "".join(f',"k{n}":0' for n in range(200_000))
+        ),
         ANY,
     )
 
     # The envelope
     for label, value in [("missing", None), ("1.0", "1.0"), ("number", 2.0), ("space", "2.0 ")]:
+
         def version(f: dict[str, Any], m: str, v: Any = value) -> None:
             f["params"]["name"] = "forbidden"
             del f["jsonrpc"]
@@ -443,7 +458,9 @@ def _frames(era: str) -> Iterator[Frame]:
             OWN,
         )
     for value in (None, 5, ["tools/call"], {"a": 1}):
-        yield Frame(f"method is {value!a}", lambda i, m, v=value: text({**call(i, m), "method": v}), ANY)  # fmt: skip
+        yield Frame(
+            f"method is {value!a}", lambda i, m, v=value: text({**call(i, m), "method": v}), ANY
+        )
     yield Frame(
         "escaped slash in the method",
         swap('"tools/call"', '"tools\\/call"', "forbidden"),
@@ -467,16 +484,42 @@ def _frames(era: str) -> Iterator[Frame]:
         OWN,
     )
     if modern:
-        yield Frame("legacy call on a modern connection", edit(lambda f, m: f["params"].pop("_meta") and None), OWN)  # fmt: skip
+        yield Frame(
+            "legacy call on a modern connection",
+            edit(lambda f, m: f["params"].pop("_meta") and None),
+            OWN,
+        )
         yield Frame(
             "initialize on a modern connection",
-            lambda i, m: text({"jsonrpc": "2.0", "id": i, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": m, "version": "1"}}}),  # fmt: skip
+            lambda i, m: text(
+                {
+                    "jsonrpc": "2.0",
+                    "id": i,
+                    "method": "initialize",
+                    "params": {
+                        "protocolVersion": "2025-11-25",
+                        "capabilities": {},
+                        "clientInfo": {"name": m, "version": "1"},
+                    },
+                }
+            ),
             OWN,
         )
         key = "io.modelcontextprotocol/protocolVersion"
-        yield Frame("future version", edit(lambda f, m: f["params"].update(_meta={**(meta or {}), key: "2099-01-01"})), OWN)  # fmt: skip
-        yield Frame("no capabilities", edit(lambda f, m: f["params"].update(_meta={key: MODERN})), OWN)  # fmt: skip
-        yield Frame("duplicate version", swap(f'"{key}"', f'"{key}": "2025-11-25", "{key}"', "forbidden"), ANY, bites=True)  # fmt: skip
+        yield Frame(
+            "future version",
+            edit(lambda f, m: f["params"].update(_meta={**(meta or {}), key: "2099-01-01"})),
+            OWN,
+        )
+        yield Frame(
+            "no capabilities", edit(lambda f, m: f["params"].update(_meta={key: MODERN})), OWN
+        )
+        yield Frame(
+            "duplicate version",
+            swap(f'"{key}"', f'"{key}": "2025-11-25", "{key}"', "forbidden"),
+            ANY,
+            bites=True,
+        )
     else:
         yield Frame(
             "modern call on a legacy connection",
@@ -486,11 +529,27 @@ def _frames(era: str) -> Iterator[Frame]:
         )
         yield Frame(
             "initialize again",
-            lambda i, m: text({"jsonrpc": "2.0", "id": i, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": m, "version": "1"}}}),  # fmt: skip
+            lambda i, m: text(
+                {
+                    "jsonrpc": "2.0",
+                    "id": i,
+                    "method": "initialize",
+                    "params": {
+                        "protocolVersion": "2025-11-25",
+                        "capabilities": {},
+                        "clientInfo": {"name": m, "version": "1"},
+                    },
+                }
+            ),
             OWN,
         )
     yield Frame("_meta is a list", edit(lambda f, m: f["params"].update(_meta=["x"])), OWN)
-    yield Frame("task", edit(lambda f, m: f["params"].update(name="forbidden", task={"ttl": 1})), OWN, bites=True)  # fmt: skip
+    yield Frame(
+        "task",
+        edit(lambda f, m: f["params"].update(name="forbidden", task={"ttl": 1})),
+        OWN,
+        bites=True,
+    )
     yield Frame(
         "a response nobody asked for",
         lambda i, m: text({"jsonrpc": "2.0", "id": i, "result": {"mark": m}}),
@@ -508,12 +567,20 @@ def _frames(era: str) -> Iterator[Frame]:
     )
     yield Frame(
         "server notification from the client",
-        lambda i, m: text({"jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {"x": m}}),  # fmt: skip
+        lambda i, m: text(
+            {"jsonrpc": "2.0", "method": "notifications/tools/list_changed", "params": {"x": m}}
+        ),
         QUIET,
     )
     yield Frame(
         "cancel with a tool call inside",
-        lambda i, m: text({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "name": "forbidden", "arguments": {"message": m}}}),  # fmt: skip
+        lambda i, m: text(
+            {
+                "jsonrpc": "2.0",
+                "method": "notifications/cancelled",
+                "params": {"requestId": 1, "name": "forbidden", "arguments": {"message": m}},
+            }
+        ),
         QUIET,
     )
 

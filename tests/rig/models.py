@@ -38,7 +38,7 @@ class _Model:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *_args: Any) -> None:
                 """Stay quiet."""
 
             def do_HEAD(self) -> None:

@@ -17,11 +17,11 @@ DEADLINE_S = 15.0
 _STDERR_KEPT = 256 * 1024
 
 
-class Silence(AssertionError):
+class SilenceError(AssertionError):
     """Nothing came within the deadline: what a client sees as a hang."""
 
 
-class Ended(AssertionError):
+class EndedError(AssertionError):
     """The program closed its output."""
 
 
@@ -105,7 +105,7 @@ class Wire:
         self.write(json.dumps(message).encode() + b"\n")
 
     def next_frame(self, deadline_s: float = DEADLINE_S) -> Any:
-        """Return the next frame, claimed by nobody. Raises Silence or Ended."""
+        """Return the next frame, claimed by nobody. Raises SilenceError or EndedError."""
         if self._unclaimed:
             return self._unclaimed.pop(0)
         return self._pull(time.monotonic() + deadline_s)
@@ -115,10 +115,10 @@ class Wire:
             try:
                 line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
-                raise Silence(f"no frame in time; stderr: {self.stderr[-2000:]}") from None
+                raise SilenceError(f"no frame in time; stderr: {self.stderr[-2000:]}") from None
             if line is None:
                 self._lines.put(None)
-                raise Ended(f"the program ended; stderr: {self.stderr[-2000:]}")
+                raise EndedError(f"the program ended; stderr: {self.stderr[-2000:]}")
             try:
                 frame = json.loads(line)
             except ValueError:
@@ -165,6 +165,18 @@ class Wire:
         request_id = self.fresh_id()
         self.send(call_frame(method, params, request_id, modern=modern))
         return self.response(request_id, deadline_s)
+
+    def drain(self) -> None:
+        """Forget what came and nobody asked for."""
+        self._unclaimed.clear()
+        while True:
+            try:
+                line = self._lines.get_nowait()
+            except queue.Empty:
+                return
+            if line is None:
+                self._lines.put(None)
+                return
 
     def fresh_id(self) -> int:
         """Return an id that this driver has not used."""

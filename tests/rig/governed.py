@@ -1,0 +1,207 @@
+"""One server under Guard, as the tests see it: the wire, the server's own log, the audit log."""
+
+import json
+import shutil
+import struct
+import subprocess
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.rig.programs import ROOT
+from tests.rig.wire import MODERN, Wire
+
+REMIT = str(ROOT / ".venv" / "bin" / "remit")
+BUNDLES = Path(__file__).with_name("bundles")
+RECORDER = ROOT / "tests" / "conformance" / "servers" / "recorder.py"
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+
+
+def remit(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    return subprocess.run(
+        [REMIT, *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def exec_command(
+    server: str, command: Sequence[str], bundle: Path, state: Path, *options: str
+) -> list[str]:
+    """Return the command that governs `command` as the server `server`."""
+    config = state.parent / f"{state.name}.remit.toml"
+    if not config.exists():
+        state.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(
+            f"[servers.{server}]\n"
+            f"command = {json.dumps(command[0])}\n"
+            f"args = {json.dumps(list(command[1:]))}\n"
+        )
+    return [
+        REMIT, "mcp", "exec", "--config", str(config), "--bundle", str(bundle),
+        "--state", str(state), *options, server,
+    ]  # fmt: skip
+
+
+def copy_bundle(name: str, directory: Path, **replace: str) -> Path:
+    """Copy a bundle of the rig, with `@KEY@` in its files replaced."""
+    target = directory / "bundle"
+    shutil.copytree(BUNDLES / name, target)
+    for file in target.rglob("*"):
+        if file.is_file():
+            text = file.read_text()
+            for key, value in replace.items():
+                text = text.replace(f"@{key}@", value)
+            file.write_text(text)
+    return target
+
+
+def records(state: Path) -> list[dict[str, Any]]:
+    """Read all records of the log under `state`, by the published layout and not with our code.
+
+    A segment is a run of frames `u32 length | u32 crc32(length, bytes) | bytes`, big endian.
+    """
+    found: list[dict[str, Any]] = []
+    for segment in sorted(state.rglob("seg/*.seg")):
+        data = segment.read_bytes()
+        offset = 0
+        while len(data) - offset >= 8:
+            length, check = struct.unpack_from(">II", data, offset)
+            entry = data[offset + 8 : offset + 8 + length]
+            if (
+                len(entry) < length
+                or zlib.crc32(entry, zlib.crc32(data[offset : offset + 4])) != check
+            ):
+                break
+            found.append(json.loads(entry))
+            offset += 8 + length
+    return found
+
+
+class Governed:
+    """The recorder behind Guard."""
+
+    def __init__(
+        self,
+        directory: Path,
+        era: str,
+        *,
+        server_options: Sequence[str] = ("--lenient",),
+        options: Sequence[str] = (),
+        capabilities: Mapping[str, Any] | None = None,
+        bundle: Path | None = None,
+        opened: bool = True,
+    ) -> None:
+        self.directory = directory
+        self.era = era
+        self.modern = era == MODERN
+        self.server_log = directory / "server.log"
+        self.state = directory / "state"
+        if bundle is None:
+            bundle = directory / "bundle"
+            if not bundle.exists():
+                copy_bundle("recorder", directory, WORKSPACE=str(directory))
+        self.bundle = bundle
+        server = [PYTHON, "-I", "-S", str(RECORDER), "--log", str(self.server_log), *server_options]
+        self.command = exec_command("rec", server, bundle, self.state, *options)
+        self.wire = Wire(self.command, cwd=directory)
+        self._marks = 0
+        if opened:
+            self.opening = self.wire.open(era, capabilities)
+
+    def mark(self) -> str:
+        """Return a text that occurs nowhere else."""
+        self._marks += 1
+        return f"MARK-{self._marks:05d}-{time.monotonic_ns()}"
+
+    def request(self, method: str, params: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """Send one request in this era and return its response."""
+        return self.wire.request(method, params or {}, modern=self.modern, **options)
+
+    def call(self, name: str, deadline_s: float = 15.0, **arguments: Any) -> Any:
+        """Call a tool and return the response."""
+        params = {"name": name, "arguments": arguments}
+        return self.request("tools/call", params, deadline_s=deadline_s)
+
+    def tools(self) -> dict[str, dict[str, Any]]:
+        """Return the tools the client sees."""
+        response = self.request("tools/list")
+        assert "result" in response, response
+        return {tool["name"]: tool for tool in response["result"]["tools"]}
+
+    def server_entries(self) -> list[dict[str, Any]]:
+        """Return everything the server wrote down."""
+        if not self.server_log.exists():
+            return []
+        return [json.loads(line) for line in self.server_log.read_text().splitlines()]
+
+    def ran(self, mark: str) -> list[dict[str, Any]]:
+        """Return the tool calls the server executed whose arguments hold `mark`."""
+        return [
+            entry
+            for entry in self.server_entries()
+            if "ran" in entry and mark in json.dumps(entry["arguments"])
+        ]
+
+    def reached(self, mark: str) -> bool:
+        """Whether `mark` reached the server in any frame."""
+        return mark in self.server_log.read_text()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of the audit log."""
+        return records(self.state)
+
+    def wait_records(self, more_than: int, deadline_s: float = 5.0) -> list[dict[str, Any]]:
+        """Return the records once there are more than so many."""
+        until = time.monotonic() + deadline_s
+        while len(found := self.records()) <= more_than:
+            assert time.monotonic() < until, f"still {len(found)} records: {found[-1:]}"
+            time.sleep(0.01)
+        return found
+
+    def still_works(self, deadline_s: float = 15.0) -> None:
+        """Assert that a permitted call goes through."""
+        mark = self.mark()
+        response = self.call("echo", deadline_s, message=mark)
+        assert "result" in response, response
+        assert not response["result"].get("isError"), response
+        assert mark in response["result"]["content"][0]["text"]
+        assert len(self.ran(mark)) == 1
+
+    def close(self) -> int:
+        """End the session and return Guard's exit code."""
+        return self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def refused(response: Mapping[str, Any]) -> bool:
+    """Whether a response refuses: a protocol error, or a tool result that is an error."""
+    if "error" in response:
+        return True
+    result = response.get("result")
+    return isinstance(result, dict) and result.get("isError") is True
+
+
+def said(response: Mapping[str, Any]) -> str:
+    """Return the text that the client would show."""
+    if "error" in response:
+        return str(response["error"].get("message"))
+    return "\n".join(part.get("text", "") for part in response["result"].get("content", []))
