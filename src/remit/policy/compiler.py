@@ -1,0 +1,291 @@
+"""Bundle + pinned tools → actions and the policies that judge them.
+
+A tool whose schema has no Cedar form is denied and reported, and does not spoil the others. A
+policy for a server nobody pinned sleeps: it could not apply, because that server's tools have no
+action. A policy for an unknown tool of a pinned server is a typing error and does not compile.
+"""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from remit.core.event import ToolClass
+from remit.core.text import printable
+from remit.facts import registry
+from remit.policy import engine, schema, tables
+from remit.policy.arguments import Validator
+from remit.policy.bundle import Bundle
+from remit.policy.engine import pst
+from remit.policy.errors import BundleError, EngineError, Problem
+from remit.policy.pins import PinnedServer, PinnedTool
+from remit.policy.schema import Action
+from remit.policy.shapes import Record, ShapeError, derive
+from remit.policy.slices import scope_actions
+from remit.policy.source import Source
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """What :class:`~remit.policy.policy.Policy` runs on.
+
+    Attributes:
+        actions: every action that can be judged.
+        sources: the policies, those that can never apply left out.
+        schemas: action → raw input schema of its tool.
+        refused: action → why its tool has no policy form.
+        warnings: what people should know.
+    """
+
+    actions: Mapping[str, Action]
+    sources: tuple[Source, ...]
+    schemas: Mapping[str, Any]
+    refused: Mapping[str, str]
+    warnings: tuple[Problem, ...]
+
+
+def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled:
+    """Build the schema, then type-check every policy against it.
+
+    Raises:
+        BundleError: a policy does not fit.
+    """
+    problems: list[Problem] = []
+    actions = {
+        name: Action(name, group, shape, _facts(bundle, name, problems))
+        for name, (group, shape) in schema.FIXED.items()
+    }
+    schemas: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    taken = set(schema.ENTITY_TYPES)
+    for server in sorted(pins):
+        for tool in pins[server].tools:
+            name = f"{server}/{tool.name}"
+            try:
+                action = _action(bundle, server, tool, problems)
+                own = {enum.name for enum in schema.enums(action.input)}
+                if own & taken:
+                    raise ShapeError("its enum types have the same name as others")
+            except (ShapeError, EngineError) as error:
+                refused[name] = error.message
+                problems.append(
+                    Problem(
+                        code="policy.tool_schema",
+                        severity="warning",
+                        message=f"tool `{printable(name, 200)}` is denied: {error.message}",
+                    )
+                )
+                continue
+            taken |= own
+            actions[name] = action
+            schemas[name] = tool.definition.get("inputSchema")
+    _unused(bundle, actions, pins, problems)
+    sources = _awake(bundle, actions, refused, pins, problems)
+    _validate(sources, actions, problems)
+    if any(problem.severity == "error" for problem in problems):
+        raise BundleError((*bundle.warnings, *problems))
+    return Compiled(actions, tuple(sources), schemas, refused, tuple(problems))
+
+
+def _facts(bundle: Bundle, action: str, problems: list[Problem]) -> dict[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = {}
+    for spec in bundle.fact_specs:
+        if spec.applies(action):
+            if spec.name in found:
+                problems.append(
+                    Problem(
+                        file="facts.toml",
+                        code="policy.duplicate_fact",
+                        message=f"fact `{spec.name}` is declared twice for `{printable(action)}`",
+                    )
+                )
+            found[spec.name] = registry.extractor(spec.extractor).shape
+    return found
+
+
+def _action(bundle: Bundle, server: str, tool: PinnedTool, problems: list[Problem]) -> Action:
+    name = f"{server}/{tool.name}"
+    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    kind = tables.tool_class(bundle.tool_classes, name)
+    action = Action(
+        id=name,
+        group=f"tool.{kind}",
+        input=derive(label, tool.definition.get("inputSchema")),
+        facts=_facts(bundle, name, problems),
+        tool_class=kind,
+        server=server,
+        tool=tool.name,
+        digest=tool.digest,
+    )
+    # Alone, so that a shape Cedar refuses costs this tool and not every tool.
+    engine.schema(schema.document([action]))
+    Validator(tool.definition.get("inputSchema") or {})
+    return action
+
+
+def _unused(
+    bundle: Bundle,
+    actions: Mapping[str, Action],
+    pins: Mapping[str, PinnedServer],
+    problems: list[Problem],
+) -> None:
+    """A fact or class that names a tool nobody has: most likely a typing error."""
+    if not pins:
+        return
+    for spec in bundle.fact_specs:
+        if not any(spec.applies(name) for name in actions):
+            problems.append(
+                Problem(
+                    file="facts.toml",
+                    code="policy.unused_fact",
+                    severity="warning",
+                    message=f"fact `{spec.name}` belongs to no pinned tool",
+                )
+            )
+        for name, action in actions.items():
+            if action.tool_class is None or not spec.applies(name) or action.input.open:
+                continue
+            for argument in spec.arguments:
+                if not argument.startswith("$") and argument not in action.input.fields:
+                    problems.append(
+                        Problem(
+                            file="facts.toml",
+                            code="policy.unknown_argument",
+                            severity="warning",
+                            message=f"fact `{spec.name}`: `{printable(name, 200)}` has no argument "
+                            f"`{printable(argument, 80)}`",
+                            hint=tables.meant(argument, action.input.fields),
+                        )
+                    )
+    for pattern in bundle.tool_classes:
+        server = pattern.partition("/")[0]
+        if "*" not in pattern and server in pins and pattern not in actions:
+            problems.append(
+                Problem(
+                    file="tools.toml",
+                    code="policy.unknown_tool",
+                    severity="warning",
+                    message=f"`{printable(pattern, 200)}` is no pinned tool",
+                    hint=tables.meant(pattern, [a for a in actions if "/" in a]),
+                )
+            )
+
+
+def _awake(
+    bundle: Bundle,
+    actions: Mapping[str, Action],
+    refused: Mapping[str, str],
+    pins: Mapping[str, PinnedServer],
+    problems: list[Problem],
+) -> list[Source]:
+    out: list[Source] = []
+    for source in bundle.policies:
+        names = scope_actions(source.node)
+        if names is None:
+            out.append(source)
+            continue
+        asleep = [
+            name
+            for name in names
+            if name not in actions
+            and name not in schema.GROUPS
+            and (name in refused or ("/" in name and name.partition("/")[0] not in pins))
+        ]
+        if not asleep:
+            out.append(source)
+            continue
+        problems.append(
+            Problem(
+                file=source.file,
+                line=source.line,
+                column=source.column,
+                policy=source.id,
+                severity="warning",
+                code="policy.asleep",
+                message=f"`{printable(asleep[0], 200)}` is not pinned or has no policy form",
+                hint="pin the server with `remit policy pin`",
+            )
+        )
+        kept = tuple(
+            entity
+            for entity in getattr(source.node.action, "entities", ())
+            if entity.id not in asleep
+        )
+        if kept:
+            node = dataclasses.replace(source.node, action=pst.ActionIn(entities=kept))
+            text = str(engine.policy_set({source.id: node}))
+            out.append(msgspec.structs.replace(source, node=node, text=text))
+    return out
+
+
+def _validate(
+    sources: Iterable[Source], actions: Mapping[str, Action], problems: list[Problem]
+) -> None:
+    """Cedar's strict validation, one policy at a time because its messages carry no place."""
+    # One nameless tool of each class, so that a rule on a class is valid before such a tool exists.
+    nameless = [Action(f"?{kind}", f"tool.{kind}", Record({})) for kind in ToolClass]
+    try:
+        whole = engine.schema(schema.document((*actions.values(), *nameless)))
+    except EngineError as error:
+        problems.append(Problem(code="policy.schema", message=printable(error.message, 400)))
+        return
+    sources = list(sources)
+    if not engine.validate("\n".join(source.text for source in sources), whole):
+        return
+    for source in sources:
+        for text in engine.validate(source.text, whole):
+            message, hint = describe(text, source, actions)
+            problems.append(
+                Problem(
+                    file=source.file,
+                    line=source.line,
+                    column=source.column,
+                    policy=source.id,
+                    code="policy.invalid",
+                    message=message,
+                    hint=hint,
+                )
+            )
+
+
+def describe(text: str, source: Source, actions: Mapping[str, Action]) -> tuple[str, str]:
+    """Cedar's message without its own id for the policy, and what was probably meant."""
+    message = re.sub(r"^for policy `policy\d+`, ", "", text)
+    hint = ""
+    unknown = re.search(r'unrecognized action `Remit::Action::"((?:[^"\\]|\\.)*)"`', message)
+    missing = re.search(r"attribute `([^`]+)` in context for .* not found", message)
+    if unknown:
+        hint = tables.meant(unknown[1], [*actions, *schema.GROUPS])
+    elif missing:
+        known = _context_names(source.node, actions)
+        close = difflib.get_close_matches(missing[1], known, n=1)
+        hint = f"did you mean `context.{close[0]}`?" if close else ""
+    elif "not compatible" in message or "unexpected type" in message:
+        kinds = sorted(
+            {
+                enum.name
+                for action in actions.values()
+                for enum in schema.enums(action.input)
+                if enum.name in message
+            }
+        )
+        if kinds:
+            hint = f'an enumerated argument compares with Remit::{kinds[0]}::"value"'
+    return printable(message, 600), hint
+
+
+def _context_names(node: pst.Template, actions: Mapping[str, Action]) -> list[str]:
+    names = scope_actions(node)
+    out: set[str] = set()
+    for action in actions.values():
+        if names is None or action.id in names or action.ancestors() & set(names):
+            out.update(schema.ENGINE)
+            out.update(f"input.{name}" for name in action.input.fields)
+            for fact, parts in action.facts.items():
+                out.update((fact, *(f"{fact}.{part}" for part in parts)))
+    return sorted(out)
+
+
+__all__ = ["Compiled", "compile_bundle", "describe"]

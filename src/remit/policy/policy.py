@@ -1,0 +1,302 @@
+"""The judge: a compiled bundle that answers events.
+
+Rules, each with a test in ``tests/conformance/test_cedar_invariants.py``:
+
+1. Nothing compiles unless the engine's self-test passes and every policy validates against the
+   pinned tools.
+2. Only actions of the schema are judged; a tool that is not pinned has none.
+3. Arguments are exact or the answer is deny (:mod:`remit.policy.request`).
+4. A fact that failed, and that some policy reads, denies.
+5. Any error of Cedar, and any exception at all, denies.
+6. ``require`` is answered only if fulfilling every obligation would make Cedar allow.
+7. An expired bundle denies everything.
+
+Not checked here: who the agent is, and whether the live tool equals its pin. The Guard does.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import msgspec
+import orjson
+
+from remit.core.canonical import canonical_bytes
+from remit.core.decision import Decision, Effect
+from remit.core.digest import Digest, sha256
+from remit.core.event import Event, Kind, ToolClass
+from remit.facts.base import Fact
+from remit.facts.registry import FactSpec
+from remit.policy import compiler, engine, obligations, request, tables
+from remit.policy.arguments import Validator
+from remit.policy.bundle import Bundle
+from remit.policy.compiler import Compiled
+from remit.policy.errors import BadArgument, EngineError, Problem
+from remit.policy.explain import Explanation, Match
+from remit.policy.pins import PinnedServer
+from remit.policy.reads import reads as reads_of
+from remit.policy.reads import union
+from remit.policy.schema import Action
+from remit.policy.slices import Slice, Slicer
+
+MAX_MEMO = 4096
+MAX_MEMO_CONTEXT = 4096
+_SESSION: Mapping[str, Any] = {"labels": [], "calls": 0, "tools": []}
+
+
+class Signals(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine knows besides the event; nothing of it comes from an agent.
+
+    Attributes:
+        now_us: wall time in microseconds.
+        facts: fact name → fact, for the specs of :class:`Needs`.
+        session: ``labels``, ``calls``, ``tools`` of the connection.
+        over_limit: names of limits this event would exceed.
+        fulfilled: ids of policies whose obligation was met for exactly this event.
+    """
+
+    now_us: int
+    facts: Mapping[str, Fact] = {}
+    session: Mapping[str, Any] = msgspec.field(default_factory=lambda: {**_SESSION})
+    over_limit: frozenset[str] = frozenset()
+    fulfilled: frozenset[str] = frozenset()
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision on an action reads, so that nothing else is computed."""
+
+    facts: tuple[FactSpec, ...] = ()
+    session: bool = False
+    limits: bool = False
+    now: bool = False
+
+
+class Policy:
+    """A bundle compiled for a set of pinned servers.
+
+    Attributes:
+        bundle: what it was compiled from.
+        digest: over the bundle and the pins; it goes into every decision.
+        warnings: problems that did not keep it from compiling.
+    """
+
+    def __init__(self, bundle: Bundle, compiled: Compiled, digest: Digest) -> None:
+        self.bundle = bundle
+        self.digest = digest
+        self.warnings: tuple[Problem, ...] = (*bundle.warnings, *compiled.warnings)
+        self._compiled = compiled
+        self._slicer = Slicer(compiled.sources, compiled.actions, bundle.entities)
+        self._needs: dict[str, Needs] = {}
+        self._validators: dict[str, Validator] = {}
+        self._memo: dict[tuple[str, str, str, str, str], engine.Answer] = {}
+        self._visible: dict[tuple[str, str, str, str], bool] = {}
+        self.memo_size = MAX_MEMO
+
+    @classmethod
+    def compile(cls, bundle: Bundle, servers: Iterable[PinnedServer] = ()) -> Self:
+        """Check every policy against the tools it will judge.
+
+        Args:
+            bundle: a loaded bundle.
+            servers: pins by the state directory; those of the bundle's own lock win.
+
+        Raises:
+            BundleError: a policy does not validate.
+            EngineError: the engine fails its self-test.
+        """
+        engine.self_test()
+        pins = {server.id: server for server in servers}
+        if bundle.lock is not None:
+            pins.update(bundle.lock.servers)
+        compiled = compiler.compile_bundle(bundle, pins)
+        identity: list[Any] = [
+            [
+                server.id,
+                server.instructions_digest,
+                [[sha256(tool.name.encode()), tool.digest] for tool in server.tools],
+            ]
+            for _, server in sorted(pins.items())
+        ]
+        return cls(bundle, compiled, sha256(canonical_bytes([bundle.digest, identity])))
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Every action that can be judged, by id."""
+        return self._compiled.actions
+
+    def tool_class(self, server: str, tool: str) -> ToolClass:
+        """Class of a tool; destructive unless ``tools.toml`` says otherwise."""
+        return tables.tool_class(self.bundle.tool_classes, f"{server}/{tool}")
+
+    def needs(self, action: str) -> Needs:
+        """What deciding on ``action`` reads; nothing for an unknown action."""
+        known = self._needs.get(action)
+        if known is None:
+            declared = self.actions.get(action)
+            if declared is None:
+                return Needs()
+            read = union(reads_of(s.node) for s in self._slicer.of_action(declared))
+            known = self._needs[action] = Needs(
+                facts=tuple(
+                    spec
+                    for spec in self.bundle.fact_specs
+                    if spec.applies(action) and read.has(spec.name)
+                ),
+                session=read.has("session"),
+                limits=read.has("over_limit"),
+                now=read.has("now"),
+            )
+        return known
+
+    def decide(self, event: Event, signals: Signals) -> Decision:
+        """Judge an event. Never raises; what cannot be judged is denied."""
+        return self.explain(event, signals).decision
+
+    def explain(self, event: Event, signals: Signals) -> Explanation:
+        """Judge an event and show the working: for people, it holds values of the request."""
+        try:
+            return self._judge(event, signals)
+        except BadArgument as error:
+            return self._failed("bad_argument", error.message)
+        except EngineError as error:
+            return self._failed("engine_error", "policy could not be evaluated", error.message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is deny
+            return self._failed("engine_error", "policy could not be evaluated", repr(error))
+
+    def visible(self, *, agent: str, user: str, server: str, tool: str) -> bool:
+        """Whether a tool could ever be allowed, for ``tools/list``; doubt hides it."""
+        key = (agent, user, server, tool)
+        known = self._visible.get(key)
+        if known is None:
+            try:
+                action = self.actions[f"{server}/{tool}"]
+                known = self._slicer.get(action, agent, server).possible(user)
+            except (EngineError, KeyError):
+                known = False
+            if len(self._visible) >= MAX_MEMO:
+                self._visible.clear()
+            self._visible[key] = known
+        return known
+
+    def _failed(self, code: str, detail: str, internal: str = "") -> Explanation:
+        decision = Decision(error=code, detail=detail, policy_digest=self.digest)
+        return Explanation(decision=decision, internal=internal)
+
+    def _judge(self, event: Event, signals: Signals) -> Explanation:
+        expires = self.bundle.expires_us
+        if expires is not None and signals.now_us >= expires:
+            return self._failed("bundle_expired", "the policy bundle has expired")
+        action = self.actions.get(event.action)
+        if action is None:
+            return self._unknown(event)
+        is_tool = event.kind is Kind.TOOL_CALL
+        if (action.tool_class is not None) is not is_tool or (
+            event.action != f"{event.server}/{event.tool}"
+            if is_tool
+            else event.action != event.kind.value
+        ):
+            return self._failed("unknown_action", "the event and its action do not agree")
+        if is_tool and event.schema_digest and event.schema_digest != action.digest:
+            return self._failed("not_pinned", f"tool `{event.action}` is not what was pinned")
+        piece = self._slicer.get(action, event.agent.id, event.server)
+        arguments = event.input if type(event.input) is dict else dict(event.input)
+        fractions = request.check(arguments)
+        given = request.build(action.input, piece.input, arguments)
+        if is_tool:
+            self._validator(action).check(request.exact(arguments) if fractions else arguments)
+        for fact in action.facts:
+            if piece.reads.has(fact):
+                known = signals.facts.get(fact)
+                if known is None or known.problem or known.attributes.get("ok") is not True:
+                    return self._failed("fact_failed", f"fact `{fact}` could not be established")
+        return self._evaluate(piece, event, signals, given)
+
+    def _unknown(self, event: Event) -> Explanation:
+        if event.action in self._compiled.refused:
+            return self._failed("bad_schema", f"tool `{event.action}` has a schema without policy")
+        if event.kind is Kind.TOOL_CALL:
+            return self._failed("not_pinned", "the tool is not pinned")
+        return self._failed("unknown_action", "the action is not known to policy")
+
+    def _evaluate(
+        self, piece: Slice, event: Event, signals: Signals, given: dict[str, Any]
+    ) -> Explanation:
+        context = self._context(piece, event, signals, given)
+        answer = self._ask(piece, event, context)
+        determining = [piece.sources[rule] for rule in answer.reasons]
+        owed = None
+        if not answer.allowed:
+            owed = obligations.as_if(determining, signals.fulfilled, signals.over_limit)
+        if owed is not None:
+            lifted = msgspec.structs.replace(signals, fulfilled=owed[0], over_limit=owed[1])
+            if not self._ask(piece, event, self._context(piece, event, lifted, given)).allowed:
+                owed = None
+        effect = Effect.ALLOW if answer.allowed else Effect.DENY if owed is None else Effect.REQUIRE
+        reasons = [s.node.annotations.get("reason", "") for s in determining]
+        if answer.allowed or answer.reasons:
+            detail = ""
+        else:
+            detail = f"no policy permits `{event.action}`"
+        decision = Decision(
+            effect=effect,
+            rules=answer.reasons,
+            reasons=tuple(reason for reason in reasons if reason),
+            obligations=tuple(map(obligations.obligation, determining)) if owed else (),
+            detail=detail,
+            policy_digest=self.digest,
+        )
+        return Explanation(
+            decision=decision,
+            matches=tuple(Match.of(source) for source in determining),
+            considered=len(piece.sources),
+            context=context,
+            facts=signals.facts,
+        )
+
+    def _context(
+        self, piece: Slice, event: Event, signals: Signals, given: dict[str, Any]
+    ) -> bytes:
+        read = piece.reads
+        context: dict[str, Any] = {}
+        if read.has("input"):
+            context["input"] = given
+        for fact in piece.action.facts:
+            if read.has(fact):
+                context[fact] = {
+                    name: value
+                    for name, value in signals.facts[fact].attributes.items()
+                    if read.part(fact, name)
+                }
+        if read.has("now"):
+            context["now"] = request.time_text(signals.now_us)
+        if read.has("session"):
+            context["session"] = {
+                name: sorted(value) if isinstance(value, (set, frozenset)) else value
+                for name, value in signals.session.items()
+                if read.part("session", name)
+            }
+        if read.has("over_limit"):
+            context["over_limit"] = sorted(signals.over_limit)
+        if read.has("fulfilled"):
+            context["fulfilled"] = sorted(signals.fulfilled)
+        if read.has("user"):
+            context["user"] = engine.uid("User", event.user)
+        return orjson.dumps(context)
+
+    def _ask(self, piece: Slice, event: Event, context: bytes) -> engine.Answer:
+        """Cedar's answer; a pure function of the request, so it is remembered."""
+        if len(context) > MAX_MEMO_CONTEXT or self.memo_size == 0 or piece.reads.has("now"):
+            return piece.evaluate(event.user, context.decode())
+        key = (event.action, event.agent.id, event.user, event.server, context.decode())
+        known = self._memo.get(key)
+        if known is None:
+            known = piece.evaluate(event.user, key[4])
+            if len(self._memo) >= self.memo_size:
+                self._memo.clear()
+            self._memo[key] = known
+        return known
+
+    def _validator(self, action: Action) -> Validator:
+        known = self._validators.get(action.id)
+        if known is None:
+            known = self._validators[action.id] = Validator(self._compiled.schemas[action.id])
+        return known

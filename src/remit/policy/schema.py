@@ -1,0 +1,256 @@
+"""The Cedar schema of a set of actions: ``spec/policy-schema.md`` is the normative text."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from remit.core.event import ToolClass
+from remit.policy.engine import NAMESPACE
+from remit.policy.shapes import Choice, Enum, Opaque, Record, Scalar, SetOf, Shape
+
+SCHEMA_VERSION = 1
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "tool.call": (),
+    "tool.read": ("tool.call",),
+    "tool.write": ("tool.call",),
+    "tool.destructive": ("tool.write",),
+    "content": (),
+    "mcp": (),
+}
+"""Action groups → the groups they are in."""
+
+_STRING = Scalar("String")
+_BOOL = Scalar("Bool")
+
+
+def _fixed(**fields: Shape) -> Record:
+    return Record(fields, frozenset(fields))
+
+
+FIXED: Mapping[str, tuple[str, Record]] = {
+    "tool.result": ("content", _fixed(tool=_STRING, error=_BOOL)),
+    "resource.read": ("content", _fixed(uri=_STRING)),
+    "mcp.prompt": ("content", _fixed(name=_STRING)),
+    "mcp.connect": ("mcp", _fixed()),
+    "mcp.list": ("mcp", _fixed(what=_STRING)),
+    "mcp.subscribe": ("mcp", _fixed(uri=_STRING)),
+    "mcp.complete": ("mcp", _fixed(ref=_STRING)),
+    "mcp.sample": ("mcp", _fixed()),
+    "mcp.elicit": ("mcp", _fixed(mode=_STRING)),
+    "mcp.roots": ("mcp", _fixed()),
+    "mcp.log": ("mcp", _fixed(level=_STRING)),
+    "mcp.task": ("mcp", _fixed(method=_STRING)),
+    # Named by bundles already, asked by no surface yet.
+    "prompt": ("content", _fixed()),
+    "completion": ("content", _fixed()),
+    "handoff": ("", _fixed()),
+    "artifact.load": ("", _fixed()),
+    "artifact.promote": ("", _fixed()),
+    "approval.grant": ("", _fixed()),
+    "egress.connect": ("", _fixed()),
+    "command.run": ("", _fixed()),
+}
+"""Actions that are not tools → their group and the shape of ``context.input``."""
+
+_TEXTS = {"type": "Set", "element": {"type": "EntityOrCommon", "name": "String"}}
+ENGINE: Mapping[str, Mapping[str, Any]] = {
+    "now": {"type": "EntityOrCommon", "name": "datetime"},
+    "session": {
+        "type": "Record",
+        "attributes": {
+            "labels": _TEXTS,
+            "calls": {"type": "EntityOrCommon", "name": "Long"},
+            "tools": _TEXTS,
+        },
+    },
+    "over_limit": _TEXTS,
+    "fulfilled": _TEXTS,
+    "user": {"type": "EntityOrCommon", "name": "User"},
+}
+"""Context attributes that only the engine writes → their Cedar types."""
+
+RESERVED = frozenset({*ENGINE, "input", "content", "approval"})
+"""Names a fact may not take."""
+
+ENTITY_TYPES: Mapping[str, Mapping[str, Any]] = {
+    "Agent": {"memberOfTypes": ["Team"]},
+    "User": {"memberOfTypes": ["Team"]},
+    "Server": {"memberOfTypes": ["ServerGroup"]},
+    "Team": {},
+    "ServerGroup": {},
+    "Model": {},
+    "Artifact": {"memberOfTypes": ["Repository"]},
+    "Repository": {},
+    "Unknown": {},
+}
+
+_FACT_TYPES: Mapping[str, Mapping[str, Any]] = {
+    "Set<String>": _TEXTS,
+    **{name: {"type": "EntityOrCommon", "name": name} for name in ("Bool", "Long", "String")},
+}
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One action and what its requests carry.
+
+    Attributes:
+        id: ``<server>/<tool>`` or a key of :data:`FIXED`.
+        group: the group it is a direct member of; empty if none.
+        input: shape of ``context.input``.
+        facts: fact name → attribute → ``Bool | Long | String | Set<String>``.
+        tool_class: class of the tool; ``None`` if it is not one.
+        server, tool, digest: of the pinned tool; empty if it is not one.
+    """
+
+    id: str
+    group: str
+    input: Record
+    facts: Mapping[str, Mapping[str, str]] = {}
+    tool_class: ToolClass | None = None
+    server: str = ""
+    tool: str = ""
+    digest: str = ""
+
+    def ancestors(self) -> frozenset[str]:
+        """Every group this action is in."""
+        return closure(self.group)
+
+
+def closure(group: str) -> frozenset[str]:
+    """``group`` and every group above it."""
+    found: set[str] = set()
+    waiting = [group] if group else []
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting += GROUPS[name]
+    return frozenset(found)
+
+
+class Reads(msgspec.Struct, frozen=True):
+    """What policies read of the context.
+
+    Attributes:
+        everything: some policy uses ``context`` as a whole.
+        attributes: attribute → names of its parts, or ``None`` if it is used as a whole.
+    """
+
+    everything: bool = False
+    attributes: Mapping[str, frozenset[str] | None] = {}
+
+    def has(self, attribute: str) -> bool:
+        """Whether ``attribute`` must be in the context."""
+        return self.everything or attribute in self.attributes
+
+    def part(self, attribute: str, name: str) -> bool:
+        """Whether ``attribute.name`` must be in the context."""
+        if self.everything:
+            return True
+        if attribute not in self.attributes:
+            return False
+        names = self.attributes[attribute]
+        return names is None or name in names
+
+
+ALL = Reads(everything=True)
+
+
+def cedar_type(shape: Shape) -> dict[str, Any]:
+    """A shape as a type of the Cedar JSON schema."""
+    if isinstance(shape, Scalar):
+        return {"type": "EntityOrCommon", "name": shape.kind}
+    if isinstance(shape, Opaque):
+        return {"type": "Entity", "name": "Unknown"}
+    if isinstance(shape, Enum):
+        return {"type": "Entity", "name": shape.name}
+    if isinstance(shape, SetOf):
+        return {"type": "Set", "element": cedar_type(shape.element)}
+    if isinstance(shape, Choice):
+        return {
+            "type": "Record",
+            "attributes": {
+                f"typeChoice{i}": {**cedar_type(option), "required": False}
+                for i, option in enumerate(shape.options)
+            },
+        }
+    return {
+        "type": "Record",
+        "attributes": {
+            name: {**cedar_type(field), "required": name in shape.required}
+            for name, field in shape.fields.items()
+        },
+    }
+
+
+def enums(shape: Shape) -> Iterable[Enum]:
+    """Every enum type inside a shape."""
+    if isinstance(shape, Enum):
+        yield shape
+    elif isinstance(shape, SetOf):
+        yield from enums(shape.element)
+    elif isinstance(shape, Choice):
+        for option in shape.options:
+            yield from enums(option)
+    elif isinstance(shape, Record):
+        for field in shape.fields.values():
+            yield from enums(field)
+
+
+def pruned_input(action: Action, reads: Reads) -> Record:
+    """The part of ``context.input`` that is read."""
+    shape = action.input
+    kept = {name: field for name, field in shape.fields.items() if reads.part("input", name)}
+    return Record(kept, shape.required & kept.keys(), shape.open)
+
+
+def context(action: Action, reads: Reads = ALL) -> dict[str, Any]:
+    """The context type of an action, pruned to what is read."""
+    attributes: dict[str, Any] = {}
+    if reads.has("input"):
+        attributes["input"] = cedar_type(pruned_input(action, reads))
+    for fact, parts in action.facts.items():
+        if reads.has(fact):
+            attributes[fact] = {
+                "type": "Record",
+                "attributes": {
+                    name: _FACT_TYPES[kind]
+                    for name, kind in parts.items()
+                    if reads.part(fact, name)
+                },
+            }
+    for name, kind in ENGINE.items():
+        if reads.has(name):
+            attributes[name] = kind
+    session = attributes.get("session")
+    if session is not None:
+        attributes["session"] = {
+            "type": "Record",
+            "attributes": {
+                name: kind
+                for name, kind in session["attributes"].items()
+                if reads.part("session", name)
+            },
+        }
+    return {"type": "Record", "attributes": attributes}
+
+
+def document(actions: Iterable[Action], reads: Reads = ALL) -> dict[str, Any]:
+    """The Cedar JSON schema of ``actions`` with all groups above them."""
+    types: dict[str, Any] = dict(ENTITY_TYPES)
+    declared: dict[str, Any] = {
+        name: {"memberOf": [{"id": above} for above in parents]} for name, parents in GROUPS.items()
+    }
+    for action in actions:
+        shape = pruned_input(action, reads) if reads.has("input") else Record({})
+        types.update({enum.name: {"enum": list(enum.values)} for enum in enums(shape)})
+        declared[action.id] = {
+            "memberOf": [{"id": action.group}] if action.group else [],
+            "appliesTo": {
+                "principalTypes": ["Agent"],
+                "resourceTypes": ["Server"],
+                "context": context(action, reads),
+            },
+        }
+    return {NAMESPACE: {"entityTypes": types, "actions": declared}}
