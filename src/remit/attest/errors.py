@@ -1,0 +1,33 @@
+"""Errors of keys, notes and ciphers."""
+
+from remit.core.errors import RemitError
+
+
+class AttestError(RemitError):
+    """A key, a signature or a ciphertext that Remit refuses."""
+
+    code = "attest.error"
+
+
+class KeyFileError(AttestError):
+    """A key file that is missing, malformed, or readable by others than its owner."""
+
+    code = "attest.key_file"
+
+
+class NoteError(AttestError):
+    """A signed note that is malformed, or not signed by the key that the verifier trusts."""
+
+    code = "attest.note"
+
+
+class CipherError(AttestError):
+    """A side value that cannot be encrypted or decrypted."""
+
+    code = "attest.cipher"
+
+
+class KeyDestroyedError(CipherError):
+    """The key of the subject is gone: the value was erased."""
+
+    code = "attest.key_destroyed"

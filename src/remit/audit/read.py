@@ -1,0 +1,77 @@
+"""Reading a log that may be written at the same time. Takes no lock and verifies nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from remit.audit.disk import regular_file
+from remit.audit.errors import Corrupt
+from remit.audit.record import Entry, entry
+from remit.audit.segment import HEADER, RECORDS, entry_at, first_of, name
+
+_CHUNK = 4 * 1024 * 1024
+
+
+def segments(directory: Path) -> list[int]:
+    """Indices of the first records of the segments, in order.
+
+    Raises:
+        Corrupt: one is missing, or there is none.
+    """
+    try:
+        firsts = sorted(f for f in map(first_of, os.listdir(directory / "seg")) if f >= 0)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Corrupt(
+            f"`{directory}` is not an audit log", hint="A log's directory holds `seg/`."
+        ) from error
+    if firsts != list(range(0, len(firsts) * RECORDS, RECORDS)):
+        raise Corrupt("a segment is missing", seq=len(firsts) * RECORDS)
+    return firsts
+
+
+def leaves(directory: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Index and bytes of each record from ``start``, in constant memory.
+
+    Ends before an incomplete or damaged frame at the end of the last segment, for that may be a
+    write in progress.
+
+    Raises:
+        Corrupt: a frame is damaged in an earlier segment, or a segment is missing.
+    """
+    firsts = segments(directory)
+    for first in firsts:
+        if first + RECORDS <= start and first != firsts[-1]:
+            continue
+        seq = first
+        for leaf in frames(directory / "seg" / name(first)):
+            if seq >= start:
+                yield seq, leaf
+            seq += 1
+        if first != firsts[-1] and seq != first + RECORDS:
+            raise Corrupt(f"record {seq} is damaged", code="audit.damaged", seq=seq)
+
+
+def frames(path: Path) -> Iterator[bytes]:
+    """Entries of one segment up to the first bad frame."""
+    with regular_file(path) as handle:
+        data, offset = b"", 0
+        while True:
+            leaf = entry_at(data, offset)
+            if leaf is not None:
+                offset += HEADER.size + len(leaf)
+                yield leaf
+                continue
+            more = os.read(handle, _CHUNK)
+            if not more:
+                return
+            data, offset = data[offset:] + more, 0
+
+
+def read(directory: Path, start: int = 0) -> Iterator[Entry]:
+    """Records from index ``start``; see :func:`leaves` for how it ends.
+
+    Raises:
+        Corrupt, RecordError: damaged in the middle, or not a JSON object.
+    """
+    for seq, leaf in leaves(directory, start):
+        yield entry(seq, leaf)
