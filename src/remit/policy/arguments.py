@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remit.core.canonical import CanonicalError, digest_bytes
-from remit.policy.errors import BadArgument
+from remit.policy.errors import BadArgument, shown
 from remit.policy.shapes import ShapeError
 
 MAX_SCHEMA_BYTES = 512 * 1024
@@ -49,8 +49,5 @@ class Validator:
         for error in self._validator.iter_errors(arguments):
             path = [part for part in error.instance_path if isinstance(part, str)]
             name = path[0] if path else "arguments"
-            plain = "".join(
-                c if c.isascii() and c.isprintable() and c != "`" else "?" for c in name
-            )
-            raise BadArgument(plain[:60], "does not fit the tool's schema")
+            raise BadArgument(shown(name), "does not fit the tool's schema")
         raise BadArgument("arguments", "do not fit the tool's schema")

@@ -61,6 +61,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         policies: in the order of file names and lines.
         fact_specs, limits, matchers: ``facts.toml``.
         tool_classes: pattern ``server/tool`` → class, ``tools.toml``.
+        dark: patterns of tools that are meant to be permitted nowhere, ``tools.toml``.
         entities: ``entities/*.toml``.
         lock: ``tools.lock``, if there is one.
         digest: over the paths and digests of all files.
@@ -79,6 +80,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     matchers: Mapping[str, str] = {}
     tool_classes: Mapping[str, ToolClass] = {}
+    dark: tuple[str, ...] = ()
     entities: Directory = Directory()
     lock: Lock | None = None
     digest: Digest
@@ -100,7 +102,7 @@ def load_bundle(directory: Path) -> Bundle:
     problems += found
     facts, found = tables.facts(files.get("facts.toml"))
     problems += found
-    classes, found = tables.tools(files.get("tools.toml"))
+    classes, dark, found = tables.tools(files.get("tools.toml"))
     problems += found
     members, found = tables.entities(
         {name: data for name, data in files.items() if name.startswith("entities/")}
@@ -132,6 +134,7 @@ def load_bundle(directory: Path) -> Bundle:
         limits=tuple(facts["limit"]),
         matchers=facts["matchers"],
         tool_classes=classes,
+        dark=dark,
         entities=Directory(**members),
         lock=lock,
         digest=digest(files),
@@ -163,7 +166,7 @@ def _read(directory: Path) -> tuple[dict[str, bytes], list[Problem]]:
     while waiting:
         folder = waiting.pop()
         try:
-            names = sorted(os.listdir(directory / folder))
+            names = sorted(entry.name for entry in (directory / folder).iterdir())
         except OSError as error:
             problem(folder, "policy.unreadable", f"cannot be listed: {error.strerror}")
             continue

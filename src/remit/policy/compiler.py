@@ -65,9 +65,7 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
             name = f"{server}/{tool.name}"
             try:
                 action = _action(bundle, server, tool, problems)
-                own = {enum.name for enum in schema.enums(action.input)}
-                if own & taken:
-                    raise ShapeError("its enum types have the same name as others")
+                own = _own_types(action, taken)
             except (ShapeError, EngineError) as error:
                 refused[name] = error.message
                 problems.append(
@@ -84,9 +82,20 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
     _unused(bundle, actions, pins, problems)
     sources = _awake(bundle, actions, refused, pins, problems)
     _validate(sources, actions, problems)
+    _dark(bundle, actions, sources, problems)
     if any(problem.severity == "error" for problem in problems):
         raise BundleError((*bundle.warnings, *problems))
     return Compiled(actions, tuple(sources), schemas, refused, tuple(problems))
+
+
+def _own_types(action: Action, taken: set[str]) -> set[str]:
+    """Names of its enum types; two different types of one name would be one type to Cedar."""
+    values = {enum.name: enum.values for enum in schema.enums(action.input)}
+    if taken & values.keys() or any(
+        values[enum.name] != enum.values for enum in schema.enums(action.input)
+    ):
+        raise ShapeError("its enum types have the same name as others")
+    return set(values)
 
 
 def _facts(bundle: Bundle, action: str, problems: list[Problem]) -> dict[str, Mapping[str, str]]:
@@ -147,18 +156,18 @@ def _unused(
         for name, action in actions.items():
             if action.tool_class is None or not spec.applies(name) or action.input.open:
                 continue
-            for argument in spec.arguments:
-                if not argument.startswith("$") and argument not in action.input.fields:
-                    problems.append(
-                        Problem(
-                            file="facts.toml",
-                            code="policy.unknown_argument",
-                            severity="warning",
-                            message=f"fact `{spec.name}`: `{printable(name, 200)}` has no argument "
-                            f"`{printable(argument, 80)}`",
-                            hint=tables.meant(argument, action.input.fields),
-                        )
-                    )
+            problems += [
+                Problem(
+                    file="facts.toml",
+                    code="policy.unknown_argument",
+                    severity="warning",
+                    message=f"fact `{spec.name}`: `{printable(name, 200)}` has no argument "
+                    f"`{printable(argument, 80)}`",
+                    hint=tables.meant(argument, action.input.fields),
+                )
+                for argument in spec.arguments
+                if not argument.startswith("$") and argument not in action.input.fields
+            ]
     for pattern in bundle.tool_classes:
         server = pattern.partition("/")[0]
         if "*" not in pattern and server in pins and pattern not in actions:
@@ -169,6 +178,33 @@ def _unused(
                     severity="warning",
                     message=f"`{printable(pattern, 200)}` is no pinned tool",
                     hint=tables.meant(pattern, [a for a in actions if "/" in a]),
+                )
+            )
+
+
+def _dark(
+    bundle: Bundle,
+    actions: Mapping[str, Action],
+    sources: Iterable[Source],
+    problems: list[Problem],
+) -> None:
+    """A tool that no permit reaches can only be a surprise, unless ``dark`` lists it."""
+    permitted: set[str] = set()
+    for source in sources:
+        if source.node.effect == "permit":
+            names = scope_actions(source.node)
+            permitted.update(schema.GROUPS if names is None else names)
+    for name, action in actions.items():
+        if action.tool_class is None or permitted & {name, *action.ancestors()}:
+            continue
+        if not registry.matches(bundle.dark, name):
+            problems.append(
+                Problem(
+                    file="tools.toml",
+                    severity="warning",
+                    code="policy.dark_tool",
+                    message=f"no policy permits `{printable(name, 200)}`",
+                    hint=f'permit it, or write dark = ["{printable(name, 200)}"]',
                 )
             )
 

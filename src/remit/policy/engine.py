@@ -14,9 +14,7 @@ from typing import Any
 import cedarpy
 import msgspec
 import orjson
-from cedarpy import PolicySet as PolicySet
-from cedarpy import Schema as Schema
-from cedarpy import pst as pst
+from cedarpy import PolicySet, Schema, pst
 
 from remit.policy.errors import EngineError
 
@@ -241,3 +239,24 @@ def self_test() -> None:
         raise EngineError(
             "the Cedar engine fails its self-test", hint="reinstall cedarpy; nothing is allowed"
         )
+
+
+__all__ = [
+    "NAMESPACE",
+    "Answer",
+    "Entities",
+    "PolicySet",
+    "Schema",
+    "entities",
+    "evaluate",
+    "is_template",
+    "parse",
+    "policy_set",
+    "possible",
+    "pst",
+    "renamed",
+    "schema",
+    "self_test",
+    "uid",
+    "validate",
+]

@@ -86,7 +86,7 @@ class EngineError(PolicyError):
     code = "policy.engine"
 
 
-class BadArgument(PolicyError):
+class BadArgument(PolicyError):  # noqa: N818 - what it is about, as `bad_argument` in records
     """An argument cannot be judged exactly.
 
     Attributes:
@@ -99,3 +99,10 @@ class BadArgument(PolicyError):
         self.argument = argument
         self.why = why
         super().__init__(f"argument `{argument}` {why}")
+
+
+def shown(name: str) -> str:
+    """An argument's name as it may appear in messages to models: plain, short."""
+    if len(name) <= 60 and name.isascii() and name.isprintable() and "`" not in name:  # noqa: PLR2004
+        return name
+    return "".join(c if c.isascii() and c.isprintable() and c != "`" else "?" for c in name[:60])

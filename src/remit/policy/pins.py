@@ -29,7 +29,7 @@ _SERVER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 # Letters of other scripts, and digits, that look like the ASCII letter below them (a selection of
 # Unicode UTS 39). Compared after folding, so only lower case is listed.
 _LOOKS = str.maketrans(
-    "аɑαеорсухіјѕԁԛԝһқкмтвнгηνοικτρυωℓıǀ013",
+    "аɑαеорсухіјѕԁԛԝһқкмтвнгηνοικτρυωℓıǀ013",  # noqa: RUF001 - the point of the table
     "aaaeopcyxijsdqwhkkmtbhrnvoiktpuwlilole",
 )
 

@@ -232,16 +232,13 @@ class Policy:
                 owed = None
         effect = Effect.ALLOW if answer.allowed else Effect.DENY if owed is None else Effect.REQUIRE
         reasons = [s.node.annotations.get("reason", "") for s in determining]
-        if answer.allowed or answer.reasons:
-            detail = ""
-        else:
-            detail = f"no policy permits `{event.action}`"
+        silent = not (answer.allowed or answer.reasons)
         decision = Decision(
             effect=effect,
             rules=answer.reasons,
             reasons=tuple(reason for reason in reasons if reason),
             obligations=tuple(map(obligations.obligation, determining)) if owed else (),
-            detail=detail,
+            detail=f"no policy permits `{event.action}`" if silent else "",
             policy_digest=self.digest,
         )
         return Explanation(

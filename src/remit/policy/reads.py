@@ -12,7 +12,7 @@ from remit.policy.engine import pst
 from remit.policy.schema import Reads
 
 
-def _path(node: Any) -> tuple[str, ...] | None:
+def context_path(node: Any) -> tuple[str, ...] | None:
     """``("input", "to")`` for ``context.input.to``; ``None`` if it does not start at context."""
     attributes: list[str] = []
     while isinstance(node, pst.GetAttr):
@@ -26,13 +26,13 @@ def _path(node: Any) -> tuple[str, ...] | None:
 def paths(node: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Every path into the context below ``node``, and whether only its presence is asked."""
     if isinstance(node, pst.HasAttr):
-        path = _path(node.base)
+        path = context_path(node.base)
         if path is not None:
             yield (*path, *node.attrs), True
             return
         yield from paths(node.base)
         return
-    path = _path(node)
+    path = context_path(node)
     if path is not None:
         yield path, False
         return

@@ -6,7 +6,7 @@ format names entities, text beyond the limits: each raises
 :class:`~remit.policy.errors.BadArgument`, which names the argument and never its value.
 """
 
-import datetime
+import datetime as dt
 import decimal
 import ipaddress
 import re
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remit.core.strictjson import Number
-from remit.policy.errors import BadArgument
+from remit.policy.errors import BadArgument, shown
 from remit.policy.shapes import Choice, Enum, Opaque, Record, Scalar, SetOf, Shape
 
 MAX_DEPTH = 32
@@ -39,8 +39,6 @@ def check(arguments: Mapping[str, Any]) -> bool:
     Raises:
         BadArgument: naming the top-level argument.
     """
-    if type(arguments) is not dict:
-        raise BadArgument("arguments", "are not an object")
     count = size = 0
     fractions = False
     for name, argument in arguments.items():
@@ -48,39 +46,34 @@ def check(arguments: Mapping[str, Any]) -> bool:
         for _ in range(MAX_DEPTH):
             below: list[Any] = []
             for item in level:
+                count += len(item)
                 if type(item) is dict:
-                    for key, value in item.items():
-                        if key in _ESCAPES:
-                            raise BadArgument(_shown(name), "uses a reserved key")
-                        size += len(key)
-                        kind = type(value)
-                        if kind is str:
-                            size += len(value)
-                        elif kind is dict or kind is list:
-                            below.append(value)
-                        elif kind is not int and kind is not bool and value is not None:
-                            fractions = True
-                    count += len(item)
-                else:
-                    for value in item:
-                        kind = type(value)
-                        if kind is str:
-                            size += len(value)
-                        elif kind is dict or kind is list:
-                            below.append(value)
-                        elif kind is not int and kind is not bool and value is not None:
-                            fractions = True
-                    count += len(item)
+                    size += _keys(item, name)
+                for value in item.values() if type(item) is dict else item:
+                    kind = type(value)
+                    if kind is str:
+                        size += len(value)
+                    elif kind is dict or kind is list:
+                        below.append(value)
+                    elif kind is not int and kind is not bool and value is not None:
+                        fractions = True
+            if count > MAX_VALUES or size > MAX_TEXT:
+                raise BadArgument(shown(name), "is too large")
             if not below:
                 break
-            if count > MAX_VALUES:
-                raise BadArgument(_shown(name), "holds too many values")
             level = below
         else:
-            raise BadArgument(_shown(name), "is nested too deeply")
-    if count > MAX_VALUES or size > MAX_TEXT:
-        raise BadArgument("arguments", "are too large")
+            raise BadArgument(shown(name), "is nested too deeply")
     return fractions
+
+
+def _keys(item: Mapping[str, Any], name: str) -> int:
+    size = 0
+    for key in item:
+        if key in _ESCAPES:
+            raise BadArgument(shown(name), "uses a reserved key")
+        size += len(key)
+    return size
 
 
 def exact(value: Any) -> Any:
@@ -92,11 +85,6 @@ def exact(value: Any) -> Any:
     if type(value) is list:
         return [exact(item) for item in value]
     return value
-
-
-def _shown(name: str) -> str:
-    plain = "".join(c if c.isascii() and c.isprintable() and c != "`" else "?" for c in name)
-    return plain[:60]
 
 
 def build(shape: Record, read: Record, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,19 +100,57 @@ def build(shape: Record, read: Record, arguments: Mapping[str, Any]) -> dict[str
     """
     for name in arguments:
         if name not in shape.fields and not shape.open:
-            raise BadArgument(_shown(name), "is not an argument of this tool")
+            raise BadArgument(shown(name), "is not an argument of this tool")
     for name in shape.required:
         if arguments.get(name) is None:
-            raise BadArgument(_shown(name), "is missing")
+            raise BadArgument(shown(name), "is missing")
     out = {}
     for name, field in read.fields.items():
         value = arguments.get(name)
         if value is not None:
-            out[name] = convert(field, value, _shown(name))
+            out[name] = convert(field, value, shown(name))
+    for name, field in shape.fields.items():
+        if name not in read.fields and name in arguments and nested(field):
+            declared(field, arguments[name], shown(name))
     return out
 
 
-def convert(shape: Shape, value: Any, path: str) -> Any:
+def nested(shape: Shape) -> bool:
+    """Whether a shape has objects inside, whose keys can be undeclared."""
+    if isinstance(shape, SetOf):
+        return nested(shape.element)
+    if isinstance(shape, Choice):
+        return any(map(nested, shape.options))
+    return isinstance(shape, Record)
+
+
+def declared(shape: Shape, value: Any, path: str) -> None:
+    """Refuse undeclared keys in an argument that no policy reads and that is not converted.
+
+    Raises:
+        BadArgument: naming the key's path.
+    """
+    if isinstance(shape, SetOf) and type(value) is list:
+        for item in value:
+            declared(shape.element, item, path + "[]")
+    elif isinstance(shape, Choice):
+        refusals = []
+        for option in shape.options:
+            try:
+                declared(option, value, path)
+            except BadArgument as error:
+                refusals.append(error)
+        if len(refusals) == len(shape.options):
+            raise refusals[0]
+    elif isinstance(shape, Record) and type(value) is dict:
+        for name, item in value.items():
+            if name in shape.fields:
+                declared(shape.fields[name], item, f"{path}.{shown(name)}")
+            elif not shape.open:
+                raise BadArgument(f"{path}.{shown(name)}", "is not declared")
+
+
+def convert(shape: Shape, value: Any, path: str) -> Any:  # noqa: PLR0912 - one branch per shape
     """One value in the JSON form that Cedar reads with a schema.
 
     Raises:
@@ -148,14 +174,14 @@ def convert(shape: Shape, value: Any, path: str) -> Any:
         raise BadArgument(path, "is not an object")
     for name in value:
         if name not in shape.fields and not shape.open:
-            raise BadArgument(f"{path}.{_shown(name)}", "is not declared")
+            raise BadArgument(f"{path}.{shown(name)}", "is not declared")
     out = {}
     for name, field in shape.fields.items():
         item = value.get(name)
         if item is not None:
-            out[name] = convert(field, item, f"{path}.{_shown(name)}")
+            out[name] = convert(field, item, f"{path}.{shown(name)}")
         elif name in shape.required:
-            raise BadArgument(f"{path}.{_shown(name)}", "is missing")
+            raise BadArgument(f"{path}.{shown(name)}", "is missing")
     return out
 
 
@@ -245,11 +271,11 @@ def _datetime(text: str, path: str) -> str:
     day, clock, fraction, zone = match.groups()
     try:
         if clock is None:
-            return datetime.date.fromisoformat(day).isoformat()
+            return dt.date.fromisoformat(day).isoformat()
         if fraction and fraction[3:].strip("0"):
             raise BadArgument(path, "is finer than a millisecond")
         offset = "+00:00" if zone in "Zz" else zone
-        moment = datetime.datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(datetime.UTC)
+        moment = dt.datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise BadArgument(path, "is not a date or a time with zone (RFC 3339)") from None
     return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{(fraction or '')[:3]:0<3}Z"
@@ -258,5 +284,5 @@ def _datetime(text: str, path: str) -> str:
 def time_text(now_us: int) -> str:
     """``context.now``: UTC with milliseconds, rounded down."""
     seconds, micros = divmod(now_us, 1_000_000)
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{micros // 1000:03d}Z"

@@ -220,9 +220,7 @@ def context(action: Action, reads: Reads = ALL) -> dict[str, Any]:
                     if reads.part(fact, name)
                 },
             }
-    for name, kind in ENGINE.items():
-        if reads.has(name):
-            attributes[name] = kind
+    attributes.update({name: kind for name, kind in ENGINE.items() if reads.has(name)})
     session = attributes.get("session")
     if session is not None:
         attributes["session"] = {

@@ -108,7 +108,9 @@ class _Reducer:
             reduced["properties"]["open"] = {"type": "boolean"}
         return reduced
 
-    def reduce(self, schema: Any, depth: int, trail: tuple[str, ...]) -> tuple[Any, bool]:
+    def reduce(  # noqa: PLR0911, PLR0912 - one branch per keyword of JSON Schema
+        self, schema: Any, depth: int, trail: tuple[str, ...]
+    ) -> tuple[Any, bool]:
         """The reduced schema, and whether ``null`` is one of its values."""
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:

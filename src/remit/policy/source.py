@@ -51,12 +51,11 @@ def chunks(text: str) -> Iterator[tuple[int, int, str]]:
 
     start: int | None = None
     for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token.startswith("//"):
+        if match.group().startswith("//"):
             continue
         if start is None:
             start = match.start()
-        if token == ";":
+        if match.group() == ";":
             yield (*place(start), text[start : match.end()])
             start = None
     if start is not None:

@@ -4,7 +4,7 @@ Each function returns what it could read and the problems it met, so that a bund
 as a whole.
 """
 
-import datetime
+import datetime as dt
 import difflib
 import fnmatch
 import re
@@ -24,6 +24,7 @@ from remit.policy.errors import Problem
 from remit.policy.schema import RESERVED
 
 MAX_TOML_BYTES = 1024 * 1024
+MAX_HITS = 1_000_000
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PER = ("agent", "user", "session", "server", "tool")
 _STRICT = (ToolClass.READ, ToolClass.WRITE, ToolClass.DESTRUCTIVE)
@@ -127,7 +128,7 @@ def head(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
     out["expires_us"] = None
     if "expires" in value:
         expires = value["expires"]
-        if isinstance(expires, datetime.datetime) and expires.tzinfo is not None:
+        if isinstance(expires, dt.datetime) and expires.tzinfo is not None:
             out["expires_us"] = int(expires.timestamp()) * 1_000_000
         else:
             table.problem(
@@ -224,8 +225,8 @@ def _limit(table: _Table, value: dict[str, Any]) -> Limit | None:
     where = f"limit `{name}`"
     table.only(value, {"name", "max", "window", "per", "tools"}, where)
     most = value.get("max")
-    if type(most) is not int or not 0 <= most <= 1_000_000:
-        table.problem("policy.limit", f"`max` of {where} must be 0 to 1000000", word=name)
+    if type(most) is not int or not 0 <= most <= MAX_HITS:
+        table.problem("policy.limit", f"`max` of {where} must be 0 to {MAX_HITS}", word=name)
         return None
     per = table.texts(value, "per", where)
     for word in per:
@@ -248,11 +249,12 @@ def _limit(table: _Table, value: dict[str, Any]) -> Limit | None:
         return None
 
 
-def tools(data: bytes | None) -> tuple[dict[str, ToolClass], list[Problem]]:
-    """``tools.toml`` → pattern → class."""
+def tools(data: bytes | None) -> tuple[dict[str, ToolClass], tuple[str, ...], list[Problem]]:
+    """``tools.toml`` → pattern → class, and the patterns of ``dark`` tools."""
     table = _Table("tools.toml", data)
-    table.only(table.value, {"tools"}, "tools.toml")
+    table.only(table.value, {"tools", "dark"}, "tools.toml")
     out = {}
+    dark = table.texts(table.value, "dark", "tools.toml")
     for pattern, kind in table.table(table.value, "tools", "[tools]").items():
         if kind not in list(ToolClass):
             table.problem(
@@ -269,7 +271,7 @@ def tools(data: bytes | None) -> tuple[dict[str, ToolClass], list[Problem]]:
             )
         else:
             out[pattern] = ToolClass(kind)
-    return out, table.problems
+    return out, dark, table.problems
 
 
 def tool_class(patterns: Mapping[str, ToolClass], action: str) -> ToolClass:

@@ -1,0 +1,323 @@
+"""The tests of a bundle: ``tests/*.yaml``, calls with real JSON arguments and what must come out.
+
+Facts are computed by the real extractors from the arguments, as at run time; only what a single
+call cannot have (a session, limits, the time, fulfilled obligations) is written down.
+
+YAML is read with JSON's scalars: numbers keep their text, ``on``, ``yes`` and ``no`` are words, a
+key may not be named twice.
+"""
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from remit.core.decision import Decision, Effect
+from remit.core.event import Agent, Event, Kind
+from remit.core.text import printable
+from remit.facts.base import Environment
+from remit.facts.registry import compute
+from remit.policy import request
+from remit.policy.errors import BadArgument, PolicyError, Problem
+from remit.policy.policy import Policy, Signals
+from remit.policy.tables import meant
+
+MAX_TEST_BYTES = 1024 * 1024
+NOW_US = 1_767_225_600_000_000
+"""Time of a test that names none: 2026-01-01T00:00:00Z."""
+
+_TEST = frozenset(
+    {
+        "name",
+        "agent",
+        "user",
+        "tool",
+        "action",
+        "server",
+        "args",
+        "session",
+        "over_limit",
+        "fulfilled",
+        "now_us",
+        "workspace",
+        "cwd",
+        "expect",
+        "after",
+    }
+)
+_AFTER = frozenset({"fulfil", "over_limit", "expect"})
+_SESSION = frozenset({"labels", "calls", "tools"})
+
+
+class TestError(PolicyError):
+    """A test file that cannot be understood."""
+
+    __test__ = False
+    code = "policy.test"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One test that was run.
+
+    Attributes:
+        file, line: where it stands.
+        name: as its author called it.
+        passed: whether the decision was the expected one.
+        message: what was expected and what came; empty if it passed.
+        decision: the first decision.
+    """
+
+    file: str
+    line: int
+    name: str
+    passed: bool
+    message: str = ""
+    decision: Decision | None = None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All tests of a bundle.
+
+    Attributes:
+        outcomes: in the order of files and lines.
+        problems: unreadable files (errors), policies that determined no test (warnings).
+    """
+
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed and every file was readable."""
+        return all(outcome.passed for outcome in self.outcomes) and not any(
+            problem.severity == "error" for problem in self.problems
+        )
+
+
+def run_tests(policy: Policy) -> Report:
+    """Run every test of the bundle the policy was compiled from."""
+    outcomes: list[Outcome] = []
+    problems: list[Problem] = []
+    determined: set[str] = set()
+    for file, data in sorted(policy.bundle.tests.items()):
+        if not file.endswith(".yaml"):
+            continue
+        try:
+            defaults, tests = _load(data)
+        except TestError as error:
+            problems.append(
+                Problem(file=file, code="policy.test", message=error.message, hint=error.hint)
+            )
+            continue
+        for line, test in tests:
+            outcomes.append(_run(policy, file, line, {**defaults, **test}, determined))
+    problems += [
+        Problem(
+            file=source.file,
+            line=source.line,
+            column=source.column,
+            policy=source.id,
+            severity="warning",
+            code="policy.untested",
+            message="no test is determined by this policy",
+            hint="add a case to tests/ in which it decides",
+        )
+        for source in policy.bundle.policies
+        if source.id not in determined
+    ]
+    return Report(outcomes=tuple(outcomes), problems=tuple(problems))
+
+
+def _run(
+    policy: Policy, file: str, line: int, test: Mapping[str, Any], determined: set[str]
+) -> Outcome:
+    name = printable(str(test.get("name", f"line {line}")), 200)
+    decision = None
+    try:
+        event, signals = _event(policy, test)
+        decision = policy.decide(event, signals)
+        determined.update(decision.rules)
+        message = _differs(test.get("expect"), decision)
+        after = test.get("after")
+        if not message and after is not None:
+            _only(after, _AFTER, "`after`")
+            signals = msgspec.structs.replace(
+                signals,
+                fulfilled=signals.fulfilled | _texts(after, "fulfil"),
+                over_limit=_texts(after, "over_limit")
+                if "over_limit" in after
+                else signals.over_limit,
+            )
+            second = policy.decide(event, signals)
+            determined.update(second.rules)
+            message = _differs(after.get("expect"), second)
+            message = f"after: {message}" if message else ""
+    except TestError as error:
+        message = f"{error.message} {error.hint}".strip()
+    return Outcome(
+        file=file, line=line, name=name, passed=not message, message=message, decision=decision
+    )
+
+
+def event_of(policy: Policy, test: Mapping[str, Any]) -> tuple[Event, Signals]:
+    """The event and signals that a mapping describes (keys: see ``spec/bundle.md``).
+
+    Raises:
+        TestError: an unknown key or a value of the wrong type.
+    """
+    return _event(policy, test)
+
+
+def _event(policy: Policy, test: Mapping[str, Any]) -> tuple[Event, Signals]:
+    _only(test, _TEST, "the test")
+    arguments = test.get("args", {})
+    if not isinstance(arguments, dict):
+        raise TestError("`args` is not a mapping")
+    name = _text(test, "tool", "")
+    if name:
+        server, slash, tool = name.partition("/")
+        if not slash:
+            raise TestError("`tool` is not `server/tool`")
+        kind = Kind.TOOL_CALL
+    else:
+        server, tool = _text(test, "server", "server"), ""
+        name = _text(test, "action", "")
+        if name not in list(Kind) or name == Kind.TOOL_CALL:
+            raise TestError("the test names neither a `tool` nor a known `action`")
+        kind = Kind(name)
+    known = policy.actions.get(name)
+    event = Event(
+        id="01JG0000000000000000000000",
+        kind=kind,
+        server=server,
+        action=name,
+        agent=Agent(id=_text(test, "agent", "agent")),
+        user=_text(test, "user", "user"),
+        session="01JG0000000000000000000001",
+        input=arguments,
+        tool=tool,
+        tool_class=known.tool_class if known else None,
+        schema_digest=known.digest if known else "",
+    )
+    session = test.get("session", {})
+    _only(session, _SESSION, "`session`")
+    environment = Environment(
+        workspace=_text(test, "workspace", "/workspace"),
+        realpath=posixpath.normpath,
+        cwd=_text(test, "cwd", ""),
+        matchers=policy.bundle.matchers,
+    )
+    try:
+        request.check(arguments)
+        facts = {
+            spec.name: compute(spec, arguments, environment) for spec in policy.needs(name).facts
+        }
+    except BadArgument:
+        facts = {}
+    now_us = test.get("now_us", NOW_US)
+    if type(now_us) is not int:
+        raise TestError("`now_us` is not a number of microseconds")
+    signals = Signals(
+        now_us=now_us,
+        facts=facts,
+        session={
+            "labels": sorted(_texts(session, "labels")),
+            "calls": session.get("calls", 0),
+            "tools": sorted(_texts(session, "tools")),
+        },
+        over_limit=_texts(test, "over_limit"),
+        fulfilled=_texts(test, "fulfilled"),
+    )
+    return event, signals
+
+
+def _differs(expected: Any, decision: Decision) -> str:
+    """Empty if the decision is what was expected, else a sentence."""
+    kind, detail = expected, None
+    if isinstance(expected, dict) and len(expected) == 1:
+        kind, detail = next(iter(expected.items()))
+    if kind not in ("allow", "deny", "require", "error"):
+        raise TestError("`expect` is not allow, deny, require or error")
+    got = "error" if decision.error else decision.effect.value
+    shown = got
+    if got == "error":
+        shown = f"error {decision.error} ({decision.detail})"
+    elif decision.rules:
+        shown = f"{got} by {', '.join(decision.rules)}"
+    elif decision.effect is Effect.DENY:
+        shown = "deny, because nothing permits it"
+    if got != kind:
+        return f"expected {_wanted(kind, detail)}, got {shown}"
+    if detail is None:
+        return ""
+    if kind == "error":
+        return "" if detail == decision.error else f"expected error {detail}, got {shown}"
+    if not isinstance(detail, list):
+        raise TestError(f"`expect: {{{kind}: …}}` is not a list of policy ids")
+    if sorted(map(str, detail)) != sorted(decision.rules):
+        return f"expected {_wanted(kind, detail)}, got {shown}"
+    return ""
+
+
+def _wanted(kind: Any, detail: Any) -> str:
+    if isinstance(detail, list):
+        return f"{kind} by {', '.join(map(str, detail))}"
+    return str(kind)
+
+
+def _only(value: Any, known: frozenset[str], what: str) -> None:
+    if not isinstance(value, dict):
+        raise TestError(f"{what} is not a mapping")
+    for key in value:
+        if key not in known:
+            raise TestError(
+                f"{what} has an unknown key `{printable(str(key), 80)}`.",
+                hint=meant(str(key), known),
+            )
+
+
+def _text(value: Mapping[str, Any], key: str, default: str) -> str:
+    item = value.get(key, default)
+    if not isinstance(item, str):
+        raise TestError(f"`{key}` is not a text")
+    return item
+
+
+def _texts(value: Mapping[str, Any], key: str) -> frozenset[str]:
+    item = value.get(key, [])
+    if not isinstance(item, list) or not all(isinstance(one, str) for one in item):
+        raise TestError(f"`{key}` is not a list of texts")
+    return frozenset(item)
+
+
+def _load(data: bytes) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
+    """Defaults and tests (with their lines) of one file."""
+    import yaml
+
+    from remit.policy.jsonyaml import Loader
+
+    if len(data) > MAX_TEST_BYTES:
+        raise TestError("the file is too large")
+    try:
+        loader = Loader(data.decode("utf-8"))
+        root = loader.get_single_node()
+        value = loader.construct_document(root) if root is not None else {}
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        text = str(error).replace("\n", " ")
+        raise TestError(f"the file is not readable: {printable(text, 300)}") from error
+    _only(value, frozenset({"let", "defaults", "tests"}), "the file")
+    defaults = value.get("defaults", {})
+    _only(defaults, _TEST, "`defaults`")
+    tests = value.get("tests")
+    if not isinstance(tests, list) or not tests:
+        raise TestError("the file has no `tests`")
+    assert root is not None
+    node = next(item for key, item in root.value if key.value == "tests")
+    lines = [item.start_mark.line + 1 for item in node.value]
+    for test in tests:
+        _only(test, _TEST, "a test")
+    return defaults, list(zip(lines, tests, strict=True))
+
+
+__all__ = ["NOW_US", "Outcome", "Report", "TestError", "event_of", "run_tests"]
