@@ -7,7 +7,7 @@ not be glued to a word (``x$$ … $$`` is a heredoc to one reader and an identif
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from remit.facts.base import FactError
@@ -44,13 +44,16 @@ def check_text(sql: str) -> None:
         raise FactError("the SQL holds control or invisible characters", code="facts.text")
 
 
-def check_tokens(sql: str, tokens: Sequence[Any], *, dialect: str) -> None:
+def check_tokens(
+    sql: str, tokens: Sequence[Any], *, dialect: str, commands: Collection[Any] = ()
+) -> None:
     """Refuse what two readers would split differently.
 
     Args:
         sql: the text.
         tokens: sqlglot's tokens of it.
         dialect: sqlglot's name of the dialect.
+        commands: its token types of statements whose rest is one token, as far as the next ``;``.
 
     Raises:
         FactError: ``facts.text`` with what is ambiguous.
@@ -58,6 +61,15 @@ def check_tokens(sql: str, tokens: Sequence[Any], *, dialect: str) -> None:
     at = 0
     before = None
     for token in tokens:
+        if (
+            before is not None
+            and before.token_type in commands
+            and token.token_type.name == "STRING"
+        ):
+            # The rest of such a statement is not split into words, so `;` must not be in it.
+            if ";" in sql[before.end :].rstrip("; \t\r\n"):
+                raise FactError("a statement follows one that is not parsed", code="facts.text")
+            return
         if not _GAP.fullmatch(sql, at, token.start):
             raise FactError("the SQL holds an ambiguous comment or space", code="facts.text")
         raw = sql[token.start : token.end + 1]
@@ -69,8 +81,9 @@ def check_tokens(sql: str, tokens: Sequence[Any], *, dialect: str) -> None:
         if before is not None and before.end + 1 == token.start and (word or quote):
             # `1union`, `x'..'` with an unknown prefix, `a$$ … $$`, `'a''b'` split in two
             last = sql[before.end]
-            glued = _WORD.match(last) or last in "'\"`$"
-            if glued and not (first == "[" and dialect != "tsql"):
+            sigil = before.text in {"$", "@", "@@", ":"} and not quote
+            glued = not sigil and (_WORD.match(last) or last in "'\"`$")
+            if glued and first != "[":
                 raise FactError("two words or strings touch each other", code="facts.text")
         if dialect in _BACKSLASH_DEPENDS and first == "'" and "\\'" in raw:
             raise FactError(
