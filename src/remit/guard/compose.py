@@ -1,0 +1,198 @@
+"""The composition root of the Guard: the only place that wires its ports to the machine."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from remit.attest.cipher import SubjectCipher
+from remit.attest.keys import LogKey
+from remit.audit.log import Log, directory_of
+from remit.core.event import Agent
+from remit.core.ids import ulid
+from remit.core.text import printable
+from remit.facts.base import Environment
+from remit.facts.usage import Usage
+from remit.guard import paths
+from remit.guard.clock import SystemClock
+from remit.guard.config import ServerConfig
+from remit.guard.identity import current_agent, current_user
+from remit.guard.judge import Guard
+from remit.guard.ledger import Ledger
+from remit.guard.mcp.catalog import Catalog
+from remit.guard.mcp.confirm import Terminal
+from remit.guard.mcp.pipes import Client, Server
+from remit.guard.mcp.session import Limits, Session
+from remit.guard.recovery import close_orphans, restore, save_snapshot
+from remit.guard.store.pins import PinStore
+from remit.policy.bundle import Bundle, load_bundle
+from remit.policy.policy import Policy
+
+EXIT_OK = 0
+EXIT_UNREACHABLE = 5
+CLOSE_GRACE_S = 5.0
+
+
+class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``remit mcp exec`` was asked to do.
+
+    Attributes:
+        server: what to start.
+        bundle: directory of the policy bundle.
+        state: exact state directory, or ``None`` for a lane below the user's.
+        terminal: device for confirmations when the client has no elicitation.
+        limits: bounds of the session.
+    """
+
+    server: ServerConfig
+    bundle: Path
+    state: Path | None = None
+    terminal: Path | None = None
+    limits: Limits = Limits()
+
+
+def open_log(state: Path, clock: SystemClock) -> Log:
+    """Open the log of a state directory, with keys made on first use.
+
+    Raises:
+        RemitError: keys or log cannot be used.
+    """
+    keys = state / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_file = keys / "log.key"
+    if key_file.exists():
+        key = LogKey.load(key_file)
+    else:
+        key = LogKey.generate(
+            key_file, f"remit.guard/{ulid(clock.now_us(), os.urandom(10)).lower()}"
+        )
+    return Log.open(
+        directory_of(state, key.name),
+        key,
+        clock,
+        cipher=SubjectCipher(state / "keys" / "subjects"),
+        boot=paths.boot_id(),
+    )
+
+
+async def run_exec(options: ExecOptions) -> int:
+    """Govern one stdio server until the client goes; the exit status of the command.
+
+    Raises:
+        RemitError: Guard cannot start; nothing was forwarded.
+    """
+    clock = SystemClock()
+    bundle = load_bundle(options.bundle)
+    place = paths.take(options.state, options.server.id, os.environ)
+    try:
+        log = open_log(place.state, clock)
+        try:
+            return await _govern(options, bundle, place, log, clock)
+        finally:
+            log.close()
+    finally:
+        os.close(place.lock)
+
+
+async def _govern(
+    options: ExecOptions, bundle: Bundle, place: paths.Place, log: Log, clock: SystemClock
+) -> int:
+    usage = Usage(bundle.limits)
+    snapshot = place.state / "usage.json"
+    opened = restore(directory_of(place.state, log.origin), snapshot, log, usage)
+    ledger = Ledger(log, guard_id=log.origin, surface="exec")
+    config = options.server
+    agent, user = current_agent(), current_user()
+    ledger.note(
+        "guard.start",
+        pid=os.getpid(),
+        actor={"agent": printable(agent.id, 100), "user": user},
+        server=config.id,
+    )
+    close_orphans(ledger, opened)
+    guard = Guard(
+        ledger=ledger,
+        usage=usage,
+        clock=clock,
+        environment=Environment(
+            workspace=str(config.workspace),
+            realpath=os.path.realpath,
+            cwd=str(config.cwd),
+            matchers=bundle.matchers,
+        ),
+    )
+
+    def in_force(policy: Policy) -> None:
+        guard.policy = policy
+        ledger.note(
+            "policy.load",
+            policy_digest=policy.digest,
+            serial=bundle.serial,
+            name=printable(bundle.name, 100),
+            mode=bundle.mode,
+        )
+
+    catalog = Catalog(config.id, bundle, PinStore(bundle.lock, place.pins), ledger, in_force)
+    catalog.compile_from_pins()
+    if guard.policy is None:
+        # Nothing is pinned yet: the bundle without tools still judges the connection.
+        in_force(Policy.compile(bundle, []))
+    status = await _serve(options, guard, catalog, ledger, clock, agent, user)
+    ledger.note("guard.stop", pid=os.getpid())
+    log.flush()
+    save_snapshot(snapshot, ledger, usage)
+    return status
+
+
+async def _serve(
+    options: ExecOptions,
+    guard: Guard,
+    catalog: Catalog,
+    ledger: Ledger,
+    clock: SystemClock,
+    agent: Agent,
+    user: str,
+) -> int:
+    loop = asyncio.get_running_loop()
+    limits = options.limits
+    done = asyncio.Event()
+    session: Session
+
+    client = Client(limits.client_bytes, lambda line: session.from_client(line), done.set)
+    server = Server(
+        limits.server_bytes,
+        lambda line: session.from_server(line),
+        lambda reason: session.server_gone(reason),
+    )
+    session = Session(
+        guard=guard,
+        catalog=catalog,
+        ledger=ledger,
+        clock=clock,
+        agent=agent,
+        user=user,
+        to_client=client.send,
+        to_server=server.send,
+        limits=limits,
+        terminal=Terminal(options.terminal) if options.terminal else None,
+    )
+    client.on_pressure = server.hold
+    server.on_pressure = client.hold
+    config = options.server
+    await server.start(config.command, {**os.environ, **config.env}, str(config.cwd))
+    for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", None)):
+        if number is not None:
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, done.set)
+    try:
+        await client.open(sys.stdin.buffer, sys.stdout.buffer)
+        await done.wait()
+        await session.close(CLOSE_GRACE_S)
+        await client.drain(CLOSE_GRACE_S)
+    finally:
+        await server.stop()
+    return EXIT_UNREACHABLE if session.gone else EXIT_OK

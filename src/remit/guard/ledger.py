@@ -1,0 +1,211 @@
+"""The Guard's side of the audit log: records of events, and waiting for their durability."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from remit import __version__
+from remit.audit.log import Log
+from remit.core.decision import Decision, Effect
+from remit.core.errors import RemitError
+from remit.core.event import Event, Kind
+from remit.core.strictjson import dumps
+from remit.core.text import printable
+from remit.guard.errors import GuardError
+
+MAX_PRIVATE_BYTES = 64 * 1024
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a forwarded call went.
+
+    Attributes:
+        call: id of the call's own event.
+        status: ``ok``, ``tool_error``, ``protocol_error``, ``timeout``, ``server_gone``,
+            ``cancelled``, ``unknown``.
+        size: bytes of the result on the wire.
+        latency_us: from forwarding to the answer.
+        value: the result, for the encrypted side store.
+    """
+
+    call: str
+    status: str
+    size: int = 0
+    latency_us: int = 0
+    value: bytes = b""
+
+
+class Ledger:
+    """Writes records and waits for their durability. Belongs to one event loop's thread."""
+
+    def __init__(self, log: Log, *, guard_id: str, surface: str) -> None:
+        self.log = log
+        self._guard = {"id": guard_id, "version": __version__, "mode": surface}
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._tie = itertools.count()
+        self._failed: RemitError | None = None
+        # Allowed calls without a result yet: id of the call -> actor, session and action of it.
+        self.open_calls: dict[str, dict[str, Any]] = {}
+        log.subscribe(self._committed)
+
+    def record(
+        self,
+        event: Event,
+        decision: Decision,
+        *,
+        outcome: Outcome | None = None,
+        fulfilled: frozenset[str] = frozenset(),
+        hits: Iterable[str] = (),
+        mode: Literal["enforce", "observe"] = "enforce",
+    ) -> int:
+        """Append the record of one judged event and give its index.
+
+        Raises:
+            AuditError: the log is poisoned or its queue is full.
+        """
+        kind = _record_kind(event)
+        action: dict[str, Any] = {"server": event.server, "name": event.action}
+        if event.tool:
+            action["tool"] = printable(event.tool, 200)
+        if event.method:
+            action["method"] = printable(event.method, 100)
+        if event.schema_digest:
+            action["schema_digest"] = event.schema_digest
+        body: dict[str, Any] = {
+            "actor": self._actor(event),
+            "session": event.session,
+            "call": outcome.call if outcome else event.id,
+            "action": action,
+            "decision": _decision(decision, fulfilled, mode),
+            "guard": self._guard,
+        }
+        if event.correlation:
+            body["correlation"] = {k: printable(v, 128) for k, v in event.correlation.items()}
+        keys = list(hits)
+        if keys:
+            body["limits"] = keys
+        private = {}
+        if outcome is not None:
+            body["outcome"] = _ending(outcome)
+            if outcome.value:
+                private["outcome.result_c"] = (event.agent.id, outcome.value[:MAX_PRIVATE_BYTES])
+        elif event.input:
+            private["action.args_c"] = (event.agent.id, dumps(event.input)[:MAX_PRIVATE_BYTES])
+        seq = self.log.append(kind, body, private=private)
+        if event.kind is Kind.TOOL_CALL and (decision.effect is Effect.ALLOW or mode == "observe"):
+            self.open_calls[event.id] = _opening(body)
+        elif outcome is not None:
+            self.open_calls.pop(outcome.call, None)
+        return seq
+
+    def close_call(self, outcome: Outcome) -> None:
+        """Record the end of an open call that has no judged result (cancelled, server gone …).
+
+        Does nothing for a call that is not open.
+        """
+        opening = self.open_calls.pop(outcome.call, None)
+        if opening is not None:
+            self.log.append(
+                "tool.result",
+                {
+                    **opening,
+                    "call": outcome.call,
+                    "outcome": _ending(outcome),
+                    "guard": self._guard,
+                },
+            )
+
+    def note(self, kind: str, **body: Any) -> int:
+        """Append a record that is not a judged event (start, refusal of a frame, pins)."""
+        return self.log.append(kind, {**body, "guard": self._guard})
+
+    async def durable(self, seq: int) -> None:
+        """Wait until record ``seq`` is on disk.
+
+        Raises:
+            AuditError: it cannot become durable.
+        """
+        if self.log.durable_size > seq:
+            return
+        if self._failed is not None:
+            raise self._failed
+        future = self._loop.create_future()
+        heapq.heappush(self._waiting, (seq, next(self._tie), future))
+        self.log.urge()
+        await future
+
+    def _committed(self, size: int, error: RemitError | None) -> None:
+        """Called by the committer's thread after each group commit."""
+        try:
+            self._loop.call_soon_threadsafe(self._wake, size, error)
+        except RuntimeError:
+            # The loop has closed: nobody waits any more.
+            return
+
+    def _wake(self, size: int, error: RemitError | None) -> None:
+        if error is not None:
+            self._failed = error
+        waiting = self._waiting
+        while waiting and (waiting[0][0] < size or error is not None):
+            seq, _, future = heapq.heappop(waiting)
+            if future.done():
+                continue
+            if seq < size:
+                future.set_result(None)
+            else:
+                future.set_exception(error or GuardError("the audit log failed"))
+
+    @staticmethod
+    def _actor(event: Event) -> dict[str, Any]:
+        actor = {"agent": printable(event.agent.id, 200), "user": printable(event.user, 200)}
+        if event.agent.executable:
+            actor["executable"] = printable(event.agent.executable, 400)
+        if event.agent.claimed:
+            actor["claimed"] = printable(event.agent.claimed, 200)
+        return actor
+
+
+def _record_kind(event: Event) -> str:
+    match event.kind:
+        case Kind.TOOL_CALL:
+            return "tool.decision"
+        case Kind.TOOL_RESULT:
+            return "tool.result"
+        case Kind.MCP_CONNECT:
+            return "agent.seen"
+        case _:
+            return "mcp.decision"
+
+
+def _decision(decision: Decision, fulfilled: frozenset[str], mode: str) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "effect": str(decision.effect),
+        "mode": mode,
+        "policy_digest": decision.policy_digest,
+        "rule_ids": list(decision.rules),
+    }
+    if decision.reasons:
+        value["reasons"] = [printable(reason, 300) for reason in decision.reasons]
+    if decision.error:
+        value["error"] = decision.error
+        value["detail"] = printable(decision.detail, 300)
+    if fulfilled:
+        value["fulfilled"] = sorted(fulfilled)
+    return value
+
+
+def _ending(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "status": outcome.status,
+        "bytes": outcome.size,
+        "latency_us": outcome.latency_us,
+    }
+
+
+def _opening(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: body[key] for key in ("actor", "session", "action")}

@@ -1,0 +1,171 @@
+"""What a server offers, compared with its pins: only what equals its pin exists for the caller.
+
+Guard lists the tools itself, all pages, and never lets a list of the server through: the client's
+``tools/list`` is answered from the accepted tools that policy could allow to this caller.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from remit.core.errors import RemitError
+from remit.core.event import Agent
+from remit.guard.errors import GuardError
+from remit.guard.ledger import Ledger
+from remit.guard.store.pins import PinStore
+from remit.policy.bundle import Bundle
+from remit.policy.pins import Change, PinnedServer, PinnedTool, accepted, compare, pin
+from remit.policy.policy import Policy
+
+MAX_PAGES = 64
+MAX_TOOLS = 2000
+
+AskServer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Catalog:
+    """The accepted tools of one server, and the policy compiled against them.
+
+    State: not listed yet, listed, or failed. While it is not listed or has failed, no tool exists.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        bundle: Bundle,
+        store: PinStore,
+        ledger: Ledger,
+        on_policy: Callable[[Policy], None],
+    ) -> None:
+        self.server = server
+        self._bundle = bundle
+        self._store = store
+        self._ledger = ledger
+        self._on_policy = on_policy
+        self._tools: dict[str, PinnedTool] = {}
+        self._listed = False
+        self._lock = asyncio.Lock()
+        self._compiled: PinnedServer | None = None
+        self._last_changes: tuple[tuple[str, str], ...] = ()
+        self.instructions: str | None = None
+        self.policy: Policy | None = None
+        self.problem = ""
+
+    def compile_from_pins(self) -> None:
+        """Compile against the pins alone, so that a bundle that does not fit fails at the start.
+
+        Raises:
+            RemitError: the bundle does not fit its pins, or the pins cannot be read.
+        """
+        pinned = self._store.get(self.server)
+        if pinned is not None:
+            self._compile(pinned)
+
+    def _compile(self, pinned: PinnedServer) -> None:
+        if self._compiled == pinned:
+            return
+        self.policy = Policy.compile(self._bundle, [pinned])
+        self._compiled = pinned
+        self._on_policy(self.policy)
+
+    def stale(self) -> None:
+        """The server said that its list changed: list again before the next use."""
+        self._listed = False
+
+    async def ensure(self, ask: AskServer) -> None:
+        """List the server's tools unless that was done and nothing changed since."""
+        if not self._listed:
+            async with self._lock:
+                if not self._listed:
+                    await self.refresh(ask)
+
+    async def refresh(self, ask: AskServer) -> None:
+        """List all tools, compare with the pins, pin on first sight, compile policy.
+
+        Never raises: whatever goes wrong leaves no tool and says why in ``problem``.
+        """
+        try:
+            tools = await _list_tools(ask)
+            self._accept(tools)
+            self.problem = ""
+            self._listed = True
+        except RemitError as error:
+            self._tools = {}
+            self.problem = error.message
+            self._note_once("tools.refused", ((error.code, error.message[:200]),))
+
+    def _accept(self, tools: list[dict[str, Any]]) -> None:
+        pinned = self._store.get(self.server)
+        instructions = self.instructions
+        if instructions is None:
+            instructions = pinned.instructions if pinned else ""
+        live = pin(self.server, tools, instructions)
+        if pinned is None:
+            self._compile(live)
+            self._store.save(live)
+            self._ledger.note(
+                "tools.pin",
+                server=self.server,
+                tools=[{"name": tool.name, "digest": tool.digest} for tool in live.tools],
+            )
+            pinned = live
+        else:
+            self._compile(pinned)
+            changes = compare(pinned, live, self._store.others(self.server))
+            if changes:
+                self._note_changes(changes)
+        self._tools = {tool.name: tool for tool in accepted(pinned, live)}
+
+    def _note_changes(self, changes: tuple[Change, ...]) -> None:
+        self._note_once("tools.changed", tuple((c.kind, c.tool) for c in changes))
+
+    def _note_once(self, kind: str, items: tuple[tuple[str, str], ...]) -> None:
+        if items != self._last_changes:
+            self._last_changes = items
+            self._ledger.note(
+                kind, server=self.server, changes=[{"kind": k, "tool": t[:200]} for k, t in items]
+            )
+
+    def tool(self, name: str) -> PinnedTool | None:
+        """The accepted tool of exactly this name."""
+        return self._tools.get(name)
+
+    def listing(self, agent: Agent, user: str) -> list[dict[str, Any]]:
+        """The raw definitions of the tools that this caller could ever be allowed."""
+        policy = self.policy
+        if policy is None:
+            return []
+        return [
+            tool.definition
+            for tool in self._tools.values()
+            if policy.visible(agent=agent.id, user=user, server=self.server, tool=tool.name)
+        ]
+
+    def instructions_accepted(self, text: str) -> bool:
+        """Whether the server's instructions are the pinned ones, or this is the first sight.
+
+        Raises:
+            RemitError: the pins cannot be read.
+        """
+        pinned = self._store.get(self.server)
+        return pinned is None or pinned.instructions == text
+
+
+async def _list_tools(ask: AskServer) -> list[dict[str, Any]]:
+    tools: list[dict[str, Any]] = []
+    params: dict[str, Any] = {}
+    for _ in range(MAX_PAGES):
+        page = await ask("tools/list", params)
+        items = page.get("tools")
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise GuardError("the server's tool list is malformed", code="mcp.bad_list")
+        tools.extend(items)
+        if len(tools) > MAX_TOOLS:
+            raise GuardError(f"the server lists more than {MAX_TOOLS} tools", code="mcp.bad_list")
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            return tools
+        if not isinstance(cursor, str):
+            raise GuardError("the server's cursor is malformed", code="mcp.bad_list")
+        params = {"cursor": cursor}
+    raise GuardError(f"the server's tool list has more than {MAX_PAGES} pages", code="mcp.bad_list")

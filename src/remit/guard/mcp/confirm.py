@@ -1,0 +1,164 @@
+"""``confirmation``: asking the person at the client, or at a terminal, whether this call may run.
+
+A ``confirm: true`` among the arguments is the model's word and never counts. Nothing but an
+explicit yes is a yes: silence, a closed dialog, an error and a time-out are refusals.
+"""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remit.core.decision import Obligation
+from remit.core.errors import RemitError
+from remit.core.event import Event
+from remit.core.strictjson import dumps
+from remit.core.text import printable
+from remit.guard.judge import Answer
+from remit.guard.mcp.calls import Call
+from remit.guard.mcp.methods import META_CAPABILITIES
+
+if TYPE_CHECKING:
+    from remit.guard.mcp.session import Session
+
+PROGRESS_S = 5.0
+MAX_SHOWN = 4000
+
+
+def given(answer: Any) -> bool:
+    """Whether an elicitation's answer is an explicit yes."""
+    if not isinstance(answer, dict) or answer.get("action") != "accept":
+        return False
+    content = answer.get("content")
+    return isinstance(content, dict) and content.get("confirm") is True
+
+
+class Terminal:
+    """A terminal at which a person answers, for clients without elicitation.
+
+    Args:
+        path: the terminal's device, for example ``/dev/pts/3``; never one the agent writes to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = asyncio.Lock()
+
+    async def ask(self, text: str, timeout_s: float) -> bool:
+        """Show ``text`` and wait for ``yes``; everything else is no."""
+        async with self._lock:
+            try:
+                terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            except OSError:
+                return False
+            try:
+                if not os.isatty(terminal):
+                    return False
+                return await self._ask(terminal, text, timeout_s)
+            except OSError:
+                return False
+            finally:
+                os.close(terminal)
+
+    async def _ask(self, terminal: int, text: str, timeout_s: float) -> bool:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+        typed = bytearray()
+
+        def read() -> None:
+            with contextlib.suppress(BlockingIOError):
+                typed.extend(os.read(terminal, 1024))
+            if b"\n" in typed and not answer.done():
+                answer.set_result(typed.split(b"\n")[0].decode("utf-8", "replace"))
+
+        def expire() -> None:
+            if not answer.done():
+                answer.set_result("")
+
+        with contextlib.suppress(BlockingIOError):
+            # What was typed before the question is no answer to it.
+            while os.read(terminal, 4096):
+                pass
+        os.write(terminal, f"\n{text}\nType yes to allow this call: ".encode())
+        loop.add_reader(terminal, read)
+        timer = loop.call_later(timeout_s, expire)
+        try:
+            return (await answer).strip().casefold() == "yes"
+        finally:
+            timer.cancel()
+            loop.remove_reader(terminal)
+
+
+class CallFulfiller:
+    """Fulfils obligations of one call (or of a server's wish, then without a way to ask)."""
+
+    def __init__(self, session: "Session", call: Call | None) -> None:
+        self._session = session
+        self._call = call
+
+    async def fulfil(self, event: Event, obligation: Obligation) -> Answer:
+        """Ask where a person is: elicitation if the client has it, else the terminal."""
+        call, session = self._call, self._session
+        if call is None:
+            return Answer.REFUSED
+        if call.modern:
+            if "elicitation" in call.request.params["_meta"][META_CAPABILITIES]:
+                call.question = obligation
+                return Answer.PENDING
+        elif "elicitation" in session.client_capabilities:
+            return await self._held(call, self._elicit(event, obligation))
+        if session.terminal is None:
+            return Answer.REFUSED
+        text = self.question(event, obligation)["message"]
+        return await self._held(call, session.terminal.ask(text, session.limits.confirm_s))
+
+    async def _elicit(self, event: Event, obligation: Obligation) -> bool:
+        try:
+            answer = await self._session.ask_client(
+                "elicitation/create",
+                self.question(event, obligation),
+                self._session.limits.confirm_s,
+            )
+        except RemitError:
+            return False
+        return given(answer)
+
+    async def _held(self, call: Call, question: Any) -> Answer:
+        """Wait for the answer with signs of life, so that the client does not give up."""
+        loop = asyncio.get_running_loop()
+        step = 0
+        timer: asyncio.TimerHandle
+
+        def tick() -> None:
+            nonlocal step, timer
+            step += 1
+            self._session.progress(call, step, "waiting for a person to confirm")
+            timer = loop.call_later(PROGRESS_S, tick)
+
+        timer = loop.call_later(PROGRESS_S, tick)
+        try:
+            return Answer.GIVEN if await question else Answer.REFUSED
+        finally:
+            timer.cancel()
+
+    def question(self, event: Event, obligation: Obligation) -> dict[str, Any]:
+        """The elicitation: what will happen, complete or visibly cut, and one yes-or-no field."""
+        shown = printable(dumps(dict(event.input)).decode(), MAX_SHOWN)
+        lines = [
+            f"Remit: {printable(event.agent.id, 100)} wants to call {printable(event.action, 200)}.",
+            f"Arguments: {shown}",
+        ]
+        if obligation.reason:
+            lines.append(f"Why you are asked: {printable(obligation.reason, 300)}")
+        lines.append(f"Policy: {obligation.rule}")
+        return {
+            "message": "\n".join(lines),
+            "requestedSchema": {
+                "type": "object",
+                "properties": {
+                    "confirm": {"type": "boolean", "title": "Allow this call once"},
+                },
+                "required": ["confirm"],
+            },
+        }

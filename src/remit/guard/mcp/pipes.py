@@ -1,0 +1,314 @@
+"""Both ends of the stdio transport: our own standard streams and the server's process.
+
+Ownership: everything here runs in the event loop's thread, except the relay of the server's
+standard error, which has a thread of its own so that a client that does not read it can stop
+neither Guard nor the server.
+"""
+
+import asyncio
+import collections
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import BinaryIO, cast
+
+from remit.guard.errors import GuardError
+from remit.guard.mcp.framing import Line, LineBuffer, Overlong
+
+OnLine = Callable[[Line | Overlong], None]
+
+HIGH_WATER_BYTES = 1 << 20
+STOP_GRACE_S = 2.0
+
+
+class Client(asyncio.Protocol):
+    """Our standard input and output: the client that started us."""
+
+    def __init__(self, limit: int, on_line: OnLine, on_close: Callable[[], None]) -> None:
+        self._lines = LineBuffer(limit)
+        self._on_line = on_line
+        self._on_close = on_close
+        self._reader: asyncio.ReadTransport | None = None
+        self._writer: asyncio.WriteTransport | None = None
+        self._outbox: collections.deque[bytes] | None = None
+        self._wake = threading.Event()
+        self.on_pressure: Callable[[bool], None] = lambda _full: None
+
+    async def open(self, source: BinaryIO, sink: BinaryIO) -> None:
+        """Start reading ``source`` and make ``sink`` writable.
+
+        Pipes, sockets and terminals are driven by the loop; anything else (a regular file, any
+        stream on Windows) by a thread.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            writer, _ = await loop.connect_write_pipe(lambda: _Sink(self), sink)
+            self._writer = writer
+            self._writer.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        except (ValueError, NotImplementedError, OSError):
+            self._outbox = collections.deque()
+            threading.Thread(target=self._pump_out, args=(sink,), daemon=True).start()
+        try:
+            reader, _ = await loop.connect_read_pipe(lambda: self, source)
+            self._reader = reader
+        except (ValueError, NotImplementedError, OSError):
+            threading.Thread(target=self._pump_in, args=(source, loop), daemon=True).start()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        for line in self._lines.feed(data):
+            self._on_line(line)
+
+    def eof_received(self) -> bool:
+        """The client closed its side; what it left without a line feed is still a message."""
+        line = self._lines.close()
+        if line is not None:
+            self._on_line(line)
+        self._on_close()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        del exc
+        self._on_close()
+
+    def send(self, data: bytes) -> None:
+        """Write to the client; never blocks."""
+        if self._writer is not None:
+            if not self._writer.is_closing():
+                self._writer.write(data)
+        elif self._outbox is not None:
+            self._outbox.append(data)
+            self._wake.set()
+
+    def hold(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        """Stop or go on reading, because the server does not keep up."""
+        if self._reader is None or self._reader.is_closing():
+            return
+        if full:
+            self._reader.pause_reading()
+        else:
+            self._reader.resume_reading()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until what was sent has left, at most ``timeout_s``."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while asyncio.get_running_loop().time() < deadline:
+            if self._writer is not None:
+                if self._writer.is_closing() or not self._writer.get_write_buffer_size():
+                    return
+            elif not self._outbox:
+                return
+            await asyncio.sleep(0.005)
+
+    def _pump_in(self, source: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.suppress(RuntimeError, OSError, ValueError):
+            while data := os.read(source.fileno(), 1 << 16):
+                loop.call_soon_threadsafe(self.data_received, data)
+            loop.call_soon_threadsafe(self.eof_received)
+
+    def _pump_out(self, sink: BinaryIO) -> None:
+        outbox = self._outbox
+        assert outbox is not None
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                while outbox:
+                    sink.write(outbox[0])
+                    sink.flush()
+                    outbox.popleft()
+
+
+class _Sink(asyncio.BaseProtocol):
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def pause_writing(self) -> None:
+        self._client.on_pressure(True)
+
+    def resume_writing(self) -> None:
+        self._client.on_pressure(False)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._client.connection_lost(exc)
+
+
+class Server(asyncio.SubprocessProtocol):
+    """The governed server's process.
+
+    It is started in a session of its own, so that a terminal's interrupt reaches Guard, which
+    stops it in order.
+    """
+
+    def __init__(self, limit: int, on_line: OnLine, on_exit: Callable[[str], None]) -> None:
+        self._lines = LineBuffer(limit)
+        self._on_line = on_line
+        self._on_exit = on_exit
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+        self._stdout: asyncio.ReadTransport | None = None
+        self._relay = StderrRelay()
+        self._exited = asyncio.Event()
+        self._told = False
+        self.on_pressure: Callable[[bool], None] = lambda _full: None
+
+    async def start(
+        self, command: Sequence[str], env: Mapping[str, str] | None, cwd: str | None
+    ) -> None:
+        """Start the process.
+
+        Raises:
+            GuardError: it cannot be started.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.subprocess_exec(
+                lambda: self, *command, env=env, cwd=cwd, start_new_session=os.name == "posix"
+            )
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise GuardError(
+                f"the server `{command[0]}` cannot be started: {reason}",
+                code="mcp.no_server",
+                hint="check the command after `--`, or `command` of the server in remit.toml",
+            ) from error
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The process runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        self._stdout = cast("asyncio.ReadTransport", self._transport.get_pipe_transport(1))
+        self._stdin.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._transport.get_pid() if self._transport else 0
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        """Bytes of the server."""
+        assert isinstance(data, bytes)
+        if fd == 1:
+            for line in self._lines.feed(data):
+                self._on_line(line)
+        else:
+            self._relay.write(data)
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """A stream of the server ended; without its output there is no server."""
+        del exc
+        if fd == 1:
+            line = self._lines.close()
+            if line is not None:
+                self._on_line(line)
+            self._tell("closed its output")
+
+    def process_exited(self) -> None:
+        """The process ended."""
+        code = self._transport.get_returncode() if self._transport else None
+        self._exited.set()
+        self._tell(
+            f"exited with status {code}" if (code or 0) >= 0 else f"died of signal {-(code or 0)}"
+        )
+
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            self._told = True
+            asyncio.get_running_loop().call_soon(self._on_exit, reason)
+
+    def pause_writing(self) -> None:
+        """The server does not read."""
+        self.on_pressure(True)
+
+    def resume_writing(self) -> None:
+        """The server reads again."""
+        self.on_pressure(False)
+
+    def send(self, data: bytes) -> None:
+        """Write to the server; never blocks."""
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(data)
+
+    def hold(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        """Stop or go on reading, because the client does not keep up."""
+        if self._stdout is None or self._stdout.is_closing():
+            return
+        if full:
+            self._stdout.pause_reading()
+        else:
+            self._stdout.resume_reading()
+
+    async def stop(self) -> None:
+        """Close its input, then terminate, then kill: the order of the MCP stdio transport."""
+        if self._transport is None:
+            return
+        if self._stdin is not None:
+            self._stdin.close()
+        for step in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+            if step is not None:
+                self._signal(step)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exited.wait(), STOP_GRACE_S)
+                break
+        self._transport.close()
+        self._relay.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(self.pid, number)
+            elif self._transport is not None:
+                self._transport.send_signal(number)
+
+
+class StderrRelay:
+    """Passes the server's standard error on, and drops what our own reader does not take.
+
+    Terminal control sequences are taken out: they are the server's, and the terminal is the
+    user's.
+    """
+
+    LIMIT = 1 << 20
+    _KEEP = bytes.maketrans(bytes(b for b in (*range(32), 127) if b not in b"\t\n"), b"?" * 31)
+
+    def __init__(self) -> None:
+        self._queue: collections.deque[bytes] = collections.deque()
+        self._held = 0
+        self._wake = threading.Event()
+        self._done = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, data: bytes) -> None:
+        """Take bytes of the server; never blocks."""
+        if self._held + len(data) > self.LIMIT:
+            return
+        self._held += len(data)
+        self._queue.append(data.translate(self._KEEP))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._pump, name="remit-stderr", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Let the thread end when it has written what it holds."""
+        self._done = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(0.5)
+
+    def _pump(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    data = self._queue.popleft()
+                    self._held -= len(data)
+                    sys.stderr.buffer.write(data)
+                    sys.stderr.buffer.flush()
+                if self._done:
+                    return
