@@ -34,7 +34,12 @@ def remit(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def exec_command(
-    server: str, command: Sequence[str], bundle: Path, state: Path, *options: str
+    server: str,
+    command: Sequence[str],
+    bundle: Path,
+    state: Path,
+    *options: str,
+    workspace: Path | None = None,
 ) -> list[str]:
     """Return the command that governs `command` as the server `server`."""
     config = state.parent / f"{state.name}.remit.toml"
@@ -42,8 +47,8 @@ def exec_command(
         state.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(
             f"[servers.{server}]\n"
-            f"command = {json.dumps(command[0])}\n"
-            f"args = {json.dumps(list(command[1:]))}\n"
+            f"command = {json.dumps(list(command))}\n"
+            f"workspace = {json.dumps(str(workspace or state.parent))}\n"
         )
     return [
         REMIT, "mcp", "exec", "--config", str(config), "--bundle", str(bundle),

@@ -6,8 +6,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 RIG = ROOT / ".rig"
 REMIT = [str(ROOT / ".venv" / "bin" / "python"), "-m", "remit"]
@@ -25,7 +23,7 @@ GIT_ENVIRONMENT = {
 def need(path: Path) -> Path:
     """Return `path`, or fail: a test that skips because nobody installed its program checks nothing."""
     if not path.exists():
-        pytest.fail(f"{path.relative_to(ROOT)} is not installed: run `make rig`")
+        raise FileNotFoundError(f"{path.relative_to(ROOT)} is not installed: run `make rig`")
     return path
 
 

@@ -1,0 +1,232 @@
+"""The story of `make demo`: real MCP servers under policy, and a log that cannot be bent.
+
+Exit code 1 if any chapter does not go as it is told.
+"""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from examples.demo.stage import Stage, line, paint, say
+from tests.rig.programs import ROOT, count_rows
+
+OUTPUT = ROOT / "demo-output"
+
+
+def reading(stage: Stage) -> None:
+    """A call that policy permits."""
+    stage.chapter(
+        "An agent reads, and policy permits it",
+        "The agent is the official MCP SDK client; the server is the published mcp-server-git. "
+        "Between them stands `remit mcp exec`.",
+    )
+    repository = str(stage.repository)
+    with stage.connect("git") as agent:
+        tools = agent.client.tools()
+        line("agent", f"sees {len(tools)} of 12 tools: {', '.join(sorted(tools))}")
+        stage.expect("git_reset" not in tools, "git_reset should be hidden")
+        agent.call(
+            "git_log", {"repo_path": repository, "max_count": 1}, allowed=True, shows="add three"
+        )
+        agent.call("git_reset", {"repo_path": repository}, allowed=False, shows="denied by remit")
+
+
+def queries(stage: Stage) -> None:
+    """What SQL really does, and not how it begins."""
+    stage.chapter(
+        "SQL is parsed, not pattern-matched",
+        "mcp-server-sqlite runs whatever starts like a read. The policy says: only SELECT, in the "
+        "whole statement.",
+    )
+    with stage.connect("db") as agent:
+        agent.call(
+            "read_query",
+            {"query": "SELECT name FROM users WHERE id < 3"},
+            allowed=True,
+            shows="ada",
+        )
+        agent.call(
+            "read_query",
+            {
+                "query": "WITH old AS (SELECT id FROM users WHERE id > 1) DELETE FROM users WHERE id IN old"
+            },
+            allowed=False,
+            shows="denied by remit",
+        )
+        agent.call("read_query", {"query": "SELECT 1; DROP TABLE users"}, allowed=False)
+    rows = count_rows(stage.database)
+    line("check", f"the table still has {rows} rows", "green")
+    stage.expect(rows == 5, "no row may be gone")
+
+
+def escapes(stage: Stage) -> None:
+    """Where a path leads, and not how it is spelt."""
+    stage.chapter(
+        "Paths are resolved before they are judged",
+        "The published server-filesystem, and a policy that says: inside the workspace.",
+    )
+    inside = stage.workspace
+    with stage.connect("files") as agent:
+        agent.call(
+            "read_text_file", {"path": str(inside / "notes.txt")}, allowed=True, shows="plants"
+        )
+        agent.call("read_text_file", {"path": f"{inside}/repo/../../../secret"}, allowed=False)
+        (inside / "shortcut").symlink_to("/etc")
+        agent.call("read_text_file", {"path": str(inside / "shortcut" / "hostname")}, allowed=False)
+
+
+def limits(stage: Stage) -> None:
+    """How often."""
+    stage.chapter(
+        "Limits count, and outlive a restart",
+        "git_show may be used twice an hour. The agent is started anew in between.",
+    )
+    show = {"repo_path": str(stage.repository), "revision": "HEAD"}
+    with stage.connect("git") as agent:
+        agent.call("git_show", show, allowed=True)
+        agent.call("git_show", show, allowed=True)
+    with stage.connect("git") as agent:
+        agent.call("git_show", show, allowed=False, shows="twice an hour")
+
+
+def confirmation(stage: Stage) -> None:
+    """Who decides in the end."""
+    stage.chapter(
+        "Some calls need a person",
+        "A new branch must be confirmed. Guard asks through the client (MCP elicitation); the "
+        "scripted person says no, then yes. The model cannot answer for the person.",
+    )
+    branch = {"repo_path": str(stage.repository), "branch_name": "release"}
+    with stage.connect("git") as agent:
+        agent.client.answer_with({"action": "decline"})
+        outcome = agent.call("git_create_branch", branch, allowed=False)
+        stage.expect(len(outcome["asked"]) == 1, "the person should have been asked")
+        agent.client.answer_with({"action": "accept", "content": {"confirm": True}})
+        agent.call("git_create_branch", branch, allowed=True, shows="release")
+
+
+def rug_pull(stage: Stage) -> None:
+    """A server that was trusted yesterday."""
+    stage.chapter(
+        "A server that changes its tools loses them",
+        "Yesterday `weather` was looked at, and its tools were pinned. Today its update tells the "
+        "model, in a description, to send a private key along.",
+    )
+    with stage.connect("weather") as agent:
+        agent.call("forecast", {"city": "Lisbon"}, allowed=True, shows="sunny")
+    stage.configure(weather=2)
+    with stage.connect("weather") as agent:
+        tools = agent.client.tools()
+        line("agent", f"sees after the update: {', '.join(sorted(tools)) or 'nothing'}")
+        stage.expect("forecast" not in tools, "the changed tool should be hidden")
+        stage.expect("climate" in tools, "the unchanged tool should still be there")
+        stage.expect(
+            "id_ed25519" not in json.dumps(tools), "the poisoned text must not reach the model"
+        )
+        agent.call("forecast", {"city": "Lisbon"}, allowed=False)
+        agent.call("climate", {"city": "Lisbon", "month": 5}, allowed=True)
+
+
+def verification(stage: Stage) -> Path:
+    """The log, checked by two programs."""
+    stage.chapter(
+        "Every decision is in a log that anybody can check",
+        "Each record is a leaf of a Merkle tree with signed heads. First Remit checks it, then a "
+        "short program that shares no code with Remit.",
+    )
+    state = stage.state("git")
+    print(flush=True)
+    done = stage.remit("audit", "verify", "--state", str(state))
+    line(
+        "says", stage.short(done.stdout or done.stderr), "green" if done.returncode == 0 else "red"
+    )
+    stage.expect(done.returncode == 0, "remit audit verify should find the log whole")
+    (vkey,) = state.rglob("log.vkey")
+    log = vkey.parent
+    print(flush=True)
+    done = stage.python(str(ROOT / "spec" / "verify_log.py"), str(log), "--vkey", str(vkey))
+    line(
+        "says", stage.short(done.stdout or done.stderr), "green" if done.returncode == 0 else "red"
+    )
+    stage.expect(done.returncode == 0, "spec/verify_log.py should find the log whole")
+    return log
+
+
+def tampering(stage: Stage, log: Path) -> None:
+    """One bit."""
+    stage.chapter(
+        "One changed byte is found, and named",
+        "In a copy of the log, one record's `deny` becomes `denu`, with its checksum made right "
+        "again, as somebody with the whole disk would do.",
+    )
+    copy = stage.directory / "tampered"
+    shutil.copytree(log, copy)
+    seq = flip(copy)
+    print(flush=True)
+    done = stage.python(
+        str(ROOT / "spec" / "verify_log.py"), str(copy), "--vkey", str(log / "log.vkey")
+    )
+    says = (done.stdout + done.stderr).strip()
+    line("says", stage.short(says), "red")
+    stage.expect(done.returncode == 3, f"the verifier should exit with 3, not {done.returncode}")
+    stage.expect(str(seq) in says, f"the verifier should name record {seq}")
+
+
+def flip(log: Path) -> int:
+    """Change one byte of the first denied call and mend its checksum; returns its number."""
+    import struct
+    import zlib
+
+    segment = min(log.glob("seg/*.seg"))
+    data = bytearray(segment.read_bytes())
+    offset = 0
+    while offset < len(data):
+        (length,) = struct.unpack_from(">I", data, offset)
+        entry = bytes(data[offset + 8 : offset + 8 + length])
+        at = entry.find(b'"deny"')
+        if at >= 0:
+            changed = entry[: at + 4] + b"u" + entry[at + 5 :]
+            check = zlib.crc32(changed, zlib.crc32(bytes(data[offset : offset + 4])))
+            struct.pack_into(">I", data, offset + 4, check)
+            data[offset + 8 : offset + 8 + length] = changed
+            segment.write_bytes(data)
+            return int(json.loads(entry)["seq"])
+        offset += 8 + length
+    raise ValueError("no denied call in the log")
+
+
+def main() -> int:
+    """Tell the story; returns the exit code."""
+    started = time.monotonic()
+    say("An agent acts only within its remit.", "bold")
+    say(
+        "Real MCP servers, a real client, and Guard between them. For each call: what the agent "
+        "sent, what policy said, what the agent saw."
+    )
+    stage = Stage(OUTPUT)
+    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull):
+        chapter(stage)
+    tampering(stage, verification(stage))
+    print(flush=True)
+    if stage.failures:
+        say(f"{len(stage.failures)} thing(s) did not go as told:", "red", "bold")
+        for failure in stage.failures:
+            say(f"- {failure}", "red")
+        return 1
+    print(
+        paint(f"All chapters went as told ({time.monotonic() - started:.0f} s).", "bold", "green")
+    )
+    print(
+        "\nTry next:\n"
+        "  less demo-output/policy/tool/demo.cedar             the policy you just saw, 60 lines\n"
+        "  .venv/bin/remit audit tail --state demo-output/state/git\n"
+        "  .venv/bin/remit policy check demo-output/policy\n"
+        "  docs/guide/getting-started.md                       put your own server under policy"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""What the story needs: a world to act in, governed clients, and a readable way to tell."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from tests.rig.governed import REMIT, records
+from tests.rig.programs import (
+    ROOT,
+    filesystem_server,
+    git_server,
+    make_database,
+    make_repository,
+    sdk_python,
+    sqlite_server,
+)
+from tests.rig.sdk import SdkClient
+
+WIDTH = min(shutil.get_terminal_size((100, 24)).columns, 110)
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def paint(text: str, *styles: str) -> str:
+    """Return text in colour if somebody looks at a terminal."""
+    if not styles or not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        return text
+    return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def say(text: str = "", *styles: str) -> None:
+    """Print a paragraph."""
+    for line in textwrap.wrap(text, WIDTH) or [""]:
+        print(paint(line, *styles), flush=True)
+
+
+def line(label: str, text: str, *styles: str) -> None:
+    """Print one labelled line of a call, cut to what fits in three lines."""
+    flat = " ".join(text.split())
+    rows = textwrap.wrap(flat, WIDTH - 12) or [""]
+    if len(rows) > 3:
+        rows = [*rows[:3], "…"]
+    for number, row in enumerate(rows):
+        print(f"  {label if number == 0 else '':9} {paint(row, *styles)}", flush=True)
+
+
+class Stage:
+    """The world of the story, in one directory that stays for looking around."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        shutil.rmtree(directory, ignore_errors=True)
+        work = directory / "workspace"
+        self.repository = make_repository(work / "repo")
+        self.database = make_database(work / "shop.db")
+        (work / "notes.txt").write_text("Remember to water the plants.\n")
+        self.workspace = work
+        shutil.copytree(Path(__file__).with_name("bundle"), directory / "policy")
+        self.config = directory / "remit.toml"
+        self.configure()
+        self.failures: list[str] = []
+        self._number = 0
+
+    def configure(self, weather: int = 1) -> None:
+        """Write remit.toml: four servers, one policy."""
+        servers = {
+            "git": git_server(self.repository),
+            "db": sqlite_server(self.database),
+            "files": filesystem_server(self.workspace),
+            "weather": [
+                sdk_python(),
+                str(Path(__file__).with_name("weather.py")),
+                f"--version={weather}",
+            ],
+        }
+        text = '[guard]\nbundle = "policy"\n'
+        for name, command in servers.items():
+            text += (
+                f'\n[servers.{name}]\ncommand = {json.dumps(command)}\nworkspace = "workspace"\n'
+            )
+        self.config.write_text(text)
+
+    def state(self, server: str) -> Path:
+        """Return the state directory of a server's Guard."""
+        return self.directory / "state" / server
+
+    def connect(self, server: str) -> "Agent":
+        """Connect the agent to a governed server."""
+        command = [REMIT, "mcp", "exec", "--config", str(self.config)]
+        command += ["--state", str(self.state(server)), server]
+        return Agent(self, server, SdkClient(command, cwd=self.directory))
+
+    def remit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line, and show it."""
+        shown = [self.short(argument) for argument in arguments]
+        line("command", "remit " + " ".join(shown), "bold")
+        return self._run([REMIT, *arguments])
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a Python program, and show it."""
+        line(
+            "command", "python " + " ".join(self.short(argument) for argument in arguments), "bold"
+        )
+        return self._run([sys.executable, *arguments])
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.directory, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def short(self, text: str) -> str:
+        """Return text without the long names of directories."""
+        for path, name in ((self.workspace, "."), (self.directory, "demo-output"), (ROOT, ".")):
+            text = text.replace(str(path), name)
+        return text
+
+    def chapter(self, title: str, text: str) -> None:
+        """Begin a chapter."""
+        self._number += 1
+        print(flush=True)
+        print(paint(f"{self._number}. {title}", "bold", "cyan"), flush=True)
+        say(text, "dim")
+
+    def expect(self, holds: object, what: str) -> None:
+        """Note whether the story went as told."""
+        if not holds:
+            self.failures.append(f"chapter {self._number}: {what}")
+            line("NOT TRUE", what, "red", "bold")
+
+
+class Agent:
+    """The agent's connection to one server."""
+
+    def __init__(self, stage: Stage, server: str, client: SdkClient) -> None:
+        self.stage = stage
+        self.server = server
+        self.client = client
+
+    def call(
+        self, tool: str, arguments: Mapping[str, Any], *, allowed: bool, shows: str = ""
+    ) -> dict[str, Any]:
+        """Call a tool and tell it from all three sides; note what did not go as told."""
+        print(flush=True)
+        sent = self.stage.short(json.dumps(dict(arguments), ensure_ascii=False))
+        line("agent", f"{self.server}/{tool} {sent}")
+        outcome = self.client.call(tool, arguments)
+        for question in outcome["asked"]:
+            line(
+                "person",
+                "is asked: " + self.stage.short(question["message"].splitlines()[0]),
+                "yellow",
+            )
+        effect, rules = self._policy(tool)
+        line("policy", f"{effect}  {rules}".rstrip(), "green" if effect == "allow" else "red")
+        text = self.stage.short(outcome.get("text") or outcome.get("error") or "")
+        line("sees", text, "dim")
+        refused = "error" in outcome or outcome["result"].get("isError") is True
+        expect = self.stage.expect
+        expect(
+            refused is not allowed, f"{tool} should have been {'allowed' if allowed else 'denied'}"
+        )
+        expect(effect == ("allow" if allowed else "deny"), f"the log says {effect} of {tool}")
+        expect(shows.lower() in text.lower(), f"the agent should see {shows!r}")
+        return outcome
+
+    def _policy(self, tool: str) -> tuple[str, str]:
+        """Return what the audit log says of the last call of `tool`."""
+        for record in reversed(records(self.stage.state(self.server))):
+            if (
+                record["kind"] == "tool.decision"
+                and record["action"]["name"] == f"{self.server}/{tool}"
+            ):
+                decision = record["decision"]
+                why = ", ".join(decision.get("rule_ids", [])) or decision.get("error", "")
+                why = why or "no policy permits it"
+                return decision["effect"], f"{why}  (record {record['seq']})"
+        return "silent", "no record"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.client.close()
