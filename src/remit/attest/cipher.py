@@ -107,9 +107,7 @@ class SubjectCipher:
             raw = read_secret(path)
             if len(raw) != _KEY:
                 raise CipherError(f"`{path}` is not a key")
-            known = (
-                hashlib.sha256(b"remit.subject-key/v1\n" + raw).digest()[:_KEY_ID],
-                AESGCM(raw),
-            )
+            key_id = hashlib.sha256(b"remit.subject-key/v1\n" + raw).digest()[:_KEY_ID]
+            known = (key_id, AESGCM(raw))
             self._keys[subject] = known
             return known

@@ -83,14 +83,14 @@ class Note(msgspec.Struct, frozen=True):
 
 
 def valid_name(name: str) -> bool:
-    """Whether ``name`` may name a key: not empty, no white space, no ``+``, no control character."""
+    """Whether ``name`` may name a key: not empty, no white space, ``+`` or control character."""
     return bool(name) and not any(
         c == "+" or c.isspace() or unicodedata.category(c) in {"Cc", "Cs"} for c in name
     )
 
 
 def key_id(name: str, public: bytes, kind: int = ED25519) -> bytes:
-    """The four bytes ``SHA-256(name ‖ "\\n" ‖ type ‖ public key)[:4]``."""
+    r"""The four bytes ``SHA-256(name ‖ "\n" ‖ type ‖ public key)[:4]``."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:_KEY_ID]
 
 

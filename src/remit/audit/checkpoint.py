@@ -1,6 +1,6 @@
-"""Checkpoints: the signed head of a log (``c2sp.org/tlog-checkpoint``). Pure.
+r"""Checkpoints: the signed head of a log (``c2sp.org/tlog-checkpoint``). Pure.
 
-The text is ``origin\\nsize\\nbase64(root)\\n``; Remit writes no extension lines. The note around
+The text is ``origin\nsize\nbase64(root)\n``; Remit writes no extension lines. The note around
 it is verified through the :class:`NoteVerifier` port, because ``cryptography`` lives in
 ``attest/`` only.
 """

@@ -87,6 +87,7 @@ class Disk:
     """The real disk."""
 
     def lock(self, path: Path) -> int:
+        """``flock``: exclusive, without waiting."""
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,61 +100,75 @@ class Disk:
         return handle
 
     def make_directory(self, path: Path) -> None:
+        """``mkdir -p``; a link in its place is refused."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.is_symlink():
             raise Corrupt(f"`{path}` is a link", code="audit.link")
 
     def names(self, path: Path) -> list[str]:
+        """``readdir``."""
         try:
-            return sorted(os.listdir(path))
+            return sorted(entry.name for entry in path.iterdir())
         except FileNotFoundError:
             return []
 
     def read(self, path: Path) -> bytes | None:
+        """``open(O_NOFOLLOW)``, ``read``."""
         try:
-            with regular_file(path) as handle, os.fdopen(os.dup(handle), "rb") as file:
-                return file.read()
+            return contents(path)
         except FileNotFoundError:
             return None
 
     def size(self, path: Path) -> int:
+        """``lstat``."""
         try:
             return path.lstat().st_size
         except FileNotFoundError:
             return -1
 
     def open(self, path: Path) -> int:
+        """``open(O_APPEND | O_CREAT | O_NOFOLLOW)``."""
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(path, flags, 0o600)
 
     def write(self, handle: int, data: bytes) -> int:
+        """``write``, once."""
         return os.write(handle, data)
 
     def fdatasync(self, handle: int) -> None:
+        """``fdatasync``."""
         os.fdatasync(handle)
 
     def fsync(self, handle: int) -> None:
+        """``fsync``."""
         os.fsync(handle)
 
     def truncate(self, handle: int, size: int) -> None:
+        """``ftruncate``."""
         os.ftruncate(handle, size)
 
     def allocate(self, handle: int, size: int) -> None:
+        """``fallocate``."""
         os.posix_fallocate(handle, 0, size)
 
     def seal(self, handle: int) -> None:
+        """``fchmod``."""
         os.fchmod(handle, 0o400)
 
     def close(self, handle: int) -> None:
+        """``close``."""
         os.close(handle)
 
     def rename(self, source: Path, target: Path) -> None:
-        os.rename(source, target)
+        """``rename``."""
+        source.rename(target)
 
     def unlink(self, path: Path) -> None:
+        """``unlink``."""
         path.unlink(missing_ok=True)
 
     def sync_directory(self, path: Path) -> None:
+        """``open(O_DIRECTORY)``, ``fsync``."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(handle)
@@ -181,3 +196,13 @@ def regular_file(path: Path) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def contents(path: Path, limit: int = -1) -> bytes:
+    """Bytes of a regular file of the log, never through a link; at most ``limit``.
+
+    Raises:
+        Corrupt, FileNotFoundError: as :func:`regular_file`.
+    """
+    with regular_file(path) as handle, open(handle, "rb", closefd=False) as file:
+        return file.read(limit)

@@ -96,7 +96,7 @@ class Log:
         self._committer = Committer(store, self._gap)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - the ports of the log
         cls,
         directory: Path,
         signer: Signer,

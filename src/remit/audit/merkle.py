@@ -29,7 +29,10 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     row = list(hashes)
     while len(row) > 1:
         pairs = iter(row)
-        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs)]
+        row = [
+            sha256(b"\x01" + left + right).digest()
+            for left, right in zip(pairs, pairs, strict=True)
+        ]
     return row[0]
 
 

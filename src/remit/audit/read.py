@@ -19,7 +19,9 @@ def segments(directory: Path) -> list[int]:
         Corrupt: one is missing, or there is none.
     """
     try:
-        firsts = sorted(f for f in map(first_of, os.listdir(directory / "seg")) if f >= 0)
+        firsts = sorted(
+            f for f in (first_of(p.name) for p in (directory / "seg").iterdir()) if f >= 0
+        )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Corrupt(
             f"`{directory}` is not an audit log", hint="A log's directory holds `seg/`."

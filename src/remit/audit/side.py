@@ -12,7 +12,6 @@ records that never were: a reader takes the one that matches the commitment.
 
 import errno
 import hmac
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from struct import Struct
@@ -20,7 +19,7 @@ from typing import Protocol
 
 import msgspec
 
-from remit.audit.disk import Filesystem, regular_file
+from remit.audit.disk import Filesystem, contents
 from remit.audit.errors import Corrupt
 from remit.audit.record import MAX_VALUE_BYTES, SALT_BYTES, Entry, commitment, field
 from remit.audit.segment import HEADER, entries, first_of, frame, name
@@ -190,8 +189,7 @@ def sealed_of(directory: Path, seq: int) -> Iterator[Sealed]:
         # Records come in order, but a batch that a crash undid may be repeated by the next file.
         if (firsts[position] or 0) > seq or (later and min(later) < seq):
             continue
-        with regular_file(directory / file) as handle, os.fdopen(os.dup(handle), "rb") as stream:
-            data = stream.read()
+        data = contents(directory / file)
         for _, entry in entries(data, 0, MAX_ENTRY_BYTES):
             sealed = parse(entry)
             if sealed.seq == seq:
@@ -199,8 +197,7 @@ def sealed_of(directory: Path, seq: int) -> Iterator[Sealed]:
 
 
 def _first_seq(path: Path) -> int | None:
-    with regular_file(path) as handle:
-        head = os.read(handle, HEADER.size + _SEQ.size)
+    head = contents(path, HEADER.size + _SEQ.size)
     if len(head) < HEADER.size + _SEQ.size:
         return None
     (seq,) = _SEQ.unpack_from(head, HEADER.size)

@@ -129,7 +129,8 @@ class TileTree:
 
     def rows(self) -> list[list[bytes]]:
         """The unfinished tile of each level, for a :class:`Builder` that goes on from here."""
-        rows, level = [], 0
+        rows: list[list[bytes]] = []
+        level = 0
         while True:
             count = self.size >> (_LEVEL_BITS * level)
             if count == 0:
