@@ -153,20 +153,20 @@ def _unused(
                     message=f"fact `{spec.name}` belongs to no pinned tool",
                 )
             )
-        for name, action in actions.items():
-            if action.tool_class is None or not spec.applies(name) or action.input.open:
-                continue
+        tools = [a for a in actions.values() if a.tool_class is not None and spec.applies(a.id)]
+        known = {name for action in tools for name in action.input.fields}
+        if not any(action.input.open for action in tools):
             problems += [
                 Problem(
                     file="facts.toml",
                     code="policy.unknown_argument",
                     severity="warning",
-                    message=f"fact `{spec.name}`: `{printable(name, 200)}` has no argument "
+                    message=f"fact `{spec.name}`: no tool has an argument "
                     f"`{printable(argument, 80)}`",
-                    hint=tables.meant(argument, action.input.fields),
+                    hint=tables.meant(argument, known),
                 )
                 for argument in spec.arguments
-                if not argument.startswith("$") and argument not in action.input.fields
+                if tools and not argument.startswith("$") and argument not in known
             ]
     for pattern in bundle.tool_classes:
         server = pattern.partition("/")[0]

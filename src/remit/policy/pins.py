@@ -22,6 +22,7 @@ from remit.policy.errors import PinError
 
 LOCK_VERSION = 1
 MAX_TOOLS = 2000
+MAX_NAME = 200
 MAX_LOCK_BYTES = 32 * 1024 * 1024
 MAX_DIFF_LINES = 200
 _SERVER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -128,7 +129,13 @@ def pin(server_id: str, tools: Sequence[Mapping[str, Any]], instructions: str = 
         if not isinstance(raw, Mapping):
             raise PinError(f"server `{server_id}` lists a tool that is not an object")
         name = raw.get("name")
-        if not isinstance(name, str) or not name or printable(name, 1000) != name:
+        if (
+            not isinstance(name, str)
+            or not 0 < len(name) <= MAX_NAME
+            or printable(name) != name
+            or "\n" in name
+            or "\t" in name
+        ):
             raise PinError(f"server `{server_id}` lists a tool without a printable name")
         if name in pinned:
             raise PinError(f"server `{server_id}` lists tool `{name}` twice")

@@ -8,7 +8,7 @@ key may not be named twice.
 """
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -135,7 +135,7 @@ def _run(
     name = printable(str(test.get("name", f"line {line}")), 200)
     decision = None
     try:
-        event, signals = _event(policy, test)
+        event, signals = event_of(policy, test)
         decision = policy.decide(event, signals)
         determined.update(decision.rules)
         message = _differs(test.get("expect"), decision)
@@ -160,16 +160,21 @@ def _run(
     )
 
 
-def event_of(policy: Policy, test: Mapping[str, Any]) -> tuple[Event, Signals]:
+def event_of(
+    policy: Policy,
+    test: Mapping[str, Any],
+    realpath: Callable[[str], str] = posixpath.normpath,
+) -> tuple[Event, Signals]:
     """The event and signals that a mapping describes (keys: see ``spec/bundle.md``).
+
+    Args:
+        policy: says which facts are needed.
+        test: one case.
+        realpath: how paths are resolved; tests know no file system.
 
     Raises:
         TestError: an unknown key or a value of the wrong type.
     """
-    return _event(policy, test)
-
-
-def _event(policy: Policy, test: Mapping[str, Any]) -> tuple[Event, Signals]:
     _only(test, _TEST, "the test")
     arguments = test.get("args", {})
     if not isinstance(arguments, dict):
@@ -204,7 +209,7 @@ def _event(policy: Policy, test: Mapping[str, Any]) -> tuple[Event, Signals]:
     _only(session, _SESSION, "`session`")
     environment = Environment(
         workspace=_text(test, "workspace", "/workspace"),
-        realpath=posixpath.normpath,
+        realpath=realpath,
         cwd=_text(test, "cwd", ""),
         matchers=policy.bundle.matchers,
     )
