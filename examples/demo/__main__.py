@@ -49,9 +49,7 @@ def queries(stage: Stage) -> None:
         )
         agent.call(
             "read_query",
-            {
-                "query": "WITH old AS (SELECT id FROM users WHERE id > 1) DELETE FROM users WHERE id IN old"
-            },
+            {"query": "WITH old AS (SELECT id FROM users) DELETE FROM users WHERE id IN old"},
             allowed=False,
             shows="denied by remit",
         )
