@@ -58,7 +58,7 @@ def mcp() -> None:
     metavar="SECONDS",
     help="Longest time a person has to confirm.",
 )
-def exec_(  # noqa: PLR0913 - one parameter per option
+def exec_(
     target: tuple[str, ...],
     config_path: Path | None,
     bundle: Path | None,

@@ -26,7 +26,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
 from remit.guard.mcp.pipes import Client, Server
-from remit.guard.mcp.session import Limits, Session
+from remit.guard.mcp.session import Limits, Parties, Session
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.pins import PinStore
 from remit.policy.bundle import Bundle, load_bundle
@@ -141,45 +141,35 @@ async def _govern(
     if guard.policy is None:
         # Nothing is pinned yet: the bundle without tools still judges the connection.
         in_force(Policy.compile(bundle, []))
-    status = await _serve(options, guard, catalog, ledger, clock, agent, user)
+    parties = Parties(
+        guard=guard,
+        ledger=ledger,
+        clock=clock,
+        catalog=catalog,
+        user=user,
+        terminal=Terminal(options.terminal) if options.terminal else None,
+    )
+    status = await _serve(options, parties, agent)
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
     save_snapshot(snapshot, ledger, usage)
     return status
 
 
-async def _serve(
-    options: ExecOptions,
-    guard: Guard,
-    catalog: Catalog,
-    ledger: Ledger,
-    clock: SystemClock,
-    agent: Agent,
-    user: str,
-) -> int:
+async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
     loop = asyncio.get_running_loop()
     limits = options.limits
     done = asyncio.Event()
     session: Session
 
-    client = Client(limits.client_bytes, lambda line: session.from_client(line), done.set)
+    # The session needs the ends, the ends need the session: they meet when the first line comes.
+    client = Client(limits.client_bytes, lambda line: session.from_client(line), done.set)  # noqa: PLW0108
     server = Server(
         limits.server_bytes,
-        lambda line: session.from_server(line),
-        lambda reason: session.server_gone(reason),
+        lambda line: session.from_server(line),  # noqa: PLW0108
+        lambda reason: session.server_gone(reason),  # noqa: PLW0108
     )
-    session = Session(
-        guard=guard,
-        catalog=catalog,
-        ledger=ledger,
-        clock=clock,
-        agent=agent,
-        user=user,
-        to_client=client.send,
-        to_server=server.send,
-        limits=limits,
-        terminal=Terminal(options.terminal) if options.terminal else None,
-    )
+    session = Session(parties, agent, limits, to_client=client.send, to_server=server.send)
     client.on_pressure = server.hold
     server.on_pressure = client.hold
     config = options.server

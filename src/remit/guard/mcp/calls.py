@@ -31,6 +31,7 @@ class Call:
     """One request of the client; owned by its session, in the event loop's thread."""
 
     __slots__ = (
+        "answered",
         "deadline",
         "event",
         "fulfilled",
@@ -48,6 +49,7 @@ class Call:
         self.method = method
         self.modern = modern
         self.state = State.HELD
+        self.answered = False
         self.event: Event | None = None
         self.fulfilled: frozenset[str] = frozenset()
         self.question: Obligation | None = None

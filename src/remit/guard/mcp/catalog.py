@@ -85,7 +85,7 @@ class Catalog:
         Never raises: whatever goes wrong leaves no tool and says why in ``problem``.
         """
         try:
-            tools = await _list_tools(ask)
+            tools = await list_tools(ask)
             self._accept(tools)
             self.problem = ""
             self._listed = True
@@ -151,7 +151,12 @@ class Catalog:
         return pinned is None or pinned.instructions == text
 
 
-async def _list_tools(ask: AskServer) -> list[dict[str, Any]]:
+async def list_tools(ask: AskServer) -> list[dict[str, Any]]:
+    """All pages of ``tools/list``. Cursors are opaque; only a missing one ends the list.
+
+    Raises:
+        GuardError: malformed, too many pages or tools, or the request failed.
+    """
     tools: list[dict[str, Any]] = []
     params: dict[str, Any] = {}
     for _ in range(MAX_PAGES):

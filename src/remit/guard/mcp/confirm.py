@@ -17,6 +17,7 @@ from remit.core.strictjson import dumps
 from remit.core.text import printable
 from remit.guard.judge import Answer
 from remit.guard.mcp.calls import Call
+from remit.guard.mcp.messages import Notification
 from remit.guard.mcp.methods import META_CAPABILITIES
 
 if TYPE_CHECKING:
@@ -108,21 +109,30 @@ class CallFulfiller:
                 return Answer.PENDING
         elif "elicitation" in session.client_capabilities:
             return await self._held(call, self._elicit(event, obligation))
-        if session.terminal is None:
+        if session.parties.terminal is None:
             return Answer.REFUSED
-        text = self.question(event, obligation)["message"]
-        return await self._held(call, session.terminal.ask(text, session.limits.confirm_s))
+        text = question(event, obligation)["message"]
+        return await self._held(call, session.parties.terminal.ask(text, session.limits.confirm_s))
 
     async def _elicit(self, event: Event, obligation: Obligation) -> bool:
         try:
-            answer = await self._session.ask_client(
+            answer = await self._session.own_down.ask(
                 "elicitation/create",
-                self.question(event, obligation),
+                question(event, obligation),
                 self._session.limits.confirm_s,
             )
         except RemitError:
             return False
         return given(answer)
+
+    def _sign_of_life(self, call: Call, step: int) -> None:
+        if call.token is not None:
+            params = {
+                "progressToken": call.token,
+                "progress": step,
+                "message": "waiting for a person to confirm",
+            }
+            self._session.write_client(Notification(method="notifications/progress", params=params))
 
     async def _held(self, call: Call, question: Any) -> Answer:
         """Wait for the answer with signs of life, so that the client does not give up."""
@@ -133,7 +143,7 @@ class CallFulfiller:
         def tick() -> None:
             nonlocal step, timer
             step += 1
-            self._session.progress(call, step, "waiting for a person to confirm")
+            self._sign_of_life(call, step)
             timer = loop.call_later(PROGRESS_S, tick)
 
         timer = loop.call_later(PROGRESS_S, tick)
@@ -142,23 +152,24 @@ class CallFulfiller:
         finally:
             timer.cancel()
 
-    def question(self, event: Event, obligation: Obligation) -> dict[str, Any]:
-        """The elicitation: what will happen, complete or visibly cut, and one yes-or-no field."""
-        shown = printable(dumps(dict(event.input)).decode(), MAX_SHOWN)
-        lines = [
-            f"Remit: {printable(event.agent.id, 100)} wants to call {printable(event.action, 200)}.",
-            f"Arguments: {shown}",
-        ]
-        if obligation.reason:
-            lines.append(f"Why you are asked: {printable(obligation.reason, 300)}")
-        lines.append(f"Policy: {obligation.rule}")
-        return {
-            "message": "\n".join(lines),
-            "requestedSchema": {
-                "type": "object",
-                "properties": {
-                    "confirm": {"type": "boolean", "title": "Allow this call once"},
-                },
-                "required": ["confirm"],
+
+def question(event: Event, obligation: Obligation) -> dict[str, Any]:
+    """The elicitation: what will happen, complete or visibly cut, and one yes-or-no field."""
+    shown = printable(dumps(dict(event.input)).decode(), MAX_SHOWN)
+    lines = [
+        f"Remit: {printable(event.agent.id, 100)} wants to call {printable(event.action, 200)}.",
+        f"Arguments: {shown}",
+    ]
+    if obligation.reason:
+        lines.append(f"Why you are asked: {printable(obligation.reason, 300)}")
+    lines.append(f"Policy: {obligation.rule}")
+    return {
+        "message": "\n".join(lines),
+        "requestedSchema": {
+            "type": "object",
+            "properties": {
+                "confirm": {"type": "boolean", "title": "Allow this call once"},
             },
-        }
+            "required": ["confirm"],
+        },
+    }

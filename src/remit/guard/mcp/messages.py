@@ -20,6 +20,7 @@ PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
 UNSUPPORTED_VERSION = -32022
 # Our own codes lie outside -32768..-32000, which JSON-RPC and MCP keep for themselves.
 DENIED = -31001
@@ -55,7 +56,7 @@ class Response(msgspec.Struct, frozen=True):
 Message = Request | Notification | Response
 
 
-class Refused(RemitError):
+class Refused(RemitError):  # noqa: N818 - it says what happened to the message
     """A message that does not go on.
 
     Attributes:
@@ -70,8 +71,8 @@ class Refused(RemitError):
         message: str,
         *,
         rpc_code: int = INVALID_REQUEST,
-        id: Id | None = None,
-        code: str = "",  # noqa: A002 - JSON-RPC's own name
+        id: Id | None = None,  # noqa: A002 - JSON-RPC's own name
+        code: str = "",
     ) -> None:
         super().__init__(message, code=code or None)
         self.rpc_code = rpc_code

@@ -29,6 +29,7 @@ from remit.guard.mcp.methods import (
 )
 
 if TYPE_CHECKING:
+    from remit.guard.mcp.server_side import ServerSide
     from remit.guard.mcp.session import Session
 
 RESULT_TYPES = frozenset({"complete", "input_required", "task"})
@@ -41,8 +42,10 @@ SERVER_CAPABILITIES = frozenset(
 class Results:
     """Handles the answers of one session."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", side: "ServerSide") -> None:
         self._session = session
+        self._parties = session.parties
+        self._side = side
 
     async def deliver(self, call: Call, message: Response) -> None:
         """Give the server's answer to the client, if nothing speaks against it.
@@ -95,7 +98,6 @@ class Results:
 
     def _vetted(self, result: dict[str, Any]) -> dict[str, Any]:
         """Without capabilities that Guard cannot police and instructions that are not pinned."""
-        session = self._session
         result = dict(result)
         offered = result.get("capabilities")
         if isinstance(offered, dict):
@@ -107,8 +109,8 @@ class Results:
         instructions = result.get("instructions", "")
         if not isinstance(instructions, str):
             raise GuardError("the server's instructions are not text", code="mcp.bad_result")
-        session.catalog.instructions = instructions
-        if not session.catalog.instructions_accepted(instructions):
+        self._parties.catalog.instructions = instructions
+        if not self._parties.catalog.instructions_accepted(instructions):
             result.pop("instructions", None)
         return result
 
@@ -134,10 +136,10 @@ class Results:
             call=event.id,
             status="cancelled" if call.state is State.CANCELLED else status,
             size=len(value),
-            latency_us=session.clock.monotonic_ns() // 1000 - call.started_us,
+            latency_us=session.now_us() - call.started_us,
             value=value if len(value) <= MAX_PRIVATE_BYTES else b"",
         )
-        verdict = await session.guard.judge(
+        verdict = await self._parties.guard.judge(
             msgspec.structs.replace(
                 event,
                 id=session.new_id(),
@@ -178,7 +180,7 @@ class Results:
                 raise GuardError(
                     "the server asks for what the client did not offer", code="mcp.capability"
                 )
-            verdict = await self._session.judge_server(SERVER_REQUESTS[name], name, params)
+            verdict = await self._side.judge(SERVER_REQUESTS[name], name, params)
             if not verdict.allowed:
                 return verdict.decision
         return None
@@ -195,7 +197,7 @@ class Results:
                 upstream=upstream,
                 fulfilled=call.fulfilled,
                 question=None,
-                expires_us=session.clock.now_us() + CONTINUATION_TTL_US,
+                expires_us=self._parties.clock.now_us() + CONTINUATION_TTL_US,
             )
         )
         return {**result, "requestState": token}
@@ -218,7 +220,7 @@ class Results:
 
     def _deny(self, call: Call, event: Event, decision: Decision) -> None:
         text = denial_text(f"the result of {event.action}", decision, ())
-        self._session.ledger.close_call(Outcome(call=event.id, status="denied"))
+        self._parties.ledger.close_call(Outcome(call=event.id, status="denied"))
         if call.request.method == "tools/call":
             result = denied_result(text, modern=call.modern)
             self._session.answer(call, Response(id=call.id, result=result))

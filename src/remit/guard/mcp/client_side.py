@@ -1,0 +1,443 @@
+"""What messages of the client do."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from remit.core.decision import Decision
+from remit.core.event import Agent, Event, Kind, ToolClass
+from remit.guard.mcp.calls import (
+    CONFIRM_KEY,
+    CONTINUATION_TTL_US,
+    Call,
+    Continuation,
+    State,
+    action_digest,
+)
+from remit.guard.mcp.confirm import CallFulfiller, given, question
+from remit.guard.mcp.denials import denial_text, denied_result
+from remit.guard.mcp.framing import Line, Overlong
+from remit.guard.mcp.messages import (
+    DENIED,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_VERSION,
+    UPSTREAM_FAILED,
+    Message,
+    Notification,
+    Refused,
+    Request,
+    Response,
+    failure,
+    parse_message,
+    sample_id,
+)
+from remit.guard.mcp.methods import (
+    CLIENT_NOTIFICATIONS,
+    CLIENT_REQUESTS,
+    META_CAPABILITIES,
+    META_CLIENT,
+    META_VERSION,
+    MODERN_VERSIONS,
+    Era,
+    Method,
+    check_params,
+    is_modern,
+)
+
+if TYPE_CHECKING:
+    from remit.guard.mcp.session import Session
+
+MAX_IN_FLIGHT = 4096
+MAX_EARLY = 256
+CLIENT_CAPABILITIES = frozenset({"roots", "sampling", "elicitation", "tasks"})
+
+
+class ClientSide:
+    """Takes the lines of the client."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._parties = session.parties
+        # Messages that came while `initialize` was under way: their era is not settled yet.
+        self._early: list[Message] = []
+
+    def receive(self, line: Line | Overlong) -> None:
+        """One line. Never raises: what is wrong with it is answered and recorded."""
+        session = self._session
+        try:
+            self._take(self._parse(line))
+        except Refused as refusal:
+            session.refused("client", refusal)
+            session.write_client(failure(refusal.id, refusal.rpc_code, refusal.message))
+        except Exception as error:  # noqa: BLE001 - no input may stop Guard; nothing was forwarded
+            session.refused("client", _internal(error))
+            session.write_client(failure(None, INTERNAL_ERROR, "the message cannot be handled"))
+
+    def _parse(self, line: Line | Overlong) -> Message:
+        limit = self._session.limits.client_bytes
+        if isinstance(line, Overlong):
+            raise Refused(
+                f"message is larger than {limit} bytes",
+                id=sample_id(line.head, line.tail),
+                code="json.size",
+            )
+        return parse_message(line.data, fold_keys=True, max_bytes=limit)
+
+    def _take(self, message: Message) -> None:
+        session = self._session
+        if session.era is Era.UNKNOWN and self._opening() and _can_wait(message):
+            if len(self._early) >= MAX_EARLY:
+                number = message.id if isinstance(message, Request) else None
+                raise Refused("wait for the answer to `initialize`", id=number, code="mcp.busy")
+            self._early.append(message)
+            return
+        match message:
+            case Request():
+                self._request(message)
+            case Notification():
+                self._notification(message)
+            case Response():
+                self._response(message)
+
+    def _opening(self) -> bool:
+        return any(c.request.method == "initialize" for c in self._session.calls.values())
+
+    def opened(self) -> None:
+        """``initialize`` was answered: take what came meanwhile, in its order."""
+        early, self._early = self._early, []
+        for message in early:
+            try:
+                self._take(message)
+            except Refused as refusal:
+                self._session.refused("client", refusal)
+                self._session.write_client(failure(refusal.id, refusal.rpc_code, refusal.message))
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _request(self, request: Request) -> None:
+        session = self._session
+        if request.id in session.calls:
+            # Answering with the id would end the call that is in flight.
+            raise Refused("the id belongs to a request that is in flight", code="mcp.id_reuse")
+        if session.own_up.owns(request.id):
+            raise Refused("the id is not yours to use", code="mcp.id_reuse")
+        if len(session.calls) >= MAX_IN_FLIGHT:
+            raise Refused("too many requests are in flight", id=request.id, code="mcp.busy")
+        method = CLIENT_REQUESTS.get(request.method)
+        if method is None:
+            raise Refused(
+                "the method is not part of this protocol",
+                rpc_code=METHOD_NOT_FOUND,
+                id=request.id,
+                code="mcp.method",
+            )
+        modern = self._check_era(request, method)
+        check_params(method, request.params, request.id)
+        if not modern and request.params.keys() & {"requestState", "inputResponses"}:
+            raise _bad_params(request, "a member of `params` is not of this era")
+        if session.gone:
+            session.write_client(failure(request.id, UPSTREAM_FAILED, session.gone))
+            return
+        call = Call(request, method, modern=modern)
+        session.calls[request.id] = call
+        call.task = session.run(self._handle(call))
+
+    def _check_era(self, request: Request, method: Method) -> bool:
+        """Whether the request is modern; refuse it if it does not fit this connection."""
+        era = self._session.era
+        if is_modern(request.params):
+            meta = request.params["_meta"]
+            if era is Era.LEGACY or Era.MODERN not in method.eras:
+                raise _wrong_era(request, "the request does not fit the era of this connection")
+            if meta[META_VERSION] not in MODERN_VERSIONS:
+                raise Refused(
+                    "unsupported protocol version",
+                    rpc_code=UNSUPPORTED_VERSION,
+                    id=request.id,
+                    code="mcp.protocol_version",
+                )
+            if not isinstance(meta.get(META_CAPABILITIES), dict):
+                raise _bad_params(request, f"`_meta` needs `{META_CAPABILITIES}`")
+            return True
+        if Era.LEGACY not in method.eras or era is Era.MODERN:
+            raise _bad_params(request, f"`_meta` needs `{META_VERSION}`")
+        if request.method == "initialize":
+            if era is Era.LEGACY or self._opening():
+                raise _wrong_era(request, "the session is open already")
+        elif era is Era.UNKNOWN and request.method != "ping":
+            raise _wrong_era(request, "send `initialize` first")
+        return False
+
+    async def _handle(self, call: Call) -> None:
+        session, name = self._session, call.request.method
+        try:
+            await self._dispatch(call)
+        except asyncio.CancelledError:
+            session.ended(call, "cancelled")
+            session.calls.pop(call.id, None)
+            raise
+        except Refused as refusal:
+            session.refused("client", refusal, name)
+            session.answer(call, failure(call.id, refusal.rpc_code, refusal.message))
+        except Exception as error:  # noqa: BLE001 - nothing was forwarded, and the client is told
+            session.refused("client", _internal(error), name)
+            session.ended(call, "internal_error")
+            text = "the request cannot be handled"
+            session.answer(call, failure(call.id, INTERNAL_ERROR, text))
+
+    async def _dispatch(self, call: Call) -> None:
+        session, catalog = self._session, self._parties.catalog
+        params = dict(call.request.params)
+        call.fulfilled = self._continue(call, params)
+        if call.method.kind is None:
+            session.forward(call, params)
+            return
+        name = call.request.method
+        if name == "tools/call":
+            await catalog.ensure(session.ask_server)
+            tool = catalog.tool(params["name"])
+            event = call.event = self._tool_event(call, tool.digest if tool else "")
+            if tool is None:
+                code = "no_catalog" if catalog.problem else "not_pinned"
+                decision = Decision(error=code, detail=catalog.problem[:200])
+                self._parties.ledger.record(event, decision)
+                self._deny(call, event, decision)
+                return
+        else:
+            event = call.event = self._event(call)
+        verdict = await self._parties.guard.judge(
+            event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
+        )
+        call.fulfilled = verdict.fulfilled
+        if call.question is not None:
+            self._ask_in_result(call, event)
+        elif not verdict.allowed:
+            self._deny(call, event, verdict.decision)
+        elif name == "tools/list":
+            await self._list_tools(call)
+        else:
+            self._note_capabilities(call, params)
+            session.forward(call, params)
+
+    def _continue(self, call: Call, params: dict[str, Any]) -> frozenset[str]:
+        """Unwrap ``requestState`` of the second and later rounds; what was fulfilled before."""
+        token = params.pop("requestState", None)
+        if token is None:
+            if "inputResponses" in params:
+                raise _bad_params(call.request, "`inputResponses` without `requestState`")
+            return frozenset()
+        held = self._session.continuations.take(
+            token,
+            action_digest(call.request.method, params),
+            self._parties.clock.now_us(),
+            call.id,
+        )
+        if held.upstream is not None:
+            params["requestState"] = held.upstream
+        answers = dict(params.pop("inputResponses", {}))
+        confirmed = given(answers.pop(CONFIRM_KEY, None))
+        if answers:
+            params["inputResponses"] = answers
+        if held.question is None:
+            return held.fulfilled
+        if not confirmed:
+            raise Refused(
+                "a person was asked and did not confirm the call",
+                rpc_code=DENIED,
+                id=call.id,
+                code="mcp.not_confirmed",
+            )
+        return held.fulfilled | {held.question.rule}
+
+    def _event(self, call: Call) -> Event:
+        kind = call.method.kind
+        assert kind is not None
+        session = self._session
+        if kind is Kind.MCP_CONNECT:
+            session.agent = _claimed(session.agent, call)
+        return Event(
+            id=session.new_id(),
+            kind=kind,
+            server=self._parties.catalog.server,
+            action=str(kind),
+            agent=session.agent,
+            user=self._parties.user,
+            session=session.id,
+            input=call.method.input(call.request.params),
+            method=call.request.method,
+        )
+
+    def _tool_event(self, call: Call, schema_digest: str) -> Event:
+        session, catalog = self._session, self._parties.catalog
+        params = call.request.params
+        server, tool, policy = catalog.server, params["name"], catalog.policy
+        return Event(
+            id=session.new_id(),
+            kind=Kind.TOOL_CALL,
+            server=server,
+            action=f"{server}/{tool}",
+            agent=session.agent,
+            user=self._parties.user,
+            session=session.id,
+            input=call.method.input(params),
+            tool=tool,
+            tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
+            schema_digest=schema_digest,
+            method=call.request.method,
+            correlation=_correlation(params),
+        )
+
+    def _note_capabilities(self, call: Call, params: dict[str, Any]) -> None:
+        """Keep what the client offers, and take out what Guard cannot police."""
+        if call.request.method == "initialize":
+            offered = params["capabilities"]
+            kept = {key: value for key, value in offered.items() if key in CLIENT_CAPABILITIES}
+            params["capabilities"] = self._session.client_capabilities = kept
+        elif call.modern:
+            self._session.client_capabilities = params["_meta"][META_CAPABILITIES]
+
+    async def _list_tools(self, call: Call) -> None:
+        session, catalog = self._session, self._parties.catalog
+        await catalog.refresh(session.ask_server)
+        if catalog.problem:
+            session.answer(call, failure(call.id, UPSTREAM_FAILED, catalog.problem))
+            return
+        result: dict[str, Any] = {"tools": catalog.listing(session.agent, self._parties.user)}
+        if call.modern:
+            result |= {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+            session.era = Era.MODERN
+        session.answer(call, Response(id=call.id, result=result))
+
+    def _deny(self, call: Call, event: Event, decision: Decision) -> None:
+        session = self._session
+        if event.kind is not Kind.TOOL_CALL:
+            text = denial_text(event.method, decision, ())
+            data = {"policies": list(decision.rules)} if decision.rules else None
+            session.answer(call, failure(call.id, DENIED, text, data))
+            return
+        listed = self._parties.catalog.listing(session.agent, self._parties.user)
+        text = denial_text(event.action, decision, [tool["name"] for tool in listed])
+        session.answer(call, Response(id=call.id, result=denied_result(text, modern=call.modern)))
+
+    def _ask_in_result(self, call: Call, event: Event) -> None:
+        """The modern era has no questions of the server: the question is a result."""
+        assert call.question is not None
+        asked = {
+            "method": "elicitation/create",
+            "params": question(event, call.question),
+        }
+        token = self._session.continuations.put(
+            Continuation(
+                action=action_digest(call.request.method, call.request.params),
+                upstream=None,
+                fulfilled=call.fulfilled,
+                question=call.question,
+                expires_us=self._parties.clock.now_us() + CONTINUATION_TTL_US,
+            )
+        )
+        result = {
+            "resultType": "input_required",
+            "inputRequests": {CONFIRM_KEY: asked},
+            "requestState": token,
+        }
+        self._session.answer(call, Response(id=call.id, result=result))
+
+    # --- notifications and answers ------------------------------------------------------------
+
+    def _notification(self, message: Notification) -> None:
+        if message.method in CLIENT_REQUESTS:
+            raise Refused("a call needs an id", code="mcp.no_id")
+        method = CLIENT_NOTIFICATIONS.get(message.method)
+        if method is None:
+            raise Refused("the notification is not part of this protocol", code="mcp.method")
+        if self._session.era not in method.eras:
+            raise Refused(
+                "the notification does not fit the era of this connection", code="mcp.era"
+            )
+        check_params(method, message.params, None)
+        if message.method == "notifications/cancelled":
+            self._cancel(message)
+        elif method.kind is None:
+            self._session.write_server(message)
+        else:
+            self._session.run(self._judged(message, method))
+
+    async def _judged(self, message: Notification, method: Method) -> None:
+        assert method.kind is not None
+        session = self._session
+        event = Event(
+            id=session.new_id(),
+            kind=method.kind,
+            server=self._parties.catalog.server,
+            action=str(method.kind),
+            agent=session.agent,
+            user=self._parties.user,
+            session=session.id,
+            input=method.input(message.params),
+            method=message.method,
+        )
+        fulfiller = CallFulfiller(session, None)
+        if (await self._parties.guard.judge(event, session.state, fulfiller)).allowed:
+            session.write_server(message)
+
+    def _cancel(self, message: Notification) -> None:
+        call = self._session.calls.get(message.params["requestId"])
+        if call is None or call.request.method == "initialize":
+            return
+        if call.state is State.HELD and call.task is not None:
+            # A later confirmation must not run it.
+            call.task.cancel()
+        elif call.state is State.FORWARDED:
+            call.state = State.CANCELLED
+            self._session.write_server(message)
+
+    def _response(self, message: Response) -> None:
+        if self._session.own_down.settle(message):
+            return
+        self._session.asked_by_server(message)
+
+
+def _can_wait(message: Message) -> bool:
+    """What is not needed while ``initialize`` is under way."""
+    return not (
+        (isinstance(message, Request) and message.method in {"ping", "initialize"})
+        or isinstance(message, Response)
+    )
+
+
+def _internal(error: Exception) -> Refused:
+    return Refused("internal error", code=f"mcp.internal.{type(error).__name__}")
+
+
+def _bad_params(request: Request, message: str) -> Refused:
+    return Refused(message, rpc_code=INVALID_PARAMS, id=request.id, code="mcp.params")
+
+
+def _wrong_era(request: Request, message: str) -> Refused:
+    return Refused(message, id=request.id, code="mcp.era")
+
+
+def _claimed(agent: Agent, call: Call) -> Agent:
+    """The agent with what the client says of itself, for the record."""
+    params = call.request.params
+    info = params["_meta"].get(META_CLIENT) if call.modern else params.get("clientInfo")
+    if not isinstance(info, dict):
+        return agent
+    text = f"{info.get('name', '')} {info.get('version', '')}".strip()
+    return msgspec.structs.replace(agent, claimed=text[:200])
+
+
+def _correlation(params: dict[str, Any]) -> dict[str, str]:
+    """Ids by which clients know a call: Claude Code and Codex send them, W3C trace context too."""
+    meta = params.get("_meta")
+    if not isinstance(meta, dict):
+        return {}
+    names = (
+        ("claudecode/toolUseId", "tool_use_id"),
+        ("callId", "call_id"),
+        ("traceparent", "trace"),
+    )
+    return {name: meta[key] for key, name in names if isinstance(meta.get(key), str)}

@@ -1,0 +1,209 @@
+"""What messages of the server do. The server is a peer like any other: nothing of it is trusted."""
+
+from typing import TYPE_CHECKING, Any
+
+from remit.core.errors import RemitError
+from remit.core.event import Event
+from remit.guard.judge import Verdict
+from remit.guard.mcp.calls import Call, State
+from remit.guard.mcp.confirm import CallFulfiller
+from remit.guard.mcp.framing import Line, Overlong
+from remit.guard.mcp.messages import (
+    DENIED,
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    UPSTREAM_FAILED,
+    Id,
+    Message,
+    Notification,
+    Refused,
+    Request,
+    Response,
+    failure,
+    parse_message,
+    sample_id,
+)
+from remit.guard.mcp.methods import (
+    CAPABILITY_OF,
+    SERVER_NOTIFICATIONS,
+    SERVER_REQUESTS,
+    Era,
+    Method,
+)
+from remit.guard.mcp.results import Results
+
+if TYPE_CHECKING:
+    from remit.guard.mcp.session import Session
+
+MAX_ASKS = 1024
+MAX_STREAMS = 1024
+
+
+class ServerSide:
+    """Takes the lines of the server."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._parties = session.parties
+        self._asks: set[Id] = set()
+        self._streams: dict[tuple[str, str], bool] = {}
+        self._results = Results(session, self)
+
+    def receive(self, line: Line | Overlong) -> None:
+        """One line. Never raises: what is wrong is recorded, and who waits for it is told."""
+        try:
+            self._take(self._parse(line))
+        except Refused as refusal:
+            self._refuse(refusal)
+        except Exception as error:  # noqa: BLE001 - no output of a server may stop Guard
+            self._refuse(Refused("internal error", code=f"mcp.internal.{type(error).__name__}"))
+
+    def _parse(self, line: Line | Overlong) -> Message:
+        limit = self._session.limits.server_bytes
+        if isinstance(line, Overlong):
+            raise Refused(
+                f"the server's message is larger than {limit} bytes",
+                id=sample_id(line.head, line.tail),
+                code="json.size",
+            )
+        return parse_message(line.data, fold_keys=False, max_bytes=limit)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Request():
+                self._request(message)
+            case Notification():
+                self._notification(message)
+            case Response():
+                self._response(message)
+
+    def _refuse(self, refusal: Refused) -> None:
+        session = self._session
+        session.refused("server", refusal)
+        call = session.calls.get(refusal.id) if refusal.id is not None else None
+        if call is not None and call.state is not State.HELD:
+            session.ended(call, "protocol_error")
+            session.answer(call, failure(call.id, UPSTREAM_FAILED, refusal.message))
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def _response(self, message: Response) -> None:
+        session = self._session
+        if session.own_up.settle(message):
+            return
+        call = session.calls.get(message.id) if message.id is not None else None
+        if call is None or call.state is State.HELD or call.answered:
+            raise Refused("an answer to nothing that was asked", code="mcp.unknown_response")
+        call.answered = True
+        session.run(self._finish(call, message))
+
+    async def _finish(self, call: Call, message: Response) -> None:
+        session, name = self._session, call.request.method
+        try:
+            await self._results.deliver(call, message)
+        except RemitError as error:
+            session.refused("server", Refused(error.message, code=error.code), name)
+            session.ended(call, "protocol_error")
+            session.answer(call, failure(call.id, UPSTREAM_FAILED, error.message))
+        except Exception as error:  # noqa: BLE001 - the client must be answered
+            failed = Refused("internal error", code=f"mcp.internal.{type(error).__name__}")
+            session.refused("server", failed, name)
+            session.ended(call, "protocol_error")
+            text = "the server's answer cannot be handled"
+            session.answer(call, failure(call.id, INTERNAL_ERROR, text))
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _request(self, message: Request) -> None:
+        session = self._session
+        method = SERVER_REQUESTS.get(message.method)
+        if method is None or session.era is Era.MODERN:
+            session.write_server(failure(message.id, METHOD_NOT_FOUND, "not of this protocol"))
+            raise Refused("the server asks what the protocol does not have", code="mcp.method")
+        capability = CAPABILITY_OF.get(message.method)
+        if capability is not None and capability not in session.client_capabilities:
+            session.write_server(failure(message.id, METHOD_NOT_FOUND, "the client cannot do it"))
+            raise Refused("the server asks what the client did not offer", code="mcp.capability")
+        if message.id in self._asks or session.own_down.owns(message.id):
+            raise Refused("the server reused an id", code="mcp.id_reuse")
+        if len(self._asks) >= MAX_ASKS:
+            session.write_server(failure(message.id, DENIED, "too many requests"))
+            raise Refused("the server asks too much at once", code="mcp.busy")
+        self._asks.add(message.id)
+        session.run(self._ask_client(message, method))
+
+    async def _ask_client(self, message: Request, method: Method) -> None:
+        if (
+            method.kind is None
+            or (await self.judge(method, message.method, message.params)).allowed
+        ):
+            self._session.write_client(message)
+        else:
+            self._asks.discard(message.id)
+            self._session.write_server(failure(message.id, DENIED, "denied by policy"))
+
+    def answered(self, message: Response) -> None:
+        """The client answered; pass it on if the server asked.
+
+        Raises:
+            Refused: it did not.
+        """
+        if message.id is None or message.id not in self._asks:
+            raise Refused("nobody asked for this answer", code="mcp.unknown_response")
+        self._asks.discard(message.id)
+        self._session.write_server(message)
+
+    async def judge(self, method: Method, name: str, params: dict[str, Any]) -> Verdict:
+        """Judge something that the server wants of the client."""
+        assert method.kind is not None
+        session = self._session
+        event = Event(
+            id=session.new_id(),
+            kind=method.kind,
+            server=self._parties.catalog.server,
+            action=str(method.kind),
+            agent=session.agent,
+            user=self._parties.user,
+            session=session.id,
+            input=method.input(params),
+            method=name,
+        )
+        return await self._parties.guard.judge(event, session.state, CallFulfiller(session, None))
+
+    # --- notifications ------------------------------------------------------------------------
+
+    def _notification(self, message: Notification) -> None:
+        session = self._session
+        method = SERVER_NOTIFICATIONS.get(message.method)
+        if method is None:
+            raise Refused("the notification is not part of this protocol", code="mcp.method")
+        if session.era is not Era.UNKNOWN and session.era not in method.eras:
+            raise Refused("the notification does not fit the era", code="mcp.era")
+        params = message.params
+        if message.method == "notifications/progress":
+            token = params.get("progressToken")
+            if token is None or all(call.token != token for call in session.calls.values()):
+                return
+        elif message.method == "notifications/cancelled" and session.era is not Era.MODERN:
+            number = params.get("requestId")
+            if type(number) not in (str, int) or number not in self._asks:
+                return
+            self._asks.discard(number)
+        elif message.method == "notifications/tools/list_changed":
+            self._parties.catalog.stale()
+        if method.kind is None:
+            session.write_client(message)
+        else:
+            session.run(self._stream(method, message))
+
+    async def _stream(self, method: Method, message: Notification) -> None:
+        """Pass notifications that policy allows; those that are alike are judged once a session."""
+        alike = (message.method, repr(sorted(method.input(message.params).items())))
+        allowed = self._streams.get(alike)
+        if allowed is None:
+            if len(self._streams) >= MAX_STREAMS:
+                return
+            verdict = await self.judge(method, message.method, message.params)
+            allowed = self._streams[alike] = verdict.allowed
+        if allowed:
+            self._session.write_client(message)
