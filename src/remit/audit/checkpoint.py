@@ -1,7 +1,7 @@
 r"""Checkpoints: the signed head of a log (``c2sp.org/tlog-checkpoint``). Pure.
 
 The text is ``origin\nsize\nbase64(root)\n``; Remit writes no extension lines. The note around
-it is verified through the :class:`NoteVerifier` port, because ``cryptography`` lives in
+it is verified through the :data:`NoteVerifier` port, because ``cryptography`` lives in
 ``attest/`` only.
 """
 
@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -44,12 +45,11 @@ class Signer(Protocol):
         ...
 
 
-class NoteVerifier(Protocol):
-    """Checks the signature of a note by one key; ``attest.notes`` provides it."""
+NoteVerifier = Callable[[bytes], str]
+"""Checks a note's signature by one key and gives its text; ``attest.notes`` provides it.
 
-    def __call__(self, note: bytes) -> str:
-        """The text of the note; raises ``RemitError`` if it is not signed by the key."""
-        ...
+It raises ``RemitError`` when the note is not signed by that key.
+"""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Reading a log that may be written at the same time. Takes no lock and verifies nothing."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,3 +78,19 @@ def read(directory: Path, start: int = 0) -> Iterator[Entry]:
     """
     for seq, leaf in leaves(directory, start):
         yield entry(seq, leaf)
+
+
+def tail(directory: Path, count: int) -> tuple[list[Entry], int]:
+    """The last ``count`` records, and the index of the one that will follow.
+
+    Raises:
+        Corrupt, RecordError: as :func:`read`.
+    """
+    last: deque[tuple[int, bytes]] = deque(maxlen=max(count, 0))
+    firsts = segments(directory)
+    start = max((firsts[-1] if firsts else 0) - count, 0)
+    following = start
+    for seq, leaf in leaves(directory, start):
+        last.append((seq, leaf))
+        following = seq + 1
+    return [entry(seq, leaf) for seq, leaf in last], following

@@ -23,6 +23,7 @@ from remit.audit.disk import Filesystem, contents
 from remit.audit.errors import Corrupt
 from remit.audit.record import MAX_VALUE_BYTES, SALT_BYTES, Entry, commitment, field
 from remit.audit.segment import HEADER, entries, first_of, frame, name
+from remit.core.errors import RemitError
 
 ROLL_BYTES = 64 * 1024 * 1024
 MAX_ENTRY_BYTES = MAX_VALUE_BYTES + 16 * 1024
@@ -204,17 +205,23 @@ def _first_seq(path: Path) -> int | None:
     return int(seq)
 
 
-def reveal(directory: Path, origin: str, entry: Entry, cipher: Cipher) -> dict[str, bytes]:
-    """Private values of a record by their path: those that decrypt and match.
+def reveal(
+    directory: Path, origin: str, entry: Entry, cipher: Cipher
+) -> dict[str, bytes | RemitError]:
+    """Private values of a record by their path, or why one cannot be read.
 
-    Raises:
-        RemitError: a value of the record cannot be decrypted.
+    A value counts only if it matches the commitment in the record.
     """
-    values: dict[str, bytes] = {}
+    values: dict[str, bytes | RemitError] = {}
     for sealed in sealed_of(directory / "side", entry.seq):
         expected = field(entry.record, sealed.path)
-        if isinstance(expected, str) and sealed.path not in values:
+        if not isinstance(expected, str) or isinstance(values.get(sealed.path), bytes):
+            continue
+        try:
             value = open_value(sealed, origin, cipher, expected)
-            if value is not None:
-                values[sealed.path] = value
+        except RemitError as error:
+            values[sealed.path] = error
+            continue
+        if value is not None:
+            values[sealed.path] = value
     return values

@@ -139,6 +139,16 @@ def read_checkpoint(note: bytes, origin: str, check: NoteVerifier) -> Checkpoint
     return head
 
 
+def checkpoint_note(directory: Path) -> bytes:
+    """The newest checkpoint of a log, not verified.
+
+    Raises:
+        CheckpointError: there is none.
+        Corrupt: it is a link.
+    """
+    return _note(directory / "checkpoint")
+
+
 def _note(path: Path) -> bytes:
     try:
         return contents(path, _MAX_NOTE + 1)
