@@ -11,6 +11,7 @@ from remit.core.decision import Effect
 from remit.core.strictjson import StrictJsonError
 from remit.policy import engine, schema, slices
 from remit.policy.errors import BundleError, EngineError, PinError
+from remit.policy.overlay import overlay
 from remit.policy.pins import pin
 from remit.policy.policy import Policy
 from tests.unit.policy.support import (
@@ -741,3 +742,65 @@ def test_a_slice_decides_as_all_policies_would(tmp_path):
             got = decide(policy, action, agent=agent)
             assert got.rules == expected.reasons, (agent, action)
             assert (got.effect is ALLOW) == expected.allowed
+
+
+# Overlays.
+
+BASE = PERMIT + (
+    '@id("locked") forbid (principal, action in Remit::Action::"tool.destructive", resource) '
+    'unless { principal in Remit::Team::"trusted" };'
+)
+TRUSTED = '[agents.boss]\nteams = ["trusted"]\n'
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"entities__e.toml": '[agents.a]\nteams = ["new"]\n'},
+        {"facts": FACTS},
+    ],
+)
+def test_an_overlay_adds_and_loosens_nothing(tmp_path, files):
+    base = load(tmp_path / "base", BASE, **{"entities__e.toml": TRUSTED})
+    more = '@id("more") permit (principal, action, resource) when { context.session.calls >= 0 };'
+    policy = Policy.compile(overlay(base, load(tmp_path / "o", more, **files)), BANK)
+    assert decide(policy, "bank/drop").rules == ("locked",)
+    assert decide(policy, "bank/drop", agent="boss").effect is ALLOW
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"policies": '@id("locked") forbid (principal, action, resource);'},
+        {"tools": '[tools]\n"bank/drop" = "read"\n'},
+        {"tools": '[tools]\n"bank/*" = "read"\n'},
+        {"tools": '[tools]\n"bank/see" = "destructive"\n'},
+        {"entities__e.toml": '[agents.a]\nteams = ["trusted"]\n'},
+        {"entities__e.toml": "[agents.boss]\nteams = []\n"},
+        {"facts": HOURLY},
+        {"facts": FACTS},
+        {"facts": '[matchers]\nname = "x"\n'},
+    ],
+)
+def test_an_overlay_that_would_loosen_is_refused(tmp_path, files):
+    base = load(
+        tmp_path / "base",
+        BASE,
+        facts=FACTS + HOURLY + '[matchers]\nname = "y"\n',
+        tools='[tools]\n"bank/see" = "read"\n',
+        **{"entities__e.toml": TRUSTED},
+    )
+    with pytest.raises(BundleError):
+        overlay(base, load(tmp_path / "o", **files))
+
+
+def test_an_overlay_expires_and_enforces_as_the_stricter_of_both(tmp_path):
+    heads = [
+        'name = "a"\nversion = "1"\nserial = 1\nmode = "observe"\n',
+        'name = "b"\nversion = "1"\nserial = 1\nexpires = 2026-01-01T00:00:00Z\n',
+    ]
+    one, two = (load(tmp_path / str(n), head=head) for n, head in enumerate(heads))
+    for merged in (overlay(one, two), overlay(two, one)):
+        assert merged.mode == "enforce"
+        assert merged.expires_us == two.expires_us

@@ -27,7 +27,8 @@ MAX_TOML_BYTES = 1024 * 1024
 MAX_HITS = 1_000_000
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _PER = ("agent", "user", "session", "server", "tool")
-_STRICT = (ToolClass.READ, ToolClass.WRITE, ToolClass.DESTRUCTIVE)
+STRICTNESS = (ToolClass.READ, ToolClass.WRITE, ToolClass.DESTRUCTIVE)
+"""Classes, mildest first."""
 
 
 def meant(word: str, known: Collection[str]) -> str:
@@ -280,7 +281,7 @@ def tool_class(patterns: Mapping[str, ToolClass], action: str) -> ToolClass:
     if exact is not None:
         return exact
     found = [kind for pattern, kind in patterns.items() if fnmatch.fnmatchcase(action, pattern)]
-    return max(found, key=_STRICT.index, default=ToolClass.DESTRUCTIVE)
+    return max(found, key=STRICTNESS.index, default=ToolClass.DESTRUCTIVE)
 
 
 def entities(
