@@ -205,7 +205,7 @@ def _label(label: str) -> str:
         label.casefold() != lower
         or unicodedata.normalize("NFKC", lower) != lower
         or _DEVIATIONS.intersection(lower)
-        or not all(c in "-" or c.isascii() or unicodedata.category(c) in _LETTERS for c in lower)
+        or not all(c == "-" or c.isascii() or unicodedata.category(c) in _LETTERS for c in lower)
         or unicodedata.category(lower[0]) in {"Mn", "Mc"}
     ):
         raise _ambiguous("its host")
