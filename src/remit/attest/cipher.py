@@ -44,7 +44,7 @@ class SubjectCipher:
         self._directory = directory
         self._entropy = entropy
         self._lock = threading.Lock()
-        self._keys: dict[str, tuple[bytes, AESGCM]] = {}
+        self._keys: dict[str, tuple[tuple[int, int], bytes, AESGCM]] = {}
 
     def path(self, subject: str) -> Path:
         """Where the key of ``subject`` lies."""
@@ -97,17 +97,27 @@ class SubjectCipher:
         with self._lock:
             path = self.path(subject)
             known = self._keys.get(subject)
-            # A process of its own may have destroyed the key: the file decides, not the memory.
-            if known is not None and path.exists():
-                return known
-            if not path.exists():
+            # Another process may have destroyed the key: the file decides, not the memory.
+            present = _identity(path)
+            if known is not None and known[0] == present:
+                return known[1], known[2]
+            if present is None:
                 if not create:
                     raise KeyDestroyedError("the value was erased: its key was destroyed")
                 write_secret(path, self._entropy(_KEY))
+                present = _identity(path)
             raw = read_secret(path)
-            if len(raw) != _KEY:
+            if len(raw) != _KEY or present is None:
                 raise CipherError(f"`{path}` is not a key")
             key_id = hashlib.sha256(b"remit.subject-key/v1\n" + raw).digest()[:_KEY_ID]
-            known = (key_id, AESGCM(raw))
-            self._keys[subject] = known
-            return known
+            self._keys[subject] = (present, key_id, AESGCM(raw))
+            return key_id, self._keys[subject][2]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells this key file from one that took its place."""
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return None
+    return info.st_ino, info.st_mtime_ns

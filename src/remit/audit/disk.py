@@ -101,7 +101,9 @@ class Disk:
 
     def make_directory(self, path: Path) -> None:
         """``mkdir -p``; a link in its place is refused."""
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in [*reversed(path.parents), path]:
+            if not part.is_dir():
+                part.mkdir(mode=0o700, exist_ok=True)
         if path.is_symlink():
             raise Corrupt(f"`{path}` is a link", code="audit.link")
 
