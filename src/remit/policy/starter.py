@@ -212,11 +212,13 @@ unless {{ context.fulfilled.contains("{asks}") }};""",
     for kind, (reason, condition) in _GUARDS.items():
         tools = [tool for tool in facts.get(kind, {}) if _guarded(kind, classes[tool])]
         if tools:
-            actions = ", ".join(f"Remit::Action::{_quoted(f'{server.id}/{t}')}" for t in tools)
+            group = "tool.read" if kind == "sql" else "tool.call"
             parts.append(
-                f'@id("{name}-{kind}")\n@reason("{reason}")\n'
-                f"forbid (principal, action in [{actions}], {at})\n"
-                f"when {{ context.{kind}.present }}\nunless {{ {condition} }};"
+                f"""@id("{name}-{kind}")
+@reason("{reason}")
+forbid (principal, action in Remit::Action::"{group}", {at})
+when {{ context has {kind} && context.{kind}.present }}
+unless {{ {condition} }};"""
             )
     return "\n\n".join(parts) + "\n"
 
