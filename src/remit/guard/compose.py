@@ -183,6 +183,6 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
         await done.wait()
         await session.close(CLOSE_GRACE_S)
         await client.drain(CLOSE_GRACE_S)
+        return EXIT_UNREACHABLE if session.gone else EXIT_OK
     finally:
         await server.stop()
-    return EXIT_UNREACHABLE if session.gone else EXIT_OK

@@ -8,8 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
+from remit.core.canonical import digest_bytes
+from remit.core.digest import sha256
 from remit.core.errors import RemitError
 from remit.core.event import Agent
+from remit.core.text import printable
 from remit.guard.errors import GuardError
 from remit.guard.ledger import Ledger
 from remit.guard.store.pins import PinStore
@@ -19,6 +24,7 @@ from remit.policy.policy import Policy
 
 MAX_PAGES = 64
 MAX_TOOLS = 2000
+MAX_NOTED = 32
 
 AskServer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -99,32 +105,33 @@ class Catalog:
         instructions = self.instructions
         if instructions is None:
             instructions = pinned.instructions if pinned else ""
-        live = pin(self.server, tools, instructions)
         if pinned is None:
+            pinned = live = pin(self.server, tools, instructions)
             self._compile(live)
             self._store.save(live)
             self._ledger.note(
                 "tools.pin",
                 server=self.server,
-                tools=[{"name": tool.name, "digest": tool.digest} for tool in live.tools],
+                count=len(live.tools),
+                digest=sha256(digest_bytes([[tool.name, tool.digest] for tool in live.tools])),
             )
-            pinned = live
         else:
             self._compile(pinned)
-            changes = compare(pinned, live, self._store.others(self.server))
-            if changes:
-                self._note_changes(changes)
+            live = _observe(self.server, tools, instructions)
+            self._note_changes(compare(pinned, live, self._store.others(self.server)))
         self._tools = {tool.name: tool for tool in accepted(pinned, live)}
 
     def _note_changes(self, changes: tuple[Change, ...]) -> None:
         self._note_once("tools.changed", tuple((c.kind, c.tool) for c in changes))
 
     def _note_once(self, kind: str, items: tuple[tuple[str, str], ...]) -> None:
-        if items != self._last_changes:
-            self._last_changes = items
-            self._ledger.note(
-                kind, server=self.server, changes=[{"kind": k, "tool": t[:200]} for k, t in items]
-            )
+        """Record a state of affairs when it begins, not each time it is seen again."""
+        if items == self._last_changes:
+            return
+        self._last_changes = items
+        if items:
+            shown = [{"kind": k, "tool": printable(t, 120)} for k, t in items[:MAX_NOTED]]
+            self._ledger.note(kind, server=self.server, count=len(items), changes=shown)
 
     def tool(self, name: str) -> PinnedTool | None:
         """The accepted tool of exactly this name."""
@@ -149,6 +156,23 @@ class Catalog:
         """
         pinned = self._store.get(self.server)
         return pinned is None or pinned.instructions == text
+
+
+def _observe(server: str, tools: list[dict[str, Any]], instructions: str) -> PinnedServer:
+    """What the server offers now, to be compared with its pins.
+
+    A name that comes twice or cannot be a tool's is left out, so that it counts as gone: a call by
+    it would not say which of them is meant.
+    """
+    seen: dict[str, PinnedTool | None] = {}
+    for raw in tools:
+        try:
+            found = pin(server, [raw]).tools[0]
+        except RemitError:
+            continue
+        seen[found.name] = None if found.name in seen else found
+    kept = tuple(tool for _, tool in sorted(seen.items()) if tool is not None)
+    return msgspec.structs.replace(pin(server, [], instructions), tools=kept)
 
 
 async def list_tools(ask: AskServer) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ DENIED = -31001
 UPSTREAM_FAILED = -31002
 
 MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_ID = re.compile(rb'"id"\s*:\s*(-?\d{1,15}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}")')
+_ID = re.compile(rb'"id"\s*:\s*(-?\d{1,15}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}")\s*[,}]')
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from remit.core.event import Event
 from remit.guard.judge import Verdict
 from remit.guard.mcp.calls import Call, State
 from remit.guard.mcp.confirm import CallFulfiller
-from remit.guard.mcp.framing import Line, Overlong
+from remit.guard.mcp.framing import SAMPLE_BYTES, Line, Overlong
 from remit.guard.mcp.messages import (
     DENIED,
     INTERNAL_ERROR,
@@ -54,18 +54,15 @@ class ServerSide:
         try:
             self._take(self._parse(line))
         except Refused as refusal:
-            self._refuse(refusal)
+            self._refuse(refusal, line)
         except Exception as error:  # noqa: BLE001 - no output of a server may stop Guard
-            self._refuse(Refused("internal error", code=f"mcp.internal.{type(error).__name__}"))
+            failed = Refused("internal error", code=f"mcp.internal.{type(error).__name__}")
+            self._refuse(failed, line)
 
     def _parse(self, line: Line | Overlong) -> Message:
         limit = self._session.limits.server_bytes
         if isinstance(line, Overlong):
-            raise Refused(
-                f"the server's message is larger than {limit} bytes",
-                id=sample_id(line.head, line.tail),
-                code="json.size",
-            )
+            raise Refused(f"the server's message is larger than {limit} bytes", code="json.size")
         return parse_message(line.data, fold_keys=False, max_bytes=limit)
 
     def _take(self, message: Message) -> None:
@@ -77,10 +74,17 @@ class ServerSide:
             case Response():
                 self._response(message)
 
-    def _refuse(self, refusal: Refused) -> None:
+    def _refuse(self, refusal: Refused, line: Line | Overlong) -> None:
+        """Record it, and end the request that it was meant to answer, as far as that is seen."""
         session = self._session
         session.refused("server", refusal)
-        call = session.calls.get(refusal.id) if refusal.id is not None else None
+        number = refusal.id
+        if number is None:
+            ends = (line.head, line.tail) if isinstance(line, Overlong) else _ends(line.data)
+            number = sample_id(*ends)
+        if number is None or session.own_up.settle(failure(number, 0, refusal.message)):
+            return
+        call = session.calls.get(number)
         if call is not None and call.state is not State.HELD:
             session.ended(call, "protocol_error")
             session.answer(call, failure(call.id, UPSTREAM_FAILED, refusal.message))
@@ -207,3 +211,7 @@ class ServerSide:
             allowed = self._streams[alike] = verdict.allowed
         if allowed:
             self._session.write_client(message)
+
+
+def _ends(data: bytes) -> tuple[bytes, bytes]:
+    return data[:SAMPLE_BYTES], data[-SAMPLE_BYTES:]

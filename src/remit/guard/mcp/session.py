@@ -120,6 +120,7 @@ class Session:
         self._to_server = to_server
         self._tasks: set[asyncio.Task[None]] = set()
         self._noise = 0
+        self._closed = False
         self.own_up = OwnRequests(self.write_server)
         self.own_down = OwnRequests(self.write_client)
         self._client = ClientSide(self)
@@ -225,7 +226,7 @@ class Session:
 
     def server_gone(self, reason: str) -> None:
         """The server ended: everybody who waits for it is told, and so is everybody later."""
-        if self.gone:
+        if self.gone or self._closed:
             return
         server = self.parties.catalog.server
         self.gone = f"the server `{server}` {reason}"
@@ -240,8 +241,9 @@ class Session:
     async def close(self, grace_s: float) -> None:
         """The client is gone: let what is in flight finish for ``grace_s``, then drop it."""
         deadline = asyncio.get_running_loop().time() + grace_s
-        while self.calls and not self.gone and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        while self.calls and not self.gone and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - bounded
+            await asyncio.sleep(0.01)  # bounded by the grace
+        self._closed = True
         for task in list(self._tasks):
             task.cancel()
         for call in list(self.calls.values()):
