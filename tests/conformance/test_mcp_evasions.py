@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.frames import ANY, NULL, OWN, QUIET, Frame, table
+from tests.conformance.frames import ANY, ECHOED, NULL, OWN, QUIET, Frame, table
 from tests.rig.governed import PYTHON, RECORDER, Governed, refused
 from tests.rig.wire import LEGACY, MODERN, SilenceError, Wire, call_frame
 
@@ -50,7 +50,13 @@ def test_frame_is_refused(guards: dict[str, Governed], era: str, frame: Frame) -
         def is_answer(received: dict[str, object]) -> bool:
             own = type(received.get("id")) is int and received["id"] == request_id
             nobody = "id" in received and received["id"] is None
-            return "method" not in received and (own or (nobody and frame.answer != OWN))
+            fits = {
+                OWN: own,
+                NULL: "id" in received,
+                ANY: own or nobody,
+                ECHOED: "id" in received,
+            }
+            return "method" not in received and fits[frame.answer]
 
         answer = wire.wait_for(is_answer)
         if frame.answer == NULL:
@@ -155,6 +161,29 @@ def test_id_in_flight_is_not_used_twice(guards: dict[str, Governed], era: str) -
         params = {"name": name, "arguments": {"message": mark}}
         guard.wire.send(_request(guard, "tools/call", params, request_id))
     answer = guard.wire.response(request_id)
+    assert answer["result"]["content"][0]["text"] == "slow ran"
+    guard.still_works()
+    assert not guard.ran(mark)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_refusal_is_not_taken_for_the_answer_in_flight(
+    guards: dict[str, Governed], era: str
+) -> None:
+    """A broken frame that names the id of a call in flight does not end that call."""
+    guard = guards[era]
+    wire = guard.wire
+    request_id = wire.fresh_id()
+    slow = {"name": "slow", "arguments": {"ms": 800}}
+    wire.send(_request(guard, "tools/call", slow, request_id))
+    mark = guard.mark()
+    for frame in table(era):
+        if frame.name in {"duplicate name", "key 'Method'", "larger than the limit", "number NaN"}:
+            wire.write(frame.make(request_id, mark) + b"\n")
+    for literal in ("1e0", ".5", "000", "E400"):
+        wire.write(f'{{"jsonrpc":"2.0","id":{request_id}{literal},"method":"ping"}}\n'.encode())
+    answer = wire.response(request_id)
+    assert "result" in answer, answer
     assert answer["result"]["content"][0]["text"] == "slow ran"
     guard.still_works()
     assert not guard.ran(mark)

@@ -1,5 +1,7 @@
 """Servers that lie, crash, hang, flood and change their mind: what the client still gets."""
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,8 +174,12 @@ class TestWaiting:
 
     def test_hanging_call_holds_up_nobody(self, guard: Governed) -> None:
         """Other calls go on, and the hanging one can be cancelled."""
-        request_id = send_call(guard, "hang", message="x")
+        mark = guard.mark()
+        request_id = send_call(guard, "hang", message=mark)
         guard.still_works()
+        until = time.monotonic() + 5
+        while not guard.ran(mark):
+            assert time.monotonic() < until
         params = {"requestId": request_id, "reason": "tired"}
         guard.wire.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
         guard.still_works()
@@ -358,8 +364,12 @@ class TestEnd:
         guard = Governed(tmp_path, era)
         send_call(guard, "hang", message="x")
         guard.still_works()
+        started = time.monotonic()
         assert guard.close() == 0
-        assert guard.records()[-1]["kind"] == "guard.stop"
+        assert time.monotonic() - started < 8
+        kinds = [record["kind"] for record in guard.records()]
+        assert kinds[-1] == "guard.stop"
+        assert "server.gone" not in kinds
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -377,8 +387,8 @@ class TestLists:
         with self.start(tmp_path, era, kind) as guard:
             guard.wire.open(era)
             mark = guard.mark()
-            assert refused(guard.request("tools/list", deadline_s=60))
-            assert refused(guard.call("echo", deadline_s=60, message=mark))
+            assert refused(guard.request("tools/list", deadline_s=30))
+            assert refused(guard.call("echo", deadline_s=30, message=mark))
             assert not guard.ran(mark)
 
     @pytest.mark.parametrize("kind", ["duplicate", "look_alike", "bad_name"])
@@ -440,11 +450,12 @@ class TestRugPulls:
         with Governed(tmp_path, era) as guard:
             before = guard.tools()
             assert said(guard.call("mutate", kind=kind, notify=True)) == "mutate ran"
-            assert name not in guard.tools()
+            answer = guard.request("tools/list")
+            offered = {tool["name"] for tool in answer.get("result", {}).get("tools", [])}
+            assert offered <= set(before)
             mark = guard.mark()
             assert refused(guard.call(name, message=mark))
             assert not guard.reached(mark)
-            assert set(guard.tools()) <= set(before)
 
     def test_change_notice_makes_guard_look_again(self, tmp_path: Path, era: str) -> None:
         """After `list_changed` a call is judged by the new list, though the client never listed."""
@@ -465,6 +476,4 @@ class TestRugPulls:
 
 def json_of(value: Any) -> str:
     """Return a value as text."""
-    import json
-
     return json.dumps(value)
