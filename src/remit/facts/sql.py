@@ -255,6 +255,8 @@ class _Reader:
                 if node.args.get("columns") or kind == "Pivot":
                     # New names for columns: the real ones do not show.
                     self.found.columns.add("*")
+            case "In" if node.args.get("field") is not None:
+                self._in_table(node.args["field"])
             case "Join":
                 self.found.columns |= {i.name.lower() for i in node.args.get("using") or ()}
             case "OnConflict":
@@ -352,6 +354,15 @@ class _Reader:
         if len(names) == 1 and self.default_schema:
             names.insert(0, self.default_schema)
         self.found.tables.add(".".join(names).lower())
+
+    def _in_table(self, field: Any) -> None:
+        """SQLite's ``x IN table``."""
+        names = [i.name.lower() for i in field.find_all(self.exp.Identifier)]
+        if len(names) == 1 and self.default_schema:
+            names.append(self.default_schema.lower())
+        self.found.tables.add(".".join(reversed(names)))
+        self.found.columns.add("*")
+        self.found.plain = False
 
     def _is_cte(self, node: Any, name: Any) -> bool:
         """Whether ``name`` at ``node`` can only mean a CTE in scope there.
