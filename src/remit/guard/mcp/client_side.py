@@ -70,8 +70,7 @@ class ClientSide:
         try:
             self._take(self._parse(line))
         except Refused as refusal:
-            session.refused("client", refusal)
-            session.write_client(failure(refusal.id, refusal.rpc_code, refusal.message))
+            self._refuse(refusal)
         except Exception as error:  # noqa: BLE001 - no input may stop Guard; nothing was forwarded
             session.refused("client", _internal(error))
             session.write_client(failure(None, INTERNAL_ERROR, "the message cannot be handled"))
@@ -112,8 +111,14 @@ class ClientSide:
             try:
                 self._take(message)
             except Refused as refusal:
-                self._session.refused("client", refusal)
-                self._session.write_client(failure(refusal.id, refusal.rpc_code, refusal.message))
+                self._refuse(refusal)
+
+    def _refuse(self, refusal: Refused) -> None:
+        session = self._session
+        session.refused("client", refusal)
+        # An answer under the id of a request in flight would pass for that request's answer.
+        number = None if refusal.id in session.calls else refusal.id
+        session.write_client(failure(number, refusal.rpc_code, refusal.message))
 
     # --- requests -----------------------------------------------------------------------------
 
