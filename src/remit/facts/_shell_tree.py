@@ -64,6 +64,18 @@ _IN_HEREDOC_LINE = frozenset({
 })  # fmt: skip
 
 
+_WORDS = frozenset({
+    "word", "number", "string", "raw_string", "ansi_c_string", "translated_string", "concatenation",
+    "simple_expansion", "expansion", "command_substitution", "process_substitution",
+    "arithmetic_expansion", "brace_expression", "command_name", "variable_assignment", "subscript",
+    "regex", "extglob_pattern", "variable_name",
+})  # fmt: skip
+_JOINS = frozenset({
+    "concatenation", "string", "translated_string", "expansion", "simple_expansion", "heredoc_body",
+    "brace_expression", "command_name", "variable_assignment", "subscript",
+})  # fmt: skip
+
+
 class Tree:
     """The tree of one line, and the text of its nodes."""
 
@@ -188,6 +200,13 @@ def _check_nodes(tree: Tree) -> None:
                 gap = tree.source[left.end_byte : right.start_byte].decode()
                 if not _ESCAPED_BLANK.fullmatch(gap) and left.type != "heredoc_redirect":
                     raise _refuse("a line break inside of a command")
+        if node.type not in _JOINS:
+            named = [child for child in children if child.is_named]
+            for left, right in pairwise(named):
+                if left.end_byte == right.start_byte and right.type in _WORDS:
+                    raise _refuse("two words without a space")
+        if node.type in {"raw_string", "ansi_c_string"} and _inside_expansion(node):
+            raise _refuse("quotes inside of an expansion")
         if node.type == "heredoc_redirect":
             if any(child.type not in _IN_HEREDOC_LINE for child in children):
                 raise _refuse("words after a here-document")
@@ -195,6 +214,16 @@ def _check_nodes(tree: Tree) -> None:
                 raise _refuse("two here-documents on one line")
         if node.type == "string" and tree.text(node)[-1:] != '"':
             raise _refuse("a string")
+
+
+def _inside_expansion(node: Any) -> bool:
+    """Inside of ``"${X:-'…'}"`` single quotes quote nothing."""
+    above = node.parent
+    while above is not None and above.type not in {"command", "command_substitution"}:
+        if above.type == "expansion":
+            return True
+        above = above.parent
+    return False
 
 
 def _heredoc(tree: Tree, body: Any) -> None:

@@ -113,13 +113,21 @@ def after(wrapper: Wrapper, args: Sequence[Word]) -> tuple[Sequence[Word], list[
         if text == "--":
             at += 1
             break
+        if text == "-" and wrapper.assigns:
+            # `env -` is `env -i`.
+            at += 1
+            continue
         if not text.startswith("-") or text == "-":
             break
         taken = _option(wrapper, text)
         if taken is None:
             return None
         at += taken
-    at += wrapper.before
+    if wrapper.before:
+        at += wrapper.before
+        if at < len(args) and args[at].text.startswith("-"):
+            # `flock FILE -c CODE`
+            return None
     while wrapper.assigns and at < len(args) and "=" in args[at].text:
         assigned.append(args[at].text.partition("=")[0])
         at += 1

@@ -402,6 +402,7 @@ class _Found:
             at += 1
         rest = args[at:]
         if from_input:
+            self.unknown()
             self.flags["pipes_to_interpreter"] = True
         if code:
             if rest and rest[0].static:
@@ -459,6 +460,8 @@ class _Found:
                 if not args or not args[0].static or _STDIN.fullmatch(texts_[0]):
                     self.flags["pipes_to_interpreter"] = True
             case "trap":
+                if texts_[:1] == ["--"]:
+                    args, texts_ = args[1:], texts_[1:]
                 if args and not args[0].static:
                     self.unknown()
                 elif len(args) > 1 and not texts_[0].startswith("-"):
