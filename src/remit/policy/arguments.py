@@ -10,7 +10,7 @@ from typing import Any
 
 from remit.core.canonical import CanonicalError, digest_bytes
 from remit.policy.errors import BadArgument, shown
-from remit.policy.shapes import ShapeError
+from remit.policy.shapes import ShapeError, weigh
 
 MAX_SCHEMA_BYTES = 512 * 1024
 
@@ -25,6 +25,7 @@ class Validator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         import jsonschema_rs
 
+        weigh(schema)
         try:
             if len(digest_bytes(schema)) > MAX_SCHEMA_BYTES:
                 raise ShapeError("the schema is too large")

@@ -154,8 +154,9 @@ def pin(server_id: str, tools: Sequence[Mapping[str, Any]], instructions: str = 
 
 def _digest(definition: Mapping[str, Any], name: str) -> Digest:
     try:
+        json.dumps(definition, allow_nan=False)  # the digest would write NaN as null
         return sha256(digest_bytes(definition))
-    except (CanonicalError, UnicodeEncodeError) as error:
+    except (CanonicalError, UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
         raise PinError(f"the definition of tool `{name}` is not JSON") from error
 
 

@@ -17,6 +17,7 @@ from remit.core.text import printable
 from remit.policy.errors import PolicyError
 
 MAX_NODES = 5000
+MAX_WEIGHT = 50_000
 MAX_DEPTH = 32
 MAX_ENUM = 5000
 _CONFIG = {"objectsAsRecords": True, "numbersAsDecimal": True, "flattenNamespaces": True}
@@ -177,17 +178,64 @@ class _Reducer:
         return {}, True
 
     def reference(self, ref: Any, depth: int, trail: tuple[str, ...]) -> tuple[Any, bool]:
-        if not isinstance(ref, str) or not ref.startswith("#/"):
-            raise ShapeError("the schema refers outside itself")
         if ref in trail:
             raise ShapeError("the schema refers to itself")
-        target: Any = self.root
-        for part in ref[2:].split("/"):
-            key = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(target, dict) or key not in target:
-                raise ShapeError("a reference of the schema leads nowhere")
-            target = target[key]
-        return self.reduce(target, depth + 1, (*trail, ref))
+        return self.reduce(resolve(self.root, ref), depth + 1, (*trail, ref))
+
+
+def resolve(root: Any, ref: Any) -> Any:
+    """What a reference of the form ``#/a/b`` points at.
+
+    Raises:
+        ShapeError: another form, or it leads nowhere.
+    """
+    if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
+        raise ShapeError("the schema refers outside itself")
+    target = root
+    for part in ref[2:].split("/") if ref != "#" else ():
+        key = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(target, dict) or key not in target:
+            raise ShapeError("a reference of the schema leads nowhere")
+        target = target[key]
+    return target
+
+
+def weigh(root: Any) -> int:
+    """How many nodes a schema has with its references written out.
+
+    A few lines of ``$ref`` beside ``$ref`` would keep a validator busy for ever.
+
+    Raises:
+        ShapeError: more than :data:`MAX_WEIGHT`, a schema inside itself, or another kind of
+            reference.
+    """
+    known: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def weight(node: Any) -> int:
+        if not isinstance(node, dict | list):
+            return 1
+        mark = id(node)
+        if mark in open_nodes:
+            raise ShapeError("the schema refers to itself")
+        if mark not in known:
+            open_nodes.add(mark)
+            total = 1 + sum(map(weight, node.values() if isinstance(node, dict) else node))
+            if isinstance(node, dict):
+                if any(isinstance(node.get(k), str) for k in ("$dynamicRef", "$recursiveRef")):
+                    raise ShapeError("the schema has a dynamic reference")
+                if isinstance(node.get("$ref"), str):
+                    total += weight(resolve(root, node["$ref"]))
+            if total > MAX_WEIGHT:
+                raise ShapeError("the schema is too large")
+            open_nodes.discard(mark)
+            known[mark] = total
+        return known[mark]
+
+    try:
+        return weight(root)
+    except RecursionError as error:
+        raise ShapeError("the schema is too deep") from error
 
 
 def derive(label: str, input_schema: Any) -> Record:

@@ -17,7 +17,12 @@ from remit.policy import engine
 from remit.policy.engine import pst
 from remit.policy.errors import EngineError, Problem
 
-_TOKEN = re.compile(r'//[^\n]*|"(?:[^"\\]|\\.)*"?|;|[^\s"/;]+|/', re.DOTALL)
+# Cedar ends a comment at a carriage return too.
+_TOKEN = re.compile(r'//[^\n\r]*|"(?:[^"\\]|\\.)*"?|;|[^\s"/;]+|/', re.DOTALL)
+
+_OPERATOR = re.compile(r"&&|\|\||[-+*!.(\[{]|[<>=]=?|\bif\b")
+MAX_OPERATORS = 800
+MAX_NESTING = 100
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -62,6 +67,27 @@ def chunks(text: str) -> Iterator[tuple[int, int, str]]:
         yield (*place(start), text[start:])
 
 
+def _too_deep(chunk: str) -> bool:
+    """Whether Cedar's parser, which recurses without limit, could run out of stack on the text.
+
+    It ends the whole process then: about 1,000 brackets or 3,000 operators are enough.
+    """
+    depth = operators = 0
+    for match in _TOKEN.finditer(chunk):
+        token = match.group()
+        if token[0] == '"' or token.startswith("//"):
+            continue
+        operators += len(_OPERATOR.findall(token))
+        for c in token:
+            if c in "([{":
+                depth += 1
+                if depth > MAX_NESTING:
+                    return True
+            elif c in ")]}":
+                depth -= 1
+    return operators > MAX_OPERATORS
+
+
 def read(file: str, data: bytes) -> tuple[list[Source], list[Problem]]:
     """The policies of one ``.cedar`` file, and what is wrong with it.
 
@@ -90,6 +116,9 @@ def read(file: str, data: bytes) -> tuple[list[Source], list[Problem]]:
                 )
             )
 
+        if _too_deep(chunk):
+            problem("policy.too_deep", "the policy is too long or nested too deeply")
+            continue
         try:
             nodes = engine.parse(chunk)
         except EngineError as error:
