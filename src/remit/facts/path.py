@@ -14,7 +14,7 @@ and a tool that runs elsewhere (container, other host) has other files under the
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from posixpath import basename, isabs, join, normpath
 from typing import Any
 from urllib.parse import unquote
@@ -27,14 +27,13 @@ MAX_PATH = 4096
 MAX_NAME_BYTES = 255
 MAX_PARTS = 256
 
-_DRIVE = re.compile(r"[A-Za-z]:")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|%u[0-9A-Fa-f]{4}", re.IGNORECASE)
 _EXPANSION = re.compile(r"`|\$[A-Z_{(]")
 _LOOK_ALIKE = frozenset(
     "\u2024\u2025\u2026\ufe52\uff0e\u2044\u2215\u29f8\uff0f\uff3c\u29f5\u2216\uff5e\ufe68"
 )
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_SPECIAL_ROOTS = ("/proc", "/dev/fd")
+_SPECIAL = re.compile(r"/proc(?:/|$)|/dev/(?:fd|std)")
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,8 +99,8 @@ class Path:
             traversal |= ".." in parts
             absolute |= isabs(path)
             target = env.realpath(join(base, path))
-            if not isabs(target) or normpath(target) != target:
-                raise FactError("the path does not resolve")
+            if not isabs(target) or normpath(target) != target or _SPECIAL.match(target):
+                raise FactError("the path does not resolve", code="facts.path")
             real.add(target)
             inside &= root in {target, "/"} or target.startswith(f"{root}/")
             below = target[len(root) :] if inside else target
@@ -150,36 +149,58 @@ def _seen(text: str) -> dict[str, Raw]:
 
 
 def _problem(text: str) -> str:
+    """Why ``text`` may mean another path to somebody; empty if it cannot."""
     parts = text.split("/")
-    if not text:
-        return "the path is empty"
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        return "the path has another spelling (it is not in NFC)"
-    if _ESCAPE.search(text):
-        return "the path holds percent-encoded characters"
-    if any(unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp", "Cn", "Co"} for c in text):
-        return "the path holds control or invisible characters"
-    if text != text.strip() or any(p != p.strip() for p in parts):
-        return "a part of the path begins or ends with a space"
-    if _LOOK_ALIKE.intersection(text):
-        return "the path holds characters that look like dots or slashes"
-    if "\\" in text:
-        return "the path holds a backslash"
-    if text.startswith("~") or _EXPANSION.search(text):
-        return "the path holds what a shell would expand"
-    if _DRIVE.match(text) or _SCHEME.match(text):
-        return "the path begins with a drive or a scheme"
-    if any(":" in p for p in parts):
-        return "the path holds a colon, which names a stream or a host"
-    if text.startswith("//"):
-        return "the path begins with two slashes"
-    if len(parts) > MAX_PARTS or any(len(p.encode()) > MAX_NAME_BYTES for p in parts):
-        return "the path is too long or too deep"
-    if any(p.endswith(".") and p not in {".", ".."} for p in parts):
-        return "a part of the path ends with a dot"
-    if text.startswith(tuple(f"{root}/" for root in _SPECIAL_ROOTS)):
-        return "the path leads into a file system that changes with who looks"
-    return ""
+    return next((problem for problem, holds in _PROBLEMS if holds(text, parts)), "")
+
+
+_PROBLEMS: tuple[tuple[str, Callable[[str, list[str]], bool]], ...] = (
+    ("the path is empty", lambda text, _: not text),
+    (
+        "the path has another spelling (it is not in NFC)",
+        lambda text, _: not text.isascii() and not unicodedata.is_normalized("NFC", text),
+    ),
+    ("the path holds percent-encoded characters", lambda text, _: bool(_ESCAPE.search(text))),
+    (
+        "the path holds control or invisible characters",
+        lambda text, _: any(unicodedata.category(c) in _UNSEEN for c in text),
+    ),
+    (
+        "a part of the path begins or ends with a space",
+        lambda _, parts: any(part != part.strip() for part in parts),
+    ),
+    (
+        "the path holds characters that look like dots or slashes",
+        lambda text, _: bool(_LOOK_ALIKE.intersection(text)),
+    ),
+    ("the path holds a backslash", lambda text, _: "\\" in text),
+    (
+        "the path holds what a shell would expand",
+        lambda text, _: text.startswith("~") or bool(_EXPANSION.search(text)),
+    ),
+    (
+        "the path holds a colon, which names a drive, a stream, a host or a scheme",
+        lambda text, _: ":" in text,
+    ),
+    ("the path begins with two slashes", lambda text, _: text.startswith("//")),
+    (
+        "the path is too long or too deep",
+        lambda _, parts: (
+            len(parts) > MAX_PARTS or any(len(part.encode()) > MAX_NAME_BYTES for part in parts)
+        ),
+    ),
+    (
+        "a part of the path is almost `..`",
+        lambda _, parts: any(
+            part.startswith("..;") or (part.endswith(".") and part not in {".", ".."})
+            for part in parts
+        ),
+    ),
+    (
+        "the path leads to what changes with who looks",
+        lambda text, _: _SPECIAL.match(text) is not None,
+    ),
+)
 
 
 EXTRACTOR = Path()

@@ -102,14 +102,14 @@ class Url:
                 ports.add(port)
             host, found = _host(host)
             hosts.add(host)
-            classes |= found or {"none"}
-            has_ip |= bool(found - {"name"})
+            classes |= (found - {"name"}) or {"none"}
+            has_ip |= bool(found) and "name" not in found
         return {
             "hosts": hosts,
             "schemes": schemes,
             "ports": ports,
             "paths": paths,
-            "ip_classes": {"none" if c == "name" else c for c in classes},
+            "ip_classes": classes,
             "has_ip": has_ip,
             "userinfo": userinfo,
             "query": query,
@@ -279,6 +279,8 @@ def _class(address: Any) -> str:
         for net in map(ipaddress.ip_network, _PRIVATE)
     ):
         return "private"
+    if address.version == 6 and int(address) >> 32 == 0:  # noqa: PLR2004 - ::/96 carries IPv4
+        return "reserved"
     return "global" if address.is_global else "reserved"
 
 
