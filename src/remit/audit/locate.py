@@ -31,12 +31,12 @@ def first_difference(directory: Path, head: Checkpoint, chain_break: int) -> int
     """
     present = list(_digests(directory))
     signed = _signed(directory, head, present)
-    if signed is None:
-        return _by_chain(directory, head, present, chain_break) if chain_break > 0 else None
-    for index, (mine, theirs) in enumerate(zip(present, signed, strict=False)):
+    for index, (mine, theirs) in enumerate(zip(present, signed or (), strict=False)):
         if mine != theirs:
             return index
-    return len(present) if len(present) < head.size else None
+    if signed is not None and len(present) < head.size:
+        return len(present)
+    return _by_chain(directory, head, present, chain_break) if chain_break > 0 else None
 
 
 def _digests(directory: Path) -> Iterator[bytes]:
@@ -86,12 +86,13 @@ def _by_chain(directory: Path, head: Checkpoint, present: list[bytes], at: int) 
         return None
     if at + 1 < len(present):
         return at - 1 if _prev(directory, at + 1) == present[at] else at
-    # The last one: if it is genuine, its `prev` is the signed hash of its neighbour.
+    # The last one: if it is genuine, its `prev` is the signed hash of its neighbour. Where nothing
+    # was signed, the neighbour is the likelier one.
     claimed = _prev(directory, at)
-    if at + 1 == head.size and claimed is not None:
-        hashes = [*present[: at - 1], claimed, present[at]]
-        if root_of(hashes) == head.root:
-            return at - 1
+    if at >= head.size:
+        return at - 1
+    if claimed is not None and root_of([*present[: at - 1], claimed, present[at]]) == head.root:
+        return at - 1
     return at
 
 

@@ -140,6 +140,7 @@ class SideWriter:
             pass
         if end == len(data) < ROLL_BYTES:
             self._handle = self._fs.open(path)
+            self._fs.fsync(self._handle)
             self._size = end
 
     def write(self, first: int, batch: Iterable[Sequence[Secret]]) -> None:

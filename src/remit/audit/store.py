@@ -96,25 +96,31 @@ class Store:
         self._kept_size = self.signed_size
         self._side.recover()
         self._reserve(reserve_bytes)
-        if state.head is None:
-            self.checkpoint(keep=True)
+        if state.head is None or not self._current(state.head):
+            self.checkpoint(keep=state.head is None)
             fs.sync_directory(directory)
             fs.sync_directory(directory.parent)
             fs.sync_directory(directory.parent.parent)
         self._write_tiles()
 
-    def _segment(self, state: State) -> None:
-        """Open the last segment, and cut what recovery dropped.
+    def _current(self, head: Checkpoint) -> bool:
+        """Whether ``checkpoint`` is the newest one; a crash may have come before its rename."""
+        note = self._fs.read(self._directory / "checkpoint")
+        return note == checkpoints.seal(head, self._signer)
 
-        open, fsync(seg) [, ftruncate, fsync]
+    def _segment(self, state: State) -> None:
+        """Open the last segment, cut what recovery dropped, and make sure of the rest.
+
+        open, fsync(seg) [, ftruncate], fsync. Records that a killed process had written but not
+        synced were read from the page cache: they become durable here, before they count.
         """
         path = self._directory / "seg" / name(state.first)
         self._handle = self._fs.open(path)
         self._fs.sync_directory(path.parent)
         if state.dropped:
             self._fs.truncate(self._handle, state.offset)
-            self._fs.fsync(self._handle)
             self.dropped = state.dropped
+        self._fs.fsync(self._handle)
 
     def _reserve(self, size: int) -> None:
         path = self._directory / "reserve.bin"

@@ -1,4 +1,3 @@
-import os
 import stat
 
 import pytest
@@ -63,7 +62,7 @@ def test_a_directory_open_to_others_is_refused(home, mode):
 def test_links_and_other_files_are_refused(home):
     LogKey.generate(home / "log.key", "guard")
     (home / "link.key").symlink_to(home / "log.key")
-    os.mkdir(home / "directory.key")
+    (home / "directory.key").mkdir()
     for name in ("link.key", "directory.key", "missing.key"):
         with pytest.raises(KeyFileError):
             LogKey.load(home / name)
