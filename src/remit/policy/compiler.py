@@ -79,7 +79,7 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
             taken |= own
             actions[name] = action
             schemas[name] = tool.definition.get("inputSchema")
-    _unused(bundle, actions, pins, problems)
+    _unused(bundle, actions, refused, pins, problems)
     sources = _awake(bundle, actions, refused, pins, problems)
     _validate(sources, actions, problems)
     _dark(bundle, actions, sources, problems)
@@ -137,6 +137,7 @@ def _action(bundle: Bundle, server: str, tool: PinnedTool, problems: list[Proble
 def _unused(
     bundle: Bundle,
     actions: Mapping[str, Action],
+    refused: Mapping[str, str],
     pins: Mapping[str, PinnedServer],
     problems: list[Problem],
 ) -> None:
@@ -170,7 +171,8 @@ def _unused(
             ]
     for pattern in bundle.tool_classes:
         server = pattern.partition("/")[0]
-        if "*" not in pattern and server in pins and pattern not in actions:
+        known = pattern in actions or pattern in refused
+        if "*" not in pattern and server in pins and not known:
             problems.append(
                 Problem(
                     file="tools.toml",

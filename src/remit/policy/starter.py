@@ -57,7 +57,10 @@ _BAD = {"sql": "DROP TABLE t", "path": "/etc/passwd"}
 
 def starter(server: PinnedServer) -> dict[str, bytes]:
     """The files of a first bundle: path → contents."""
-    classes = {tool.name: guess(tool) for tool in server.tools}
+    classes = {
+        tool.name: guess(tool) if _plain(tool.name) else ToolClass.DESTRUCTIVE
+        for tool in server.tools
+    }
     facts = {kind: _users(server, kind, classes) for kind in _ARGUMENTS if kind in registry.names()}
     facts = {kind: users for kind, users in facts.items() if users}
     files = {
@@ -252,7 +255,7 @@ def _tests(
         if good is None:
             continue
         call_good = {**call, "args": good}
-        kind = classes[tool.name] if _plain(tool.name) else ToolClass.DESTRUCTIVE
+        kind = classes[tool.name]
         if kind is ToolClass.READ:
             lines.append(_case(f"{tool.name} reads", call_good, "allow"))
         elif kind is ToolClass.WRITE:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.core.decision import Decision, Effect
+from remit.core.errors import RemitError
 from remit.core.event import Agent, Event, Kind
 from remit.core.text import printable
 from remit.facts.base import Environment
@@ -308,7 +309,7 @@ def _load(data: bytes) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]
         loader = Loader(data.decode("utf-8"))
         root = loader.get_single_node()
         value = loader.construct_document(root) if root is not None else {}
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RemitError, RecursionError, ValueError) as error:
         text = str(error).replace("\n", " ")
         raise TestError(f"the file is not readable: {printable(text, 300)}") from error
     _only(value, frozenset({"let", "defaults", "tests"}), "the file")
