@@ -4,7 +4,7 @@ The leaf bytes are the JSON that was written and are never re-serialised. The lo
 fields of :data:`RESERVED`; everything else comes from the caller and is opaque here.
 """
 
-import hmac
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +19,9 @@ VERSION = 1
 MAX_RECORD_BYTES = 16 * 1024
 MAX_VALUE_BYTES = 1024 * 1024
 SALT_BYTES = 16
+_BLOCK = 64
+_IPAD = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD = bytes(byte ^ 0x5C for byte in range(256))
 RESERVED = frozenset(
     ("v", "log", "seq", "time", "boot", "mono_ns", "prev", "kind", "batch"),
 )
@@ -88,7 +91,11 @@ def leaf_bytes(head: Mapping[str, Any], body: Mapping[str, Any]) -> bytes:
 
 def commitment(salt: bytes, value: bytes) -> str:
     """The salted commitment to a private value: ``hmac-sha256:<hex>``, keyed with the salt."""
-    return "hmac-sha256:" + hmac.digest(salt, value, "sha256").hex()
+    # RFC 2104 by hand: `hmac.digest` lets the interpreter lock go for each of these small values,
+    # and taking it back costs more than both hashes.
+    key = salt.ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(key.translate(_IPAD) + value).digest()
+    return "hmac-sha256:" + hashlib.sha256(key.translate(_OPAD) + inner).hexdigest()
 
 
 def with_field(body: Mapping[str, Any], path: str, value: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Python writes them. It serves equality between our own runs, never a signature t
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -26,27 +27,29 @@ class CanonicalError(RemitError):
 
 
 def _check(value: Any, depth: int) -> None:
-    if value is None or value is True or value is False:
-        return
-    kind = type(value)
-    if kind is str:
-        return
-    if kind is int:
-        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
-            raise CanonicalError("integer beyond 53 bits")
-        return
-    if depth == 0:
-        raise CanonicalError("nesting too deep")
-    if kind is dict:
-        for key, item in value.items():
+    """Refuse what two JSON libraries could write differently. Scalars are checked in place."""
+    if type(value) is dict:
+        for key in value:
             if type(key) is not str or not key.isascii():
                 raise CanonicalError(f"key `{key!r}` is not ASCII text")
-            _check(item, depth - 1)
-    elif kind is list or kind is tuple:
-        for item in value:
-            _check(item, depth - 1)
+        items: Iterable[Any] = value.values()
+    elif type(value) in (list, tuple):
+        items = value
     else:
-        raise CanonicalError(f"`{kind.__name__}` has no canonical JSON form")
+        items = (value,)
+    for item in items:
+        kind = type(item)
+        if kind is str or item is None or kind is bool:
+            continue
+        if kind is int:
+            if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:
+                raise CanonicalError("integer beyond 53 bits")
+        elif kind in (dict, list, tuple):
+            if depth == 0:
+                raise CanonicalError("nesting too deep")
+            _check(item, depth - 1)
+        else:
+            raise CanonicalError(f"`{kind.__name__}` has no canonical JSON form")
 
 
 def canonical_bytes(value: Any) -> bytes:

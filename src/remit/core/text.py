@@ -21,6 +21,8 @@ def printable(text: str, limit: int = 2000) -> str:
 
     New line and tab stay. Longer text is cut and says so.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     cut = text[:limit]
     out = []
     for c in cut:

@@ -13,7 +13,7 @@ from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
 from remit.audit.log import Log, directory_of
 from remit.core.event import Agent
-from remit.core.ids import ulid
+from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
 from remit.facts.base import Environment
 from remit.facts.usage import Usage
@@ -75,6 +75,7 @@ def open_log(state: Path, clock: SystemClock) -> Log:
         key,
         clock,
         cipher=SubjectCipher(state / "keys" / "subjects"),
+        entropy=EntropyPool(os.urandom),
         boot=paths.boot_id(),
     )
 

@@ -24,7 +24,7 @@ import msgspec
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.event import Agent
-from remit.core.ids import ulid
+from remit.core.ids import ENTROPY_BYTES, EntropyPool, ulid
 from remit.facts.session import SessionState
 from remit.guard.eager import start
 from remit.guard.errors import GuardError
@@ -109,6 +109,7 @@ class Session:
         self.parties = parties
         self.agent = agent
         self.limits = limits
+        self._entropy = EntropyPool(os.urandom)
         self.id = self.new_id()
         self.state = SessionState()
         self.era = Era.UNKNOWN
@@ -148,7 +149,7 @@ class Session:
 
     def new_id(self) -> str:
         """A fresh ULID."""
-        return ulid(self.parties.clock.now_us(), os.urandom(10))
+        return ulid(self.parties.clock.now_us(), self._entropy(ENTROPY_BYTES))
 
     def now_us(self) -> int:
         """Monotonic microseconds, for latencies."""
