@@ -20,6 +20,7 @@ _CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
 _BLANK = re.compile(r"(?:[ \t\n]|(?<=[ \t])\\\n)*")
 _GLUED = re.compile(r"(?<![ \t])\\\n")
 _ESCAPED_BLANK = re.compile(r"(?:[ \t]|(?<=[ \t])\\\n)*")
+_AFTER_DOLLAR = frozenset({b"", b" ", b"\t", b"\n", b";", b"|", b"&", b")"})
 _COMMENT_BEFORE = re.compile(r"(?:^|[ \t\n;&|(){}])$")
 _HEREDOC = re.compile(
     r"""\\?(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<quote>['"])(?P<quoted>[A-Za-z0-9_]+)(?P=quote)"""
@@ -176,6 +177,13 @@ def _check_leaf(tree: Tree, leaf: Any, at: int) -> None:
     if leaf.start_byte < at or not _BLANK.fullmatch(tree.source[at : leaf.start_byte].decode()):
         raise _refuse("text between words")
     if not leaf.is_named:
+        # `rm$""` is `rm`: a dollar sign stands for itself only before the end of a word.
+        if (
+            leaf.type == "$"
+            and leaf.parent.type not in {"string", "simple_expansion", "heredoc_body"}
+            and tree.source[leaf.end_byte : leaf.end_byte + 1] not in _AFTER_DOLLAR
+        ):
+            raise _refuse("a dollar sign")
         return
     allowed = _LEAVES.get(leaf.type)
     if allowed is None or not allowed.fullmatch(text):

@@ -17,7 +17,6 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from posixpath import basename, isabs, join, normpath
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -127,6 +126,8 @@ def _extension(name: str) -> str:
 
 def _plain(text: str, *, file_urls: bool) -> str:
     """``text`` if it is a plain POSIX path (or an allowed ``file:`` URL's path), else refuse."""
+    from urllib.parse import unquote
+
     path = text
     if file_urls and text.startswith("file:///") and not re.search(r"[?#]", text):
         parts = [unquote(part, errors="strict") for part in text[7:].split("/")]
@@ -141,6 +142,8 @@ def _plain(text: str, *, file_urls: bool) -> str:
 
 def _seen(text: str) -> dict[str, Raw]:
     """What can be said of a refused path: ``..`` as it stands, and percent-decoded thrice."""
+    from urllib.parse import unquote
+
     traversal = False
     for _ in range(4):
         traversal |= ".." in re.split(r"[/\\]", unicodedata.normalize("NFKC", text))

@@ -236,7 +236,11 @@ class _Found:
 
     def redirect(self, tree: Tree, node: Any) -> None:
         operator = next((c.type for c in node.children if not c.is_named), "")
-        for target in node.children_by_field_name("destination"):
+        targets = node.children_by_field_name("destination")
+        if len(targets) > 1:
+            # `env >f rm x`: the words after the target belong to the command.
+            raise FactError("words stand behind a redirection", code="facts.parse")
+        for target in targets:
             if target.type == "number" and operator in {">&", "<&"}:
                 continue
             found = word(tree, target)

@@ -13,7 +13,6 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from remit.facts.base import Environment, FactError, NoOptions, Raw, shape, texts
 
@@ -127,6 +126,8 @@ def _split(text: str) -> tuple[str, str, str, bool]:
     match = _URL.fullmatch(text)
     if match is None:
         raise FactError("the text is not a URL with a host", code="facts.url")
+    from urllib.parse import unquote
+
     path = match[3]
     decoded = path
     for _ in range(3):
