@@ -171,8 +171,8 @@ def _unused(
             ]
     for pattern in bundle.tool_classes:
         server = pattern.partition("/")[0]
-        known = pattern in actions or pattern in refused
-        if "*" not in pattern and server in pins and not known:
+        offered = pattern in actions or pattern in refused
+        if "*" not in pattern and server in pins and not offered:
             problems.append(
                 Problem(
                     file="tools.toml",
