@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from examples.demo.stage import Stage, line, paint, say
-from tests.rig.programs import ROOT, count_rows
+from tests.rig.programs import ROOT, count_rows, make_database, sqlite_server
+from tests.rig.sdk import SdkClient
 
 OUTPUT = ROOT / "demo-output"
 
@@ -37,26 +38,28 @@ def queries(stage: Stage) -> None:
     """What SQL really does, and not how it begins."""
     stage.chapter(
         "SQL is parsed, not pattern-matched",
-        "mcp-server-sqlite runs whatever starts like a read. The policy says: only SELECT, in the "
-        "whole statement.",
+        "mcp-server-sqlite runs any statement through write_query. The policy: read_query only "
+        "reads, write_query only inserts orders, in all of the statement.",
     )
     with stage.connect("db") as agent:
-        agent.call(
-            "read_query",
-            {"query": "SELECT name FROM users WHERE id < 3"},
-            allowed=True,
-            shows="ada",
-        )
-        agent.call(
-            "read_query",
-            {"query": "WITH old AS (SELECT id FROM users) DELETE FROM users WHERE id IN old"},
-            allowed=False,
-            shows="denied by remit",
-        )
-        agent.call("read_query", {"query": "SELECT 1; DROP TABLE users"}, allowed=False)
+        select = {"query": "SELECT name FROM users WHERE id < 3"}
+        agent.call("read_query", select, allowed=True, shows="ada")
+        insert = {"query": "INSERT INTO orders (user_id, total) VALUES (3, 12.5)"}
+        agent.call("write_query", insert, allowed=True)
+        delete = {"query": "WITH old AS (SELECT id FROM users) DELETE FROM users WHERE id IN old"}
+        agent.call("write_query", delete, allowed=False, shows="denied by remit")
     rows = count_rows(stage.database)
-    line("check", f"the table still has {rows} rows", "green")
+    line("check", f"the table users still has {rows} rows", "green")
     stage.expect(rows == 5, "no row may be gone")
+    stage.expect(count_rows(stage.database, "orders") == 3, "the order should be there")
+    copy = make_database(stage.directory / "bare" / "shop.db")
+    with SdkClient(sqlite_server(copy)) as bare:
+        bare.call("write_query", delete)
+    gone = 5 - count_rows(copy)
+    line(
+        "compare", f"the same DELETE on the bare server, on a copy: {gone} of 5 rows gone", "yellow"
+    )
+    stage.expect(gone == 5, "the bare server should have run it")
 
 
 def escapes(stage: Stage) -> None:

@@ -146,7 +146,8 @@ class Governed:
         """Return everything the server wrote down."""
         if not self.server_log.exists():
             return []
-        return [json.loads(line) for line in self.server_log.read_text().splitlines()]
+        lines = self.server_log.read_text().split("\n")
+        return [json.loads(line) for line in lines[:-1]]
 
     def ran(self, mark: str) -> list[dict[str, Any]]:
         """Return the tool calls the server executed whose arguments hold `mark`."""

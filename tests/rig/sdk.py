@@ -1,4 +1,4 @@
-"""The official MCP SDK client, driven line by line from tests (see sdk_script.py)."""
+"""The official MCP SDK client, driven line by line from tests (see sdk_agent.py)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Self
 from tests.rig.programs import sdk_python
 from tests.rig.wire import Wire
 
-SCRIPT = Path(__file__).with_name("sdk_script.py")
+SCRIPT = Path(__file__).with_name("sdk_agent.py")
 
 
 class SdkClient:
