@@ -128,6 +128,14 @@ def rug_pull(stage: Stage) -> None:
         )
         agent.call("forecast", {"city": "Lisbon"}, allowed=False)
         agent.call("climate", {"city": "Lisbon", "month": 5}, allowed=True)
+    print(flush=True)
+    pin = ["policy", "pin", "--state", str(stage.state("weather")), "weather", "--"]
+    done = stage.remit(*pin, *stage.weather(2))
+    for changed in (done.stdout + done.stderr).splitlines():
+        if changed.strip().startswith(("+", "-")):
+            line("says", changed, "yellow")
+    stage.expect(done.returncode == 1, "remit policy pin should report a difference")
+    stage.expect("id_ed25519" in done.stdout + done.stderr, "a person should see the new text")
 
 
 def verification(stage: Stage) -> Path:
@@ -145,14 +153,13 @@ def verification(stage: Stage) -> Path:
     )
     stage.expect(done.returncode == 0, "remit audit verify should find the log whole")
     (vkey,) = state.rglob("log.vkey")
-    log = vkey.parent
     print(flush=True)
-    done = stage.python(str(ROOT / "spec" / "verify_log.py"), str(log), "--vkey", str(vkey))
-    line(
-        "says", stage.short(done.stdout or done.stderr), "green" if done.returncode == 0 else "red"
+    done = stage.python(
+        str(ROOT / "spec" / "verify_log.py"), str(vkey.parent), "--vkey", vkey.read_text().strip()
     )
+    line("says", stage.short(done.stdout or done.stderr), "red" if done.returncode else "green")
     stage.expect(done.returncode == 0, "spec/verify_log.py should find the log whole")
-    return log
+    return vkey.parent
 
 
 def tampering(stage: Stage, log: Path) -> None:
@@ -166,9 +173,8 @@ def tampering(stage: Stage, log: Path) -> None:
     shutil.copytree(log, copy)
     seq = flip(copy)
     print(flush=True)
-    done = stage.python(
-        str(ROOT / "spec" / "verify_log.py"), str(copy), "--vkey", str(log / "log.vkey")
-    )
+    key = (log / "log.vkey").read_text().strip()
+    done = stage.python(str(ROOT / "spec" / "verify_log.py"), str(copy), "--vkey", key)
     says = (done.stdout + done.stderr).strip()
     line("says", stage.short(says), "red")
     stage.expect(done.returncode == 3, f"the verifier should exit with 3, not {done.returncode}")

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -64,6 +66,7 @@ class Stage:
         self.config = directory / "remit.toml"
         self.configure()
         self.failures: list[str] = []
+        self.seen: dict[str, int] = {}
         self._number = 0
 
     def configure(self, weather: int = 1) -> None:
@@ -72,11 +75,7 @@ class Stage:
             "git": git_server(self.repository),
             "db": sqlite_server(self.database),
             "files": filesystem_server(self.workspace),
-            "weather": [
-                sdk_python(),
-                str(Path(__file__).with_name("weather.py")),
-                f"--version={weather}",
-            ],
+            "weather": self.weather(weather),
         }
         text = '[guard]\nbundle = "policy"\n'
         for name, command in servers.items():
@@ -84,6 +83,12 @@ class Stage:
                 f'\n[servers.{name}]\ncommand = {json.dumps(command)}\nworkspace = "workspace"\n'
             )
         self.config.write_text(text)
+
+    @staticmethod
+    def weather(version: int) -> list[str]:
+        """Return the command of a version of the weather server."""
+        script = Path(__file__).with_name("weather.py")
+        return [sdk_python(), str(script), f"--version={version}"]
 
     def state(self, server: str) -> Path:
         """Return the state directory of a server's Guard."""
@@ -114,7 +119,8 @@ class Stage:
         )
 
     def short(self, text: str) -> str:
-        """Return text without the long names of directories."""
+        """Return text without the long names of directories and logs."""
+        text = re.sub(r"(audit/[0-9a-f]{6})[0-9a-f]{58}", r"\1…", text)
         for path, name in ((self.workspace, "."), (self.directory, "demo-output"), (ROOT, ".")):
             text = text.replace(str(path), name)
         return text
@@ -169,16 +175,24 @@ class Agent:
         return outcome
 
     def _policy(self, tool: str) -> tuple[str, str]:
-        """Return what the audit log says of the last call of `tool`."""
-        for record in reversed(records(self.stage.state(self.server))):
-            if (
-                record["kind"] == "tool.decision"
-                and record["action"]["name"] == f"{self.server}/{tool}"
-            ):
-                decision = record["decision"]
+        """Return what the audit log says of this call of `tool`; records may be a little late."""
+        action = f"{self.server}/{tool}"
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            log = records(self.stage.state(self.server))
+            fresh = [
+                record
+                for record in log[self.stage.seen.get(self.server, 0) :]
+                if record["kind"] == "tool.decision" and record["action"]["name"] == action
+            ]
+            if fresh:
+                self.stage.seen[self.server] = len(log)
+                decision = fresh[-1]["decision"]
                 why = ", ".join(decision.get("rule_ids", [])) or decision.get("error", "")
-                why = why or "no policy permits it"
-                return decision["effect"], f"{why}  (record {record['seq']})"
+                return decision[
+                    "effect"
+                ], f"{why or 'no policy permits it'}  (record {fresh[-1]['seq']})"
+            time.sleep(0.02)
         return "silent", "no record"
 
     def __enter__(self) -> Self:
