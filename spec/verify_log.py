@@ -77,7 +77,7 @@ def records(directory):
 
 def signed_leaves(directory, size, root):
     """The leaf hashes that were signed, out of the tiles, which are believed by their root only."""
-    data, stack = b"", []
+    data, stack = bytearray(), []
     for start in range(0, size, 256):
         digits = re.sub(r"^(000)+(?=\d)", "", f"{start // 256:012d}")
         whole = directory / "tile" / "0" / re.sub(r"(\d{3})(?=\d)", r"x\1/", digits)

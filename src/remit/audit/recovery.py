@@ -142,9 +142,11 @@ def _scan(
                 f"the segment before record {first} is not complete", hint=_HINT, seq=tree.size
             )
         state.first, state.offset = first, 0
-        for end, leaf in entries(data):
+        leaf = b""
+        for end, entry in entries(data):
             if tree.size - first == RECORDS:
                 break
+            leaf = entry
             digest = leaf_hash(leaf)
             if tree.size >= head.size:
                 _check_tail(leaf, tree.size, origin, state.last)
@@ -153,7 +155,8 @@ def _scan(
             if tree.size == head.size:
                 _compare(head, tree)
         if state.offset:
-            state.last_time = _time(data, state.offset)
+            time = _parse(leaf).get("time")
+            state.last_time = time if type(time) is int else 0
         if state.offset < len(data):
             if tree.size - first == RECORDS or first != firsts[-1]:
                 raise Corrupt("a full segment has bytes at its end", hint=_HINT, seq=tree.size)
@@ -203,16 +206,6 @@ def _check_suffix(data: bytes, bad: int, seq: int) -> None:
             code="audit.damaged",
             seq=seq,
         )
-
-
-def _time(data: bytes, end: int) -> int:
-    last = b""
-    for offset, leaf in entries(data):
-        last = leaf
-        if offset == end:
-            break
-    time = _parse(last).get("time")
-    return time if type(time) is int else 0
 
 
 def _parse(leaf: bytes) -> dict[str, Any]:

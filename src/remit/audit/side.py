@@ -15,6 +15,7 @@ import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from struct import Struct
+from struct import error as StructError
 from typing import Protocol
 
 import msgspec
@@ -87,7 +88,7 @@ def parse(entry: bytes) -> Sealed:
         (seq,) = _SEQ.unpack_from(entry, 0)
         path, at = _text(entry, _SEQ.size)
         subject, at = _text(entry, at)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, StructError) as error:
         raise Corrupt("an entry of the side store is malformed") from error
     return Sealed(seq, path, subject, entry[at:])
 

@@ -18,6 +18,7 @@ last one could be changed; an owner who holds the key can drop every record that
 kept elsewhere covers (``unanchored_records``); the side store.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,20 @@ import msgspec
 import orjson
 
 from remit.audit.checkpoint import Checkpoint, CheckpointError, NoteVerifier, parse
-from remit.audit.disk import contents
+from remit.audit.disk import contents, regular_file
 from remit.audit.errors import AuditError, Corrupt
 from remit.audit.locate import first_difference
 from remit.audit.merkle import EMPTY, Range, leaf_hash
 from remit.audit.read import frames, segments
 from remit.audit.record import VERSION
-from remit.audit.segment import RECORDS, entries, name, next_valid
+from remit.audit.segment import HEADER, RECORDS, name, next_valid
 from remit.core.errors import RemitError
 from remit.core.strictjson import StrictJsonError
 from remit.core.strictjson import parse as strict_parse
 
 PROGRESS_RECORDS = 16_384
 _MAX_NOTE = 64 * 1024
+_MAX_BEHIND = 64 * 1024 * 1024
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -177,6 +179,7 @@ class _Walk:
         self.last_time = 0
         self.anchor_time = 0
         self.fitting = 0
+        self.end = 0
 
     def run(
         self, heads: Sequence[Checkpoint], anchored: int, progress: Callable[[int], None] | None
@@ -192,6 +195,7 @@ class _Walk:
         for first in firsts:
             if tree.size != first:
                 raise _Bad(tree.size, "audit.damaged", "its frame is damaged or cut off")
+            self.end = 0
             for leaf in frames(self.directory / "seg" / name(first)):
                 seq = tree.size
                 if seq - first == RECORDS:
@@ -199,6 +203,7 @@ class _Walk:
                 self._check(leaf, seq, origin, previous)
                 digest = leaf_hash(leaf)
                 append(digest)
+                self.end += HEADER.size + len(leaf)
                 previous = digest.hex()
                 if seq == anchored:
                     self.anchor_time = self.last_time
@@ -242,7 +247,7 @@ class _Walk:
 
     def _check_end(self, firsts: list[int], size: int) -> None:
         count = self.tree.size
-        behind = self._behind(firsts[-1], count) if firsts else b""
+        behind = self._behind(firsts[-1]) if firsts else b""
         if count < size:
             if behind:
                 raise _Bad(count, "audit.damaged", "its frame is damaged or cut off")
@@ -258,15 +263,10 @@ class _Walk:
                 f"{len(behind)} bytes of an unfinished write follow the last record"
             )
 
-    def _behind(self, first: int, count: int) -> bytes:
-        """Bytes after the last good frame."""
-        data = contents(self.directory / "seg" / name(first))
-        end, seq = 0, first
-        for offset, _ in entries(data):
-            if seq == count:
-                break
-            end, seq = offset, seq + 1
-        return data[end:]
+    def _behind(self, first: int) -> bytes:
+        """Bytes after the last good frame, as many as one group commit can have left."""
+        with regular_file(self.directory / "seg" / name(first)) as handle:
+            return os.pread(handle, _MAX_BEHIND, self.end)
 
     def finish(self) -> None:
         report = self.report
