@@ -9,6 +9,7 @@ Numbers with a fraction or exponent become :class:`Number`, which keeps the toke
 compares decimals and a double has already lost them.
 """
 
+import functools
 import json
 import math
 from typing import Any, NoReturn, Self
@@ -21,6 +22,7 @@ from remit.core.text import fold_name
 MAX_DEPTH = 64
 MAX_BYTES = 4 * 1024 * 1024
 MAX_INTEGER_DIGITS = 400
+MAX_REMEMBERED = 64
 
 
 class StrictJsonError(RemitError):
@@ -44,6 +46,13 @@ class Number(float):
         return number
 
 
+_remembered = functools.lru_cache(maxsize=4096)(fold_name)
+
+
+def _fold(key: str) -> str:
+    return _remembered(key) if len(key) <= MAX_REMEMBERED else fold_name(key)
+
+
 def _integer(token: str) -> int:
     if len(token) > MAX_INTEGER_DIGITS:
         raise StrictJsonError("integer has too many digits", code="json.number")
@@ -63,7 +72,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _unique_folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = _unique(pairs)
-    if len(value) > 1 and len({fold_name(key) for key in value}) != len(value):
+    if len(value) > 1 and len(set(map(_fold, value))) != len(value):
         raise StrictJsonError(
             "an object has two keys that differ only by case or look", code="json.case_variant"
         )

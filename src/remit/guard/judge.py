@@ -63,13 +63,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         allowed: forward it, or refuse it in the surface's own protocol.
         decision: the last answer of policy.
-        seq: index of the record in the log; -1 if none could be written (then never allowed).
         fulfilled: rules whose obligation was fulfilled on the way.
     """
 
     allowed: bool
     decision: Decision
-    seq: int = -1
     fulfilled: frozenset[str] = frozenset()
 
 
@@ -120,14 +118,14 @@ class Guard:
                 hits=hits,
                 mode="observe" if observed else "enforce",
             )
-            if allowed and event.side_effects:
+            if allowed and seq is not None:
                 await self._ledger.durable(seq)
         except RemitError as error:
             return Verdict(
                 allowed=False,
                 decision=Decision(error=error.code, detail="the audit log cannot be written"),
             )
-        return Verdict(allowed=allowed, decision=decision, seq=seq, fulfilled=fulfilled)
+        return Verdict(allowed=allowed, decision=decision, fulfilled=fulfilled)
 
     async def _decide(
         self,

@@ -1,9 +1,10 @@
 """The Guard's side of the audit log: records of events, and waiting for their durability."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from remit import __version__
 from remit.audit.log import Log
 from remit.core.decision import Decision, Effect
+from remit.core.digest import sha256
 from remit.core.errors import RemitError
 from remit.core.event import Event, Kind
 from remit.core.strictjson import dumps
@@ -18,6 +20,9 @@ from remit.core.text import printable
 from remit.guard.errors import GuardError
 
 MAX_PRIVATE_BYTES = 64 * 1024
+MAX_RULES = 32
+SETTLE_S = 0.002
+MAX_REASONS = 8
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes = b""
 
 
+Mode = Literal["enforce", "observe"]
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """One judged event on its way into the log."""
+
+    event: Event
+    decision: Decision
+    outcome: Outcome | None
+    fulfilled: frozenset[str]
+    hits: Sequence[str]
+    mode: Mode
+
+
 class Ledger:
     """Writes records and waits for their durability. Belongs to one event loop's thread."""
 
@@ -49,6 +68,7 @@ class Ledger:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tie = itertools.count()
         self._failed: RemitError | None = None
+        self._later: list[_Entry] = []
         # Allowed calls without a result yet: id of the call -> actor, session and action of it.
         self.open_calls: dict[str, dict[str, Any]] = {}
         log.subscribe(self._committed)
@@ -60,16 +80,72 @@ class Ledger:
         *,
         outcome: Outcome | None = None,
         fulfilled: frozenset[str] = frozenset(),
-        hits: Iterable[str] = (),
-        mode: Literal["enforce", "observe"] = "enforce",
-    ) -> int:
-        """Append the record of one judged event and give its index.
+        hits: Sequence[str] = (),
+        mode: Mode = "enforce",
+    ) -> int | None:
+        """Append the record of one judged event.
+
+        A side effect's record is appended at once, and its index is given, to be waited for. All
+        others are accepted here and appended, in their order, when the loop has a moment: within
+        ``SETTLE_S``, and before anything that is appended at once.
+
+        Raises:
+            AuditError: the log is poisoned or a record was lost; nothing may be allowed.
+        """
+        entry = _Entry(event, decision, outcome, fulfilled, hits, mode)
+        if event.side_effects:
+            self._settle()
+            return self._append(entry)
+        failure = self._failed or self.log.poisoned
+        if failure is not None:
+            raise failure
+        self._later.append(entry)
+        if outcome is None:
+            # The server works now and the loop is idle: the best moment for what waits.
+            self._loop.call_soon(self._settle_quietly)
+        elif len(self._later) == 1:
+            self._loop.call_later(SETTLE_S, self._settle_quietly)
+        return None
+
+    def _settle(self) -> None:
+        """Append what was accepted before. A record that cannot be written stops everything.
 
         Raises:
             AuditError: the log is poisoned or its queue is full.
         """
-        kind = _record_kind(event)
-        action: dict[str, Any] = {"server": event.server, "name": event.action}
+        later, self._later = self._later, []
+        try:
+            for entry in later:
+                self._append(entry)
+        except RemitError as error:
+            self._failed = error
+        if self._failed is not None:
+            raise self._failed
+
+    def _settle_quietly(self) -> None:
+        with contextlib.suppress(RemitError):
+            self._settle()
+
+    def _append(self, entry: "_Entry") -> int:
+        event, outcome = entry.event, entry.outcome
+        body = self._body(entry)
+        private = {}
+        if outcome is not None:
+            if outcome.value:
+                private["outcome.result_c"] = (event.agent.id, _bounded(outcome.value))
+        elif event.input:
+            private["action.args_c"] = (event.agent.id, _bounded(dumps(event.input)))
+        seq = self.log.append(_record_kind(event), body, private=private)
+        allowed = entry.decision.effect is Effect.ALLOW or entry.mode == "observe"
+        if event.kind is Kind.TOOL_CALL and allowed:
+            self.open_calls[event.id] = _opening(body)
+        elif outcome is not None:
+            self.open_calls.pop(outcome.call, None)
+        return seq
+
+    def _body(self, entry: "_Entry") -> dict[str, Any]:
+        event, outcome = entry.event, entry.outcome
+        action: dict[str, Any] = {"server": event.server, "name": printable(event.action, 300)}
         if event.tool:
             action["tool"] = printable(event.tool, 200)
         if event.method:
@@ -81,33 +157,23 @@ class Ledger:
             "session": event.session,
             "call": outcome.call if outcome else event.id,
             "action": action,
-            "decision": _decision(decision, fulfilled, mode),
+            "decision": _decision(entry.decision, entry.fulfilled, entry.mode),
             "guard": self._guard,
         }
         if event.correlation:
             body["correlation"] = {k: printable(v, 128) for k, v in event.correlation.items()}
-        keys = list(hits)
-        if keys:
-            body["limits"] = keys
-        private = {}
+        if entry.hits:
+            body["limits"] = list(entry.hits)
         if outcome is not None:
             body["outcome"] = _ending(outcome)
-            if outcome.value:
-                private["outcome.result_c"] = (event.agent.id, outcome.value[:MAX_PRIVATE_BYTES])
-        elif event.input:
-            private["action.args_c"] = (event.agent.id, dumps(event.input)[:MAX_PRIVATE_BYTES])
-        seq = self.log.append(kind, body, private=private)
-        if event.kind is Kind.TOOL_CALL and (decision.effect is Effect.ALLOW or mode == "observe"):
-            self.open_calls[event.id] = _opening(body)
-        elif outcome is not None:
-            self.open_calls.pop(outcome.call, None)
-        return seq
+        return body
 
     def close_call(self, outcome: Outcome) -> None:
         """Record the end of an open call that has no judged result (cancelled, server gone …).
 
         Does nothing for a call that is not open.
         """
+        self._settle()
         opening = self.open_calls.pop(outcome.call, None)
         if opening is not None:
             self.log.append(
@@ -122,6 +188,7 @@ class Ledger:
 
     def note(self, kind: str, **body: Any) -> int:
         """Append a record that is not a judged event (start, refusal of a frame, pins)."""
+        self._settle()
         return self.log.append(kind, {**body, "guard": self._guard})
 
     async def durable(self, seq: int) -> None:
@@ -182,21 +249,26 @@ def _record_kind(event: Event) -> str:
             return "mcp.decision"
 
 
-def _decision(decision: Decision, fulfilled: frozenset[str], mode: str) -> dict[str, Any]:
+def _decision(decision: Decision, fulfilled: frozenset[str], mode: Mode) -> dict[str, Any]:
     value: dict[str, Any] = {
         "effect": str(decision.effect),
         "mode": mode,
         "policy_digest": decision.policy_digest,
-        "rule_ids": list(decision.rules),
+        "rule_ids": list(decision.rules[:MAX_RULES]),
     }
     if decision.reasons:
-        value["reasons"] = [printable(reason, 300) for reason in decision.reasons]
+        value["reasons"] = [printable(reason, 300) for reason in decision.reasons[:MAX_REASONS]]
     if decision.error:
         value["error"] = decision.error
         value["detail"] = printable(decision.detail, 300)
     if fulfilled:
-        value["fulfilled"] = sorted(fulfilled)
+        value["fulfilled"] = sorted(fulfilled)[:MAX_RULES]
     return value
+
+
+def _bounded(value: bytes) -> bytes:
+    """The value, or the digest of one that is too large to keep."""
+    return value if len(value) <= MAX_PRIVATE_BYTES else sha256(value).encode()
 
 
 def _ending(outcome: Outcome) -> dict[str, Any]:

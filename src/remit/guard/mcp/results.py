@@ -8,7 +8,7 @@ from remit.core.decision import Decision
 from remit.core.event import Event, Kind
 from remit.core.strictjson import dumps
 from remit.guard.errors import GuardError
-from remit.guard.ledger import MAX_PRIVATE_BYTES, Outcome
+from remit.guard.ledger import Outcome
 from remit.guard.mcp.calls import (
     CONFIRM_KEY,
     CONTINUATION_TTL_US,
@@ -137,12 +137,11 @@ class Results:
             status="cancelled" if call.state is State.CANCELLED else status,
             size=len(value),
             latency_us=session.now_us() - call.started_us,
-            value=value if len(value) <= MAX_PRIVATE_BYTES else b"",
+            value=value,
         )
         verdict = await self._parties.guard.judge(
             msgspec.structs.replace(
                 event,
-                id=session.new_id(),
                 kind=Kind.TOOL_RESULT,
                 action="tool.result",
                 tool_class=None,
