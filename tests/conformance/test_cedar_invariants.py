@@ -71,6 +71,17 @@ def test_any_exception_denies(tmp_path, monkeypatch):
     denied(decide(policy, "bank/see"), "engine_error")
     denied(policy.decide(None, None), "engine_error")
 
+    class Panic(BaseException):
+        """What native code raises when it panics."""
+
+    def panic(*_):
+        raise Panic
+
+    monkeypatch.setattr(slices.Slice, "evaluate", panic)
+    denied(decide(policy, "bank/see"), "engine_error")
+    monkeypatch.setattr(slices.Slice, "possible", panic)
+    assert not policy.visible(agent="a", user="u", server="bank", tool="see")
+
 
 def test_an_error_says_nothing_of_values_or_internals(tmp_path):
     policy = compiled(tmp_path, LIMITS)
@@ -255,6 +266,8 @@ def test_look_alike_tools_cannot_be_pinned_together():
             "duplicate_id",
         ),
         ("forbid (principal, action, resource);", "missing_id"),
+        ('@id("a b") forbid (principal, action, resource);', "bad_id"),
+        ('@id("a\u202eb") forbid (principal, action, resource);', "bad_id"),
         ('@id("") forbid (principal, action, resource);', "missing_id"),
         ('@id("a") permit (principal, action, resource);', "bare_permit"),
         ('@id("a") permit (principal, action, resource) when { true };', "bare_permit"),
@@ -495,6 +508,16 @@ def test_exact_values_are_compared_exactly(tmp_path, arguments, rule):
     decision = decide(policy, "bank/pay", arguments)
     assert decision.error == ""
     assert decision.rules == ((rule,) if rule else ("all",))
+
+
+@pytest.mark.parametrize("name", ["Amount", "AMOUNT", " amount", "amoun\u200bt", "\uff41mount"])
+def test_an_extra_argument_cannot_pass_for_a_declared_one(tmp_path, name):
+    lenient = {**PAY, "additionalProperties": True}
+    nested = {"type": "object", "properties": {"x": lenient}}
+    policy = compiled(tmp_path, PERMIT, servers(s={"t": lenient, "n": nested}))
+    assert decide(policy, "s/t", {"other": 1}).effect is ALLOW
+    denied(decide(policy, "s/t", {name: 1}), "bad_argument")
+    denied(decide(policy, "s/n", {"x": {name: 1}}), "bad_argument")
 
 
 def test_floats_that_lost_their_text_are_refused(tmp_path):

@@ -273,7 +273,11 @@ def _validate(
     if not engine.validate("\n".join(source.text for source in sources), whole):
         return
     for source in sources:
-        for text in engine.validate(source.text, whole):
+        found = engine.validate(source.text, whole)
+        named = any("unrecognized action" in text for text in found)
+        for text in found:
+            if named and "unable to find an applicable action" in text:
+                continue  # it follows from the other
             message, hint = describe(text, source, actions)
             problems.append(
                 Problem(

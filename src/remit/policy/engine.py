@@ -16,7 +16,7 @@ import msgspec
 import orjson
 from cedarpy import PolicySet, Schema, pst
 
-from remit.policy.errors import EngineError
+from remit.policy.errors import EngineError, is_failure
 
 Entities = cedarpy.Entities
 NAMESPACE = "Remit"
@@ -123,7 +123,9 @@ def evaluate(
     try:
         result = cedarpy.is_authorized(dict(request), policies, facts, checked_by)
         decision, diagnostics = result.decision, result.diagnostics
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise EngineError(f"Cedar failed: {error}") from error
     if diagnostics.errors:
         raise EngineError("; ".join(diagnostics.errors))
@@ -157,7 +159,9 @@ def possible(
     try:
         result = cedarpy.is_authorized_partial(request, policies, facts, schema)
         decision, diagnostics = result.decision, result.diagnostics
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise EngineError(f"Cedar failed: {error}") from error
     if diagnostics.errors:
         raise EngineError("; ".join(diagnostics.errors))

@@ -101,6 +101,15 @@ class BadArgument(PolicyError):  # noqa: N818 - what it is about, as `bad_argume
         super().__init__(f"argument `{argument}` {why}")
 
 
+def is_failure(error: BaseException) -> bool:
+    """Whether an exception is a failure to be answered with a deny.
+
+    Native code that panics raises a ``BaseException`` of its own, which ``except Exception`` would
+    let pass; only a wish to end the program is none.
+    """
+    return not isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+
+
 def shown(name: str) -> str:
     """An argument's name as it may appear in messages to models: plain, short."""
     if len(name) <= 60 and name.isascii() and name.isprintable() and "`" not in name:  # noqa: PLR2004

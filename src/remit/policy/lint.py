@@ -4,6 +4,7 @@ Every rule here was a policy that looked right and let something through, or a t
 switched a rule off without a word.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ PARAMETERS = {
 }
 """``@require`` → the annotations that go with it."""
 
+_ID = re.compile(r"[A-Za-z0-9._:/-]{1,100}\Z")
 ANNOTATIONS = frozenset({"id", "reason", "require"}).union(*PARAMETERS.values())
 
 
@@ -51,6 +53,12 @@ class _Linter:
                     "every policy needs its own @id",
                 )
         for source in self.bundle.policies:
+            if not _ID.match(source.id):
+                self.problem(
+                    source,
+                    "bad_id",
+                    "an id is 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`",
+                )
             self.annotations(source)
             self.conditions(source)
             self.names(source)

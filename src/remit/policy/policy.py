@@ -30,7 +30,7 @@ from remit.policy import compiler, engine, obligations, request, tables
 from remit.policy.arguments import Validator
 from remit.policy.bundle import Bundle
 from remit.policy.compiler import Compiled
-from remit.policy.errors import BadArgument, EngineError, Problem
+from remit.policy.errors import BadArgument, EngineError, Problem, is_failure
 from remit.policy.explain import Explanation, Match
 from remit.policy.pins import PinnedServer
 from remit.policy.reads import reads as reads_of
@@ -159,7 +159,9 @@ class Policy:
             return self._failed("bad_argument", error.message)
         except EngineError as error:
             return self._failed("engine_error", "policy could not be evaluated", error.message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is deny
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             return self._failed("engine_error", "policy could not be evaluated", repr(error))
 
     def visible(self, *, agent: str, user: str, server: str, tool: str) -> bool:
@@ -170,7 +172,9 @@ class Policy:
             try:
                 action = self.actions[f"{server}/{tool}"]
                 known = self._slicer.get(action, agent, server).possible(user)
-            except (EngineError, KeyError):
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
                 known = False
             if len(self._visible) >= MAX_MEMO:
                 self._visible.clear()

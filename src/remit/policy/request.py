@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remit.core.strictjson import Number
+from remit.core.text import fold_name
 from remit.policy.errors import BadArgument, shown
 from remit.policy.shapes import Choice, Enum, Opaque, Record, Scalar, SetOf, Shape
 
@@ -99,8 +100,10 @@ def build(shape: Record, read: Record, arguments: Mapping[str, Any]) -> dict[str
         BadArgument: an argument is unknown, missing or has no exact Cedar value.
     """
     for name in arguments:
-        if name not in shape.fields and not shape.open:
-            raise BadArgument(shown(name), "is not an argument of this tool")
+        if name not in shape.fields:
+            if not shape.open:
+                raise BadArgument(shown(name), "is not an argument of this tool")
+            _distinct(name, shape, shown(name))
     for name in shape.required:
         if arguments.get(name) is None:
             raise BadArgument(shown(name), "is missing")
@@ -113,6 +116,13 @@ def build(shape: Record, read: Record, arguments: Mapping[str, Any]) -> dict[str
         if name not in read.fields and name in arguments and nested(field):
             declared(field, arguments[name], shown(name))
     return out
+
+
+def _distinct(name: str, shape: Record, path: str) -> None:
+    """An extra key must not be what a lenient server takes for a declared one (``Amount``)."""
+    folded = fold_name(name)
+    if any(fold_name(field) == folded for field in shape.fields):
+        raise BadArgument(path, "looks like a declared argument")
 
 
 def nested(shape: Shape) -> bool:
@@ -148,9 +158,11 @@ def declared(shape: Shape, value: Any, path: str) -> None:
                 declared(shape.fields[name], item, f"{path}.{shown(name)}")
             elif not shape.open:
                 raise BadArgument(f"{path}.{shown(name)}", "is not declared")
+            else:
+                _distinct(name, shape, f"{path}.{shown(name)}")
 
 
-def convert(shape: Shape, value: Any, path: str) -> Any:  # noqa: PLR0912 - one branch per shape
+def convert(shape: Shape, value: Any, path: str) -> Any:  # noqa: C901, PLR0912 - one branch per shape
     """One value in the JSON form that Cedar reads with a schema.
 
     Raises:
@@ -173,8 +185,10 @@ def convert(shape: Shape, value: Any, path: str) -> Any:  # noqa: PLR0912 - one 
     if type(value) is not dict:
         raise BadArgument(path, "is not an object")
     for name in value:
-        if name not in shape.fields and not shape.open:
-            raise BadArgument(f"{path}.{shown(name)}", "is not declared")
+        if name not in shape.fields:
+            if not shape.open:
+                raise BadArgument(f"{path}.{shown(name)}", "is not declared")
+            _distinct(name, shape, f"{path}.{shown(name)}")
     out = {}
     for name, field in shape.fields.items():
         item = value.get(name)

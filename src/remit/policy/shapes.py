@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from remit.core.text import printable
-from remit.policy.errors import PolicyError
+from remit.policy.errors import PolicyError, is_failure
 
 MAX_NODES = 5000
 MAX_WEIGHT = 50_000
@@ -269,7 +269,9 @@ def _generate(reduced: Mapping[str, Any]) -> dict[str, Any]:
     tool = {"name": "t0", "description": "", "inputSchema": reduced}
     try:
         result = generate_schema(_STUB, [tool], config=_CONFIG)
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise ShapeError(f"the generator failed: {printable(str(error), 200)}") from error
     if not result["isOk"] or not result["schemaJson"]:
         raise ShapeError(f"the generator refuses it: {printable(str(result['error']), 200)}")
