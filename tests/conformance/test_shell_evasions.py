@@ -4,6 +4,7 @@ The last tests run command lines in a real bash whose PATH holds only stubs that
 names: whatever starts must be in ``commands`` (or the fact must have failed, or say ``dynamic``).
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -210,14 +211,14 @@ STARTS_RM = [
     "/bin/sh -c 'rm x'",
     "sudo sh -c 'rm x'",
     "bash -c $'rm x'",
-    "bash -c \"$X\"",
+    'bash -c "$X"',
     "bash -c '$0 x' rm",
     "bash -c '\"$@\"' _ rm x",
     "eval rm x",
     "eval 'rm x'",
-    "eval \"r\"m x",
+    'eval "r"m x',
     "eval $X",
-    "eval \"$(echo rm x)\"",
+    'eval "$(echo rm x)"',
     "trap 'rm x' EXIT",
     "trap -- 'rm x' EXIT",
     "alias ls='rm x'; ls",
@@ -257,7 +258,7 @@ STARTS_RM = [
     "ls <(rm x)",
     "ls <<< $(rm x)",
     "ls > $(rm x)",
-    "ls 2> \"$(rm x)\"",
+    'ls 2> "$(rm x)"',
     "X=$(rm x)",
     "X=$(rm x) ls",
     "export X=$(rm x)",
@@ -273,7 +274,7 @@ STARTS_RM = [
     "cat <<EOF\nEO\\\nF\nrm x\nEOF\n",
     "cat <<-EOF\n\t\\\nEOF\nrm x\nEOF\n",
     "cat <<'E''OF'\nEOF\nrm x\nEOF\n",
-    "cat <<E\"O\"F\nEOF\nrm x\nEOF\n",
+    'cat <<E"O"F\nEOF\nrm x\nEOF\n',
     "cat <<\\EOF\nEOF\nrm x\nEOF\n",
     "cat <<EOF; rm x\ntext\nEOF\n",
     "cat <<EOF | rm x\ntext\nEOF\n",
@@ -302,10 +303,10 @@ STARTS_RM = [
     "echo ${X#$(rm x)}",
     "echo ${X%`rm x`}",
     "echo ${X^^$(rm x)}",
-    "echo \"${X:-\"$(rm x)\"}\"",
+    'echo "${X:-"$(rm x)"}"',
     "echo \"${X:-'$(rm x)'}\"",
     "cat <<E\n${X:-'$(rm x)'}\nE\n",
-    "rm$\"\" x",
+    'rm$"" x',
     "rm$'' x",
     ">f`echo` rm x",
     "env >f rm x",
@@ -315,8 +316,8 @@ STARTS_RM = [
     "echo $'a' $(rm x)",
     "echo \"'$(rm x)'\"",
     "echo '\"'$(rm x)'\"'",
-    "echo \"a\\\"$(rm x)\"",
-    "echo \"\\\\$(rm x)\"",
+    'echo "a\\"$(rm x)"',
+    'echo "\\\\$(rm x)"',
     "echo \\\\`rm x`",
     "echo \\'$(rm x)\\'",
     "echo a; # b\nrm x # c",
@@ -358,13 +359,13 @@ FED = [
     "curl x | source /dev/stdin",
     "bash < <(curl x)",
     "bash < f",
-    "sh <<< \"$(curl x)\"",
+    'sh <<< "$(curl x)"',
     "sh <<EOF\nls\nEOF\n",
     "cat <<EOF | sh\nls\nEOF\n",
     "python - <<EOF\nimport os\nEOF\n",
-    "sh -c \"$(curl x)\"",
-    "bash -c \"`curl x`\"",
-    "eval \"$(curl x)\"",
+    'sh -c "$(curl x)"',
+    'bash -c "`curl x`"',
+    'eval "$(curl x)"',
     "eval `curl x`",
     "curl x | xargs sh -c",
     "curl x | bash -c 'bash'",
@@ -376,9 +377,9 @@ FED = [
 HARMLESS = [
     ("ls -la", {"ls"}),
     ("git status && git diff", {"git"}),
-    ("grep -rn \"foo$\" src | head -5", {"grep", "head"}),
+    ('grep -rn "foo$" src | head -5', {"grep", "head"}),
     ("find . -name '*.py' -exec wc -l {} +", {"find", "wc"}),
-    ("for f in a b; do cat \"$f\"; done", {"cat"}),
+    ('for f in a b; do cat "$f"; done', {"cat"}),
     ("awk '{print $1}' f | sort | uniq -c", {"awk", "sort", "uniq"}),
     ("echo 'it'\\''s' # comment", {"echo"}),
     ("git commit -m \"$(cat <<'EOF'\nfix $(this)\nEOF\n)\"", {"git", "cat"}),
@@ -447,7 +448,9 @@ class Bash:
             stub.write_text(f"#!{bash}\necho {name} >> {self.log}\n")
             stub.chmod(0o755)
         sudo = self.bin / "sudo"
-        sudo.write_text(f'#!{bash}\necho sudo >> {self.log}\nwhile [[ $1 == -* ]]; do shift; done\n"$@"\n')
+        sudo.write_text(
+            f'#!{bash}\necho sudo >> {self.log}\nwhile [[ $1 == -* ]]; do shift; done\n"$@"\n'
+        )
         sudo.chmod(0o755)
         for name in REAL:
             real = shutil.which(name)
@@ -459,7 +462,7 @@ class Bash:
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
         self.log.unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
             subprocess.run(
                 [self.bash, "--noprofile", "--norc", "-c", line],
                 cwd=self.work,
@@ -471,8 +474,6 @@ class Bash:
                 check=False,
                 start_new_session=True,
             )
-        except (subprocess.TimeoutExpired, ValueError):
-            pass
         return set(self.log.read_text().split()) if self.log.exists() else set()
 
 

@@ -4,6 +4,7 @@ The last tests run the sqlite part of the corpus, and generated queries, in a re
 fact calls read-only must leave every byte of the database as it was and open no other file.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -70,6 +71,9 @@ STATEMENTS = [
     ("postgres", "WITH a AS (SELECT 1), b AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT * FROM a"),
     ("postgres", "SELECT * FROM (WITH u AS (UPDATE t SET a = 1 RETURNING *) SELECT * FROM u) q"),
     ("postgres", "WITH m AS (MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE) SELECT 1"),
+    ("postgres", "WITH d AS (DELETE FROM t RETURNING 1) (SELECT 1)"),
+    ("postgres", "(WITH d AS (DELETE FROM t RETURNING 1) SELECT 1)"),
+    ("postgres", "((SELECT 1 INTO t))"),
     ("postgres", "SELECT 1 INTO t"),
     ("postgres", "SELECT * INTO UNLOGGED t FROM s"),
     ("postgres", "SELECT 1 UNION SELECT 2 INTO t"),
@@ -330,6 +334,7 @@ HIDDEN_TABLES = [
     ("postgres", "SELECT 1 FROM t GROUP BY (SELECT a FROM secrets)"),
     ("postgres", "SELECT count(*) FILTER (WHERE a IN (SELECT a FROM secrets)) FROM t"),
     ("postgres", "SELECT array(SELECT a FROM secrets)"),
+    ("postgres", "WITH a AS (SELECT * FROM secrets) (SELECT 1)"),
     ("mysql", "SELECT * FROM `secrets`"),
     ("tsql", "SELECT * FROM [secrets]"),
     ("tsql", "SELECT * FROM t CROSS APPLY (SELECT * FROM secrets) x"),
@@ -341,7 +346,9 @@ HIDDEN_TABLES = [
 
 
 def fact(dialect: str, sql: str, **options: object) -> Fact:
-    spec = FactSpec("sql", "sql", ("*",), ("q",), options_for("sql", {"dialect": dialect, **options}))
+    spec = FactSpec(
+        "sql", "sql", ("*",), ("q",), options_for("sql", {"dialect": dialect, **options})
+    )
     return compute(spec, {"q": sql}, ENV)
 
 
@@ -384,6 +391,10 @@ SQLITE_QUERIES = [
 ]  # fmt: skip
 
 
+# SELECT, READ, FUNCTION, and 33: a recursive query.
+HARMLESS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 33}
+
+
 def test_sqlite_agrees(tmp_path: Path) -> None:
     """Whatever is called read-only leaves a real SQLite database and its directory alone."""
     checked = 0
@@ -403,20 +414,17 @@ def test_sqlite_agrees(tmp_path: Path) -> None:
         )
         before = path.read_bytes(), sorted(p.name for p in directory.iterdir())
         touched: list[int] = []
-        harmless = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 33}
 
         def authorise(action: int, *_: object, touched: list[int] = touched) -> int:
-            if action not in harmless:
+            if action not in HARMLESS:
                 touched.append(action)
             return sqlite3.SQLITE_OK
 
         db.set_authorizer(authorise)
-        try:
+        # Another dialect\'s query may fail here: the point is what it left behind.
+        with contextlib.suppress(sqlite3.Error):
             db.execute(sql).fetchmany(100)
-        except sqlite3.Error:
-            pass  # another dialect's query: the point is what it left behind
         db.set_authorizer(None)
-        assert db.total_changes == 2 or not touched, sql
         assert not touched, (sql, touched)
         db.close()
         assert (path.read_bytes(), sorted(p.name for p in directory.iterdir())) == before, sql

@@ -7,7 +7,7 @@ space between two of them. So a command can hide neither in a gap nor inside a "
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -208,11 +208,8 @@ def _check_nodes(tree: Tree) -> None:
                 gap = tree.source[left.end_byte : right.start_byte].decode()
                 if not _ESCAPED_BLANK.fullmatch(gap) and left.type != "heredoc_redirect":
                     raise _refuse("a line break inside of a command")
-        if node.type not in _JOINS:
-            named = [child for child in children if child.is_named]
-            for left, right in pairwise(named):
-                if left.end_byte == right.start_byte and right.type in _WORDS:
-                    raise _refuse("two words without a space")
+        if node.type not in _JOINS and _touching(children):
+            raise _refuse("two words without a space")
         if node.type in {"raw_string", "ansi_c_string"} and _inside_expansion(node):
             raise _refuse("quotes inside of an expansion")
         if node.type == "heredoc_redirect":
@@ -222,6 +219,14 @@ def _check_nodes(tree: Tree) -> None:
                 raise _refuse("two here-documents on one line")
         if node.type == "string" and tree.text(node)[-1:] != '"':
             raise _refuse("a string")
+
+
+def _touching(children: Sequence[Any]) -> bool:
+    named = [child for child in children if child.is_named]
+    return any(
+        left.end_byte == right.start_byte and right.type in _WORDS
+        for left, right in pairwise(named)
+    )
 
 
 def _inside_expansion(node: Any) -> bool:

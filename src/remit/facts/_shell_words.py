@@ -25,7 +25,8 @@ class Word(NamedTuple):
         text: what the program gets, if ``static``; else the word as written.
         static: whether nothing of it depends on variables, files or output of commands.
         quoted: whether an expansion in it stays one word.
-        nodes: process and command substitutions in it.
+        substitutes: whether the output of a command is in it.
+        feeds: whether a process substitution is in it.
     """
 
     text: str
@@ -62,45 +63,34 @@ def _kinds(node: Any) -> set[str]:
 def _pieces(tree: Tree, node: Any, out: list[str]) -> tuple[bool, bool, str]:
     """Append the text of ``node``; return (static, quoted, unquoted text of it)."""
     text = tree.text(node)
-    match node.type:
-        case "word" | "number" | "variable_name" | "regex" | "extglob_pattern" | "test_operator":
-            out.append(_ESCAPE.sub(r"\1", text))
-            return True, True, text
-        case "raw_string":
-            out.append(text[1:-1])
-            return True, True, ""
-        case "ansi_c_string":
-            out.append(_ANSI.sub(_ansi, text[2:-1]))
-            return True, True, ""
-        case "string":
-            if any(c.is_named and c.type != "string_content" for c in node.children):
-                return False, True, ""
-            out.append(_IN_STRING.sub(r"\1", text[1:-1]))
-            return True, True, ""
-        case "command_name" | "concatenation":
-            if not node.named_children:
-                out.append(text)
-                return True, True, text
-            static = quoted = True
-            unquoted = ""
-            at = node.start_byte
-            for child in node.children:
-                if not child.is_named:
-                    out.append(tree.text(child))
-                    unquoted += tree.text(child)
-                    continue
-                s, q, u = _pieces(tree, child, out)
-                static &= s
-                quoted &= q
-                unquoted += u or "\\'"
-                at = child.end_byte
-            del at
-            return static, quoted, unquoted
-        case _:
-            if not node.is_named:
-                out.append(text)
-                return True, True, text
-            return False, False, ""
+    static = quoted = True
+    unquoted = ""
+    kind = node.type
+    if kind in _PLAIN or not node.is_named:
+        out.append(_ESCAPE.sub(r"\1", text))
+        unquoted = text
+    elif kind == "raw_string":
+        out.append(text[1:-1])
+    elif kind == "ansi_c_string":
+        out.append(_ANSI.sub(_ansi, text[2:-1]))
+    elif kind == "string":
+        static = all(not c.is_named or c.type == "string_content" for c in node.children)
+        out.append(_IN_STRING.sub(r"\1", text[1:-1]))
+    elif kind in {"command_name", "concatenation"}:
+        for child in node.children:
+            s, q, u = _pieces(tree, child, out)
+            static &= s
+            quoted &= q
+            # A quoted part keeps the parts around it from being read as one.
+            unquoted += u or "\\'"
+    else:
+        static = quoted = False
+    return static, quoted, unquoted
+
+
+_PLAIN = frozenset({
+    "word", "number", "variable_name", "regex", "extglob_pattern", "test_operator",
+})  # fmt: skip
 
 
 def _ansi(match: re.Match[str]) -> str:

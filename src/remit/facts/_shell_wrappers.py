@@ -61,11 +61,14 @@ WRAPPERS: Mapping[str, Wrapper] = {
         "AbBEHknPS", "CDghpRrtTUu",
         _names("askpass background bell preserve-env set-home reset-timestamp non-interactive "
                "preserve-groups stdin"),
-        _names("close-from chdir group host prompt chroot role type command-timeout other-user user"),
+        _names("close-from chdir group host prompt chroot role type command-timeout other-user "
+               "user"),
         assigns=True,
     ),
     "taskset": Wrapper("a", "", _names("all-tasks"), before=1),
-    "time": Wrapper("pvqa", "fo", _names("portability verbose quiet append"), _names("format output")),
+    "time": Wrapper(
+        "pvqa", "fo", _names("portability verbose quiet append"), _names("format output")
+    ),
     "timeout": Wrapper(
         "fpv", "ks", _names("foreground preserve-status verbose"), _names("kill-after signal"),
         before=1,
@@ -82,21 +85,24 @@ OPAQUE = frozenset({
     "at", "batch", "crontab", "dtach", "entr", "expect", "fakeroot", "firejail", "fc", "gdb",
     "ltrace", "machinectl", "nsenter", "parallel", "pkexec", "proot", "rlwrap", "runuser", "rush",
     "screen", "script", "setpriv", "start-stop-daemon", "strace", "su", "systemd-run", "tmux",
-    "torsocks", "unbuffer", "unshare", "valgrind", "watch", "xterm", "bwrap", "runcon", "setarch",
+    "torsocks", "unbuffer", "unshare", "valgrind", "watch",
+    "xterm", "bwrap", "runcon", "setarch",
     "linux64", "linux32", "pty", "socat", "daemonize", "dbus-run-session", "xvfb-run", "catchsegv",
     "numactl", "prlimit", "softlimit", "chpst", "run-parts", "sg", "newgrp", "enable", "ld.so",
     "chronic", "ts", "nq", "at.deny", "faketime", "bind", "complete", "compgen",
 })  # fmt: skip
 """Programs that start others in ways that are not read here: always ``dynamic``."""
 
-SHELLS = frozenset({"ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "csh", "yash",
-                    "zsh"})  # fmt: skip
+SHELLS = frozenset({
+    "ash", "bash", "dash", "fish", "ksh", "mksh", "rbash", "sh", "tcsh", "csh", "yash", "zsh",
+})  # fmt: skip
 
 INTERPRETERS: Mapping[str, str] = {
     "bun": "e", "deno": "", "gawk": "", "lua": "e", "luajit": "e", "node": "ep", "nodejs": "ep",
     "osascript": "e", "perl": "eE", "php": "r", "pwsh": "", "powershell": "", "python": "cm",
-    "ruby": "e", "Rscript": "e", "julia": "eE", "tclsh": "", "guile": "ce", "groovy": "e", "irb": "",
-    "scala": "e", "racket": "e", "sqlite3": "", "psql": "", "mysql": "", "ed": "", "ex": "", "make": "",
+    "ruby": "e", "Rscript": "e", "julia": "eE", "tclsh": "", "guile": "ce", "groovy": "e",
+    "irb": "", "scala": "e", "racket": "e", "sqlite3": "", "psql": "", "mysql": "", "ed": "",
+    "ex": "", "make": "",
 }  # fmt: skip
 """Language → letters of the short options that give the program itself."""
 

@@ -18,12 +18,13 @@ the only proof; this fact decides what is worth sending there.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from remit.facts import _sql_rules as rules
+from remit.facts._sql_reader import Found, Reader
 from remit.facts._sql_text import check_text, check_tokens
 from remit.facts.base import Environment, FactError, Raw, shape, texts
 
@@ -31,11 +32,6 @@ MAX_SQL = 64 * 1024
 MAX_DEPTH = 100
 MAX_TOKENS = 8_000
 MAX_STATEMENTS = 50
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$#]*")
-_PLAIN_PROJECT = re.compile(r"[a-z][a-z0-9-]*")
-_SQLITE_SPECIAL = re.compile(r"pragma_|dbstat$|sqlite_dbpage$|sqlite_stmt$|bytecode$|tables_used$")
-_SEQUENCE_COLUMNS = frozenset({"nextval", "currval"})
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,7 +91,7 @@ class Sql:
     ) -> Mapping[str, Raw]:
         """Parse every value and join what is found; ``read_only`` needs exactly one statement."""
         del env
-        found = _Found()
+        found = Found()
         for text in texts(values, limit=MAX_SQL):
             try:
                 _read(text, options, found)
@@ -117,19 +113,7 @@ class Sql:
         }
 
 
-class _Found:
-    """What was seen so far."""
-
-    def __init__(self) -> None:
-        self.kinds: set[str] = set()
-        self.statements = 0
-        self.tables: set[str] = set()
-        self.columns: set[str] = set()
-        self.functions: set[str] = set()
-        self.plain = True
-
-
-def _read(sql: str, options: Options, found: _Found) -> None:
+def _read(sql: str, options: Options, found: Found) -> None:
     import logging
 
     import sqlglot
@@ -157,7 +141,7 @@ def _read(sql: str, options: Options, found: _Found) -> None:
     found.statements += len(trees)
     if found.statements > MAX_STATEMENTS:
         raise FactError(f"more than {MAX_STATEMENTS} statements", code="facts.size")
-    _Reader(sql, name, options.default_schema, found).read(trees, tokens)
+    Reader(sql, name, options.default_schema, found).read(trees, tokens)
 
 
 def _bounded(tokens: Sequence[Any]) -> None:
@@ -172,243 +156,6 @@ def _bounded(tokens: Sequence[Any]) -> None:
                 raise FactError("the SQL is nested too deeply", code="facts.size")
         elif kind in {"R_PAREN", "R_BRACKET", "R_BRACE", "END"}:
             depth -= 1
-
-
-class _Reader:
-    """Reads the trees of one text into a :class:`_Found`."""
-
-    def __init__(self, sql: str, dialect: str, default_schema: str, found: _Found) -> None:
-        from sqlglot import Dialect, exp
-
-        self.exp = exp
-        self.parser = Dialect.get_or_raise(dialect).parser_class
-        self.sql = sql
-        self.dialect = dialect
-        self.default_schema = default_schema
-        self.found = found
-        self.calls: set[int] = set()
-        self.not_calls: set[int] = set()
-
-    def read(self, trees: Sequence[Any], tokens: Sequence[Any]) -> None:
-        kinds: set[str] = set()
-        for tree in trees:
-            kinds |= self._statement(tree)
-        self._calls(tokens)
-        if kinds <= {"select", "unknown", "values"} and self._doubtful(tokens):
-            kinds.add("unknown")
-        self.found.kinds |= kinds
-
-    def _statement(self, tree: Any) -> set[str]:
-        root = type(tree).__name__
-        while root == "Subquery" and not any(
-            v for k, v in tree.args.items() if k not in {"this", "with_"}
-        ):
-            tree = tree.this
-            root = type(tree).__name__
-        kinds: set[str] = set()
-        if root in rules.QUERIES:
-            known = rules.NODES
-        elif root in rules.CHANGES:
-            known = rules.CHANGE_NODES
-        else:
-            known = None
-            if root not in rules.STATEMENTS and root != "Command":
-                kinds.add("unknown")
-        for node in tree.walk():
-            kinds |= self._node(node, known)
-        return kinds
-
-    def _node(self, node: Any, known: frozenset[str] | None) -> set[str]:
-        kind = type(node).__name__
-        kinds: set[str] = set()
-        if kind == "Command":
-            word = str(node.this).split(None, 1)[0].lower() if str(node.this).strip() else ""
-            return {"command", word if word in rules.COMMANDS else "unknown"}
-        named = rules.STATEMENTS.get(kind)
-        if named is not None and (kind != "Values" or known is None):
-            kinds.add(named)
-        if isinstance(node, self.exp.Func):
-            self._function(node, kind)
-        elif known is not None and kind not in known and named is None:
-            kinds.add("unknown")
-        match kind:
-            case "Select" | "Union" | "Except" | "Intersect":
-                if any(v and k not in rules.QUERY_PARTS for k, v in node.args.items()):
-                    kinds.add("unknown")
-            case "Table":
-                self._table(node)
-                if any(v and k not in rules.TABLE_PARTS for k, v in node.args.items()):
-                    kinds.add("unknown")
-            case "WithTableHint" if known is not None:
-                if all(hint.name.upper() in rules.HARMLESS_HINTS for hint in node.expressions):
-                    kinds.discard("unknown")
-            case "Column":
-                self._column(node)
-            case "Star":
-                if type(node.parent).__name__ != "Count":
-                    self.found.columns.add("*")
-            case "PropertyEQ" if type(node.this).__name__ in {"Parameter", "SessionParameter"}:
-                kinds.add("set")
-            case "NextValueFor":
-                self.found.plain = False
-            case "TableAlias" | "Pivot":
-                if node.args.get("columns") or kind == "Pivot":
-                    # New names for columns: the real ones do not show.
-                    self.found.columns.add("*")
-            case "In" if node.args.get("field") is not None:
-                self._in_table(node.args["field"])
-            case "Join":
-                self.found.columns |= {i.name.lower() for i in node.args.get("using") or ()}
-            case "OnConflict":
-                kinds |= self._conflict(node)
-            case "Insert" if node.args.get("alternative"):
-                kinds.add(str(node.args["alternative"]).lower())
-            case _:
-                pass
-        if kind == "Insert" and node.args.get("overwrite"):
-            kinds.add("delete")
-        if kind in {"Table", "TableAlias", "Schema", "CTE"}:
-            self.not_calls |= {
-                i.meta["start"]
-                for i in node.args.values()
-                if type(i).__name__ == "Identifier" and "start" in i.meta
-            }
-        return kinds
-
-    @staticmethod
-    def _conflict(node: Any) -> set[str]:
-        action = node.args.get("action")
-        nothing = action is not None and str(action.name).upper() == "DO NOTHING"
-        return set() if nothing else {"update"}
-
-    def _function(self, node: Any, kind: str) -> None:
-        start = node.meta.get("start")
-        if start is not None:
-            self.calls.add(start)
-        elif kind == "Anonymous":
-            self.found.functions.add(node.name.lower())
-
-    def _calls(self, tokens: Sequence[Any]) -> None:
-        """Add every ``name (`` of the text: what the database calls has no other spelling.
-
-        The tree gives sqlglot's names, which one function of another dialect may share.
-        """
-        types = self.parser.TYPE_TOKENS
-        bare = self.parser.NO_PAREN_FUNCTIONS
-        for at, token in enumerate(tokens):
-            kind = token.token_type
-            if at + 1 == len(tokens) or tokens[at + 1].token_type.name != "L_PAREN":
-                if kind in bare:
-                    self.found.functions.add(token.text.lower())
-                continue
-            if token.start in self.not_calls:
-                continue
-            if kind.name != "IDENTIFIER" and token.start not in self.calls:
-                word = token.text.upper()
-                if word in rules.STRUCTURE or kind in types or not _PLAIN.match(word):
-                    continue
-            self.found.functions.add(self._dotted(tokens, at))
-
-    @staticmethod
-    def _dotted(tokens: Sequence[Any], at: int) -> str:
-        parts = [tokens[at].text.lower()]
-        at -= 1
-        while at > 0 and tokens[at].token_type.name == "DOT":
-            parts.append(tokens[at - 1].text.lower())
-            at -= 2
-        return ".".join(reversed(parts))
-
-    def _doubtful(self, tokens: Sequence[Any]) -> bool:
-        """Whether a query holds a word that begins another statement."""
-        words = rules.TSQL_WORDS if self.dialect == "tsql" else rules.STATEMENT_WORDS
-        for at, token in enumerate(tokens):
-            kind = token.token_type.name
-            if kind in {"STRING", "IDENTIFIER"} or token.text.upper().split(" ")[0] not in words:
-                continue
-            if self.sql[token.start] in "'\"`[$":
-                continue
-            after = tokens[at + 1].token_type.name if at + 1 < len(tokens) else ""
-            before = tokens[at - 1].token_type.name if at else ""
-            if self.dialect != "tsql" and (after in {"L_PAREN", "DOT"} or before == "DOT"):
-                continue
-            return True
-        return False
-
-    def _table(self, node: Any) -> None:
-        this = node.this
-        if type(this).__name__ != "Identifier":
-            if not isinstance(this, self.exp.Func):
-                self.found.plain = False
-                self.found.tables.add(node.sql(dialect=self.dialect).lower()[:200])
-            return
-        parts = [p for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None]
-        names = [str(getattr(p, "name", p)) for p in parts]
-        if len(parts) == 1 and self._is_cte(node, this):
-            return
-        for at, name in enumerate(names):
-            project = self.dialect == "bigquery" and at < len(names) - 1
-            if not _PLAIN.fullmatch(name) and not (project and _PLAIN_PROJECT.fullmatch(name)):
-                self.found.plain = False
-        if self.dialect == "sqlite" and _SQLITE_SPECIAL.match(names[-1].lower()):
-            self.found.plain = False
-        if len(names) == 1 and self.default_schema:
-            names.insert(0, self.default_schema)
-        self.found.tables.add(".".join(names).lower())
-
-    def _in_table(self, field: Any) -> None:
-        """SQLite's ``x IN table``."""
-        names = [i.name.lower() for i in field.find_all(self.exp.Identifier)]
-        if len(names) == 1 and self.default_schema:
-            names.append(self.default_schema.lower())
-        self.found.tables.add(".".join(reversed(names)))
-        self.found.columns.add("*")
-        self.found.plain = False
-
-    def _is_cte(self, node: Any, name: Any) -> bool:
-        """Whether ``name`` at ``node`` can only mean a CTE in scope there.
-
-        Spelled exactly alike: where a database folds case differently, it may be a table.
-        """
-        below, above = node, node.parent
-        while above is not None:
-            scope = above.args.get("with_")
-            if scope is not None and below is not scope:
-                if any(_same_name(cte, name) for cte in scope.expressions):
-                    return True
-            elif type(above).__name__ == "With":
-                earlier = above.expressions[: above.expressions.index(below)]
-                if above.args.get("recursive"):
-                    earlier = [*earlier, below]
-                if any(_same_name(cte, name) for cte in earlier):
-                    return True
-            below, above = above, above.parent
-        return False
-
-    def _column(self, node: Any) -> None:
-        name = node.name.lower()
-        self.found.columns.add(name or "*")
-        if self.dialect in {"oracle", "snowflake"} and name in _SEQUENCE_COLUMNS:
-            self.found.plain = False
-        if not node.args.get("table"):
-            # `SELECT t FROM t` is the whole row.
-            select = node.find_ancestor(self.exp.Select)
-            while select is not None:
-                if any(source.alias_or_name.lower() == name for source in _sources(select)):
-                    self.found.columns.add("*")
-                select = select.find_ancestor(self.exp.Select)
-
-
-def _sources(select: Any) -> Iterator[Any]:
-    first = select.args.get("from_")
-    if first is not None:
-        yield first.this
-    for join in select.args.get("joins") or ():
-        yield join.this
-
-
-def _same_name(cte: Any, name: Any) -> bool:
-    alias = cte.args["alias"].this
-    return bool(alias.name == name.name and alias.args.get("quoted") == name.args.get("quoted"))
 
 
 EXTRACTOR = Sql()

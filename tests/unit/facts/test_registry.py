@@ -3,7 +3,7 @@ import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,9 @@ def test_unknown_names_get_a_hint() -> None:
     assert "shell" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["base", "registry", "usage", "_sql_text", "", "..", "os", "sql.x"])
+@pytest.mark.parametrize(
+    "name", ["base", "registry", "usage", "_sql_text", "", "..", "os", "sql.x"]
+)
 def test_modules_that_are_no_extractor_are_unknown(name: str) -> None:
     with pytest.raises(FactError):
         extractor(name)
@@ -204,7 +206,7 @@ class Broken:
     name = "broken"
     options = NoOptions
     shape = shape(flag="Bool", size="Long", text="String", items="Set<String>")
-    worst: dict[str, Any] = {"flag": True, "size": -1, "text": "?", "items": ("unknown",)}
+    worst: Mapping[str, Any] = {"flag": True, "size": -1, "text": "?", "items": ("unknown",)}
     result: Any = None
 
     def extract(self, values: Any, options: Any, env: Any) -> Any:
@@ -229,9 +231,7 @@ GOOD = {"flag": False, "size": 1, "text": "x", "items": {"b", "a"}}
         FactError("why", seen={"other": 1}),
     ],
 )  # fmt: skip
-def test_whatever_goes_wrong_is_a_failed_fact(
-    monkeypatch: pytest.MonkeyPatch, result: Any
-) -> None:
+def test_whatever_goes_wrong_is_a_failed_fact(monkeypatch: pytest.MonkeyPatch, result: Any) -> None:
     broken = Broken()
     broken.result = result
     monkeypatch.setattr(registry, "extractor", lambda _: broken)

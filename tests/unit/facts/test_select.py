@@ -90,7 +90,9 @@ DOCUMENTS = st.dictionaries(
     KEYS,
     st.recursive(
         st.integers(0, 9),
-        lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(KEYS, below, max_size=3)),
+        lambda below: st.one_of(
+            st.lists(below, max_size=3), st.dictionaries(KEYS, below, max_size=3)
+        ),
         max_leaves=12,
     ),
     max_size=3,

@@ -15,7 +15,7 @@ SECOND = 1_000_000
 
 def event(action: str = "bank/pay", **more: Any) -> Event:
     values: dict[str, Any] = {
-        "id": "1", "kind": Kind.TOOL_CALL, "server": action.split("/")[0], "action": action,
+        "id": "1", "kind": Kind.TOOL_CALL, "server": action.split("/", maxsplit=1)[0], "action": action,
         "agent": Agent(id="a"), "user": "u", "session": "s", "input": {},
     }  # fmt: skip
     return Event(**{**values, **more})
@@ -44,7 +44,24 @@ def test_windows(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0s", "1", "s", "1w", "1.5h", "-1s", " 1s", "1s ", "1h30m", "1S", "367d", "1e3s", "١s", "1s\n"]
+    "text",
+    [
+        "",
+        "0s",
+        "1",
+        "s",
+        "1w",
+        "1.5h",
+        "-1s",
+        " 1s",
+        "1s ",
+        "1h30m",
+        "1S",
+        "367d",
+        "1e3s",
+        "١s",
+        "1s\n",
+    ],
 )
 def test_bad_windows(text: str) -> None:
     with pytest.raises(FactError) as caught:
