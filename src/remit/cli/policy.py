@@ -63,7 +63,7 @@ def policy() -> None:
       remit policy test ./git -v
 
     Exit codes: 0 ok, 1 problems found or denied, 2 wrong usage.
-    """  # noqa: D301 - click wants the backspace character
+    """
 
 
 @policy.command()
@@ -81,7 +81,7 @@ def check(directory: Path, state: Path | None, output: str) -> None:
       remit policy check ./bundle
       remit policy check ./bundle --state ~/.local/state/remit
       remit policy check ./bundle -o json | jq '.problems[].code'
-    """  # noqa: D301 - click wants the backspace character
+    """
     problems: tuple[Problem, ...]
     from remit.policy.errors import BundleError
 
@@ -109,7 +109,7 @@ def check(directory: Path, state: Path | None, output: str) -> None:
 @_STATE
 @click.option("-v", "--verbose", is_flag=True, help="Show every test, not only those that fail.")
 @_OUTPUT
-def test(directory: Path, state: Path | None, verbose: bool, output: str) -> None:  # noqa: FBT001 - click
+def test(directory: Path, state: Path | None, verbose: bool, output: str) -> None:
     """Run the tests of a bundle.
 
     Tests are tests/*.yaml: real arguments, and the expected answer. Facts are derived from the
@@ -120,7 +120,7 @@ def test(directory: Path, state: Path | None, verbose: bool, output: str) -> Non
       remit policy test ./bundle
       remit policy test ./bundle -v
       remit policy test ./bundle -o json
-    """  # noqa: D301 - click wants the backspace character
+    """
     from remit.policy.testing import run_tests
 
     _, compiled = _load_or_exit(directory, state)
@@ -180,7 +180,7 @@ def explain(directory: Path, event_file: Any, state: Path | None, output: str) -
     Example:
       echo '{"agent":"claude-code","server":"db","tool":"read_query",
              "arguments":{"query":"SELECT 1"}}' | remit policy explain ./bundle --event -
-    """  # noqa: D301 - click wants the backspace character
+    """
     from remit.core.errors import RemitError
     from remit.core.strictjson import parse
     from remit.policy.testing import event_of
@@ -231,7 +231,7 @@ def new(ctx: click.Context, directory: Path, server: str, tools_file: Any) -> No
     Examples:
       remit policy new ./db --from-server db -- uvx mcp-server-sqlite --db-path data.db
       remit policy new ./db --from-server db --from-tools tools.json
-    """  # noqa: D301 - click wants the backspace character
+    """
     from remit.core.errors import RemitError
     from remit.policy.pins import pin as pin_tools
     from remit.policy.starter import starter
@@ -274,7 +274,7 @@ def pin(
     ctx: click.Context,
     words: tuple[str, ...],
     state: Path | None,
-    accept: bool,  # noqa: FBT001 - click
+    accept: bool,
     tools_file: Any,
 ) -> None:
     """Compare a server's tools with their pins, and accept what it offers now.
@@ -288,7 +288,7 @@ def pin(
       remit policy pin ./bundle db -- uvx mcp-server-sqlite --db-path data.db
       remit policy pin ./bundle db --accept -- uvx mcp-server-sqlite --db-path data.db
       remit policy pin --state ~/.local/state/remit db --from-tools tools.json
-    """  # noqa: D301 - click wants the backspace character
+    """
     from remit.core.errors import RemitError
     from remit.policy.pins import Lock, PinnedServer, compare, dump_lock
     from remit.policy.pins import pin as pin_tools
