@@ -1,10 +1,13 @@
 """Run every bench of this directory, print tables, and keep the numbers as JSON.
 
-A bench is a module `bench_*.py` with `main()`, which returns rows (mappings of column to value).
-Arguments: names of benches to run, without the `bench_`; none means all.
+A bench is a module `bench_*.py` whose `main(arguments)` returns rows (mappings of column to value).
+Arguments: names of benches to run, without the `bench_` (none means all); what begins with `--` is
+passed on: every bench knows `--quick`.
 """
 
+import contextlib
 import importlib
+import io
 import json
 import os
 import platform
@@ -34,7 +37,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def main() -> int:
     """Run the benches; returns the exit code."""
-    wanted = set(sys.argv[1:])
+    options = [argument for argument in sys.argv[1:] if argument.startswith("--")]
+    wanted = set(sys.argv[1:]) - set(options)
     here = Path(__file__).parent
     results: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -51,7 +55,8 @@ def main() -> int:
         heading = (module.__doc__ or name).strip().splitlines()[0]
         print(f"\n{heading}  (load {os.getloadavg()[0]:.1f})\n", flush=True)
         try:
-            rows = module.main()
+            with contextlib.redirect_stdout(io.StringIO()):
+                rows = module.main(options)
         except Exception as error:  # one bench that cannot run does not hide the others
             print(f"failed: {type(error).__name__}: {error}")
             results[name] = {"failed": f"{type(error).__name__}: {error}"}

@@ -267,20 +267,21 @@ def row(name: str, times: Sequence[float], base: float, **more: Any) -> dict[str
     }
 
 
-def compare(paths: dict[str, tuple[Path_, str]], calls: int, rounds: int) -> dict[str, list[float]]:
-    """Measure all paths in alternating rounds."""
+def compare(paths: dict[str, tuple[Path_, str, int]], rounds: int) -> dict[str, list[float]]:
+    """Measure all paths (name → path, tool, calls per round) in alternating rounds."""
     times: dict[str, list[float]] = {name: [] for name in paths}
-    for path, tool in paths.values():
+    for path, tool, calls in paths.values():
         timed(path, tool, calls // 4)
     for number in range(rounds):
         order = list(paths.items())
-        for name, (path, tool) in order if number % 2 else reversed(order):
+        for name, (path, tool, calls) in order if number % 2 else reversed(order):
             times[name] += timed(path, tool, calls)
     return times
 
 
-def main() -> list[dict[str, Any]]:
-    """Run all measurements; returns the rows of the table."""
+def main(arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Run all measurements and return the rows of the table; `--quick` takes seconds."""
+    rounds, windows = (2, 1) if "--quick" in arguments else (ROUNDS, 3)
     rows: list[dict[str, Any]] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -291,21 +292,26 @@ def main() -> list[dict[str, Any]]:
         web = Http(ECHO)
         for each in (bare, guard, peer, web):
             stack.callback(each.close)
-        cpu = guard.cpu_s()
+        fresh = [path.memory_mb() for path in (guard, guard, peer, web)]
         times = compare(
-            {"bare server": (bare, "echo"), "remit, read": (guard, "echo")}, CALLS, ROUNDS
+            {
+                "bare server": (bare, "echo", CALLS),
+                "remit, read": (guard, "echo", CALLS),
+                "remit, write": (guard, "touch", CALLS),
+                "fastmcp proxy": (peer, "echo", SLOW_CALLS),
+                "mcp-proxy (HTTP)": (web, "echo", SLOW_CALLS),
+            },
+            rounds,
         )
-        cpu_us = (guard.cpu_s() - cpu) / (CALLS * ROUNDS + CALLS // 4) * 1e6
-        times |= compare({"remit, write": (guard, "touch")}, CALLS, ROUNDS)
-        times |= compare(
-            {"fastmcp proxy": (peer, "echo"), "mcp-proxy (HTTP)": (web, "echo")}, SLOW_CALLS, ROUNDS
-        )
+        cpu = guard.cpu_s()
+        timed(guard, "echo", CALLS * 2)
+        cpu_us = (guard.cpu_s() - cpu) / (CALLS * 2) * 1e6
         base = statistics.median(times["bare server"])
         for name, taken in times.items():
             rows.append(row(name, taken, base))
         rows[1]["cpu_us"] = round(cpu_us)
         rates: dict[str, list[float]] = {}
-        for _ in range(3):
+        for _ in range(windows):
             for name, path, tool, count in (
                 ("bare server", bare, "echo", PIPELINED),
                 ("remit, read", guard, "echo", PIPELINED),
@@ -319,8 +325,9 @@ def main() -> list[dict[str, Any]]:
                 rate = statistics.median(rates[each["path"]])
                 each["pipelined_per_s"] = round(rate)
                 each["pipelined_of_bare"] = round(rate / top, 3)
-        for each, path in zip(rows[1:], (guard, guard, peer, web), strict=True):
-            each["rss_mb"] = round(path.memory_mb(), 1)
+        for each, path, ready in zip(rows[1:], (guard, guard, peer, web), fresh, strict=True):
+            each["rss_ready_mb"] = round(ready, 1)
+            each["rss_end_mb"] = round(path.memory_mb(), 1)
         _ready(rows, directory)
         _real(rows, directory / "everything", stack)
     return rows
@@ -354,8 +361,10 @@ def _real(rows: list[dict[str, Any]], directory: Path, stack: ExitStack) -> None
     stack.callback(bare.close)
     stack.callback(guard.close)
     times = compare(
-        {"server-everything, bare": (bare, "echo"), "server-everything, remit": (guard, "echo")},
-        SLOW_CALLS,
+        {
+            "server-everything, bare": (bare, "echo", SLOW_CALLS),
+            "server-everything, remit": (guard, "echo", SLOW_CALLS),
+        },
         ROUNDS,
     )
     base = statistics.median(times["server-everything, bare"])
