@@ -12,10 +12,9 @@ records that never were: a reader takes the one that matches the commitment.
 
 import errno
 import hmac
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from struct import Struct
-from struct import error as StructError
 from typing import Protocol
 
 import msgspec
@@ -30,8 +29,8 @@ ROLL_BYTES = 64 * 1024 * 1024
 MAX_ENTRY_BYTES = MAX_VALUE_BYTES + 16 * 1024
 MAX_SUBJECT_BYTES = 1024
 MAX_PATH_BYTES = 256
-_SEQ = Struct(">Q")
-_TEXT = Struct(">H")
+_SEQ = struct.Struct(">Q")
+_TEXT = struct.Struct(">H")
 
 
 class Cipher(Protocol):
@@ -88,7 +87,7 @@ def parse(entry: bytes) -> Sealed:
         (seq,) = _SEQ.unpack_from(entry, 0)
         path, at = _text(entry, _SEQ.size)
         subject, at = _text(entry, at)
-    except (ValueError, IndexError, StructError) as error:
+    except (ValueError, IndexError, struct.error) as error:
         raise Corrupt("an entry of the side store is malformed") from error
     return Sealed(seq, path, subject, entry[at:])
 
