@@ -20,7 +20,7 @@ from remit.policy import engine, schema, tables
 from remit.policy.arguments import Validator
 from remit.policy.bundle import Bundle
 from remit.policy.engine import pst
-from remit.policy.errors import BundleError, EngineError, Problem
+from remit.policy.errors import BundleError, EngineError, PolicyError, Problem
 from remit.policy.pins import PinnedServer, PinnedTool
 from remit.policy.schema import Action
 from remit.policy.shapes import Record, ShapeError, derive
@@ -67,25 +67,54 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
                 action = _action(bundle, server, tool, problems)
                 own = _own_types(action, taken)
             except (ShapeError, EngineError) as error:
-                refused[name] = error.message
-                problems.append(
-                    Problem(
-                        code="policy.tool_schema",
-                        severity="warning",
-                        message=f"tool `{printable(name, 200)}` is denied: {error.message}",
-                    )
-                )
+                _refuse(name, error, refused, problems)
                 continue
             taken |= own
             actions[name] = action
             schemas[name] = tool.definition.get("inputSchema")
+    whole = _whole(actions, refused, problems)
     _unused(bundle, actions, refused, pins, problems)
     sources = _awake(bundle, actions, refused, pins, problems)
-    _validate(sources, actions, problems)
+    _validate(sources, actions, whole, problems)
     _dark(bundle, actions, sources, problems)
     if any(problem.severity == "error" for problem in problems):
         raise BundleError((*bundle.warnings, *problems))
     return Compiled(actions, tuple(sources), schemas, refused, tuple(problems))
+
+
+def _refuse(
+    name: str, error: PolicyError, refused: dict[str, str], problems: list[Problem]
+) -> None:
+    refused[name] = error.message
+    problems.append(
+        Problem(
+            code="policy.tool_schema",
+            severity="warning",
+            message=f"tool `{printable(name, 200)}` is denied: {printable(error.message, 300)}",
+        )
+    )
+
+
+def _whole(
+    actions: dict[str, Action], refused: dict[str, str], problems: list[Problem]
+) -> engine.Schema:
+    """The schema of all actions; a tool whose shape Cedar refuses is taken out, not all tools.
+
+    Raises:
+        EngineError: the rest is refused as well.
+    """
+    # One nameless tool of each class, so that a rule on a class is valid before such a tool exists.
+    nameless = [Action(f"?{kind}", f"tool.{kind}", Record({})) for kind in ToolClass]
+    try:
+        return engine.schema(schema.document((*actions.values(), *nameless)))
+    except EngineError:
+        for name in [name for name, action in actions.items() if action.tool_class is not None]:
+            try:
+                engine.schema(schema.document([actions[name]]))
+            except EngineError as error:
+                _refuse(name, error, refused, problems)
+                del actions[name]
+    return engine.schema(schema.document((*actions.values(), *nameless)))
 
 
 def _own_types(action: Action, taken: set[str]) -> set[str]:
@@ -128,8 +157,6 @@ def _action(bundle: Bundle, server: str, tool: PinnedTool, problems: list[Proble
         tool=tool.name,
         digest=tool.digest,
     )
-    # Alone, so that a shape Cedar refuses costs this tool and not every tool.
-    engine.schema(schema.document([action]))
     Validator(tool.definition.get("inputSchema") or {})
     return action
 
@@ -259,19 +286,17 @@ def _awake(
 
 
 def _validate(
-    sources: Iterable[Source], actions: Mapping[str, Action], problems: list[Problem]
+    sources: Iterable[Source],
+    actions: Mapping[str, Action],
+    whole: engine.Schema,
+    problems: list[Problem],
 ) -> None:
     """Cedar's strict validation, one policy at a time because its messages carry no place."""
-    # One nameless tool of each class, so that a rule on a class is valid before such a tool exists.
-    nameless = [Action(f"?{kind}", f"tool.{kind}", Record({})) for kind in ToolClass]
-    try:
-        whole = engine.schema(schema.document((*actions.values(), *nameless)))
-    except EngineError as error:
-        problems.append(Problem(code="policy.schema", message=printable(error.message, 400)))
-        return
     sources = list(sources)
-    if not engine.validate("\n".join(source.text for source in sources), whole):
+    wrong = engine.validate("\n".join(source.text for source in sources), whole)
+    if not wrong:
         return
+    before = len(problems)
     for source in sources:
         found = engine.validate(source.text, whole)
         named = any("unrecognized action" in text for text in found)
@@ -290,6 +315,8 @@ def _validate(
                     hint=hint,
                 )
             )
+    if len(problems) == before:
+        problems.append(Problem(code="policy.invalid", message=printable(wrong[0], 400)))
 
 
 def describe(text: str, source: Source, actions: Mapping[str, Action]) -> tuple[str, str]:

@@ -318,4 +318,5 @@ class _Reader:
 
 def _type_name(label: str, path: tuple[str, ...]) -> str:
     text = "_".join((label, *path))
-    return "".join(c if c.isascii() and c.isalnum() else "_" for c in text)
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in text)
+    return f"_{name}" if name[0].isdigit() else name
