@@ -268,6 +268,8 @@ def _differs(expected: Any, decision: Decision) -> str:
 
 def _wanted(kind: Any, detail: Any) -> str:
     if isinstance(detail, list):
+        if not detail:
+            return f"{kind}, because nothing permits it" if kind == "deny" else f"{kind} by nothing"
         return f"{kind} by {', '.join(map(str, detail))}"
     return str(kind)
 
