@@ -294,6 +294,20 @@ def test_look_alike_tools_cannot_be_pinned_together():
             ),
             "vacuous_contains_all",
         ),
+        (
+            (
+                '@id("a") permit (principal, action == Remit::Action::"bank/pay", resource) '
+                'when { context.path.ok && ["x"].containsAll(context.path.names) };'
+            ),
+            "vacuous_contains_all",
+        ),
+        (
+            (
+                '@id("a") permit (principal, action == Remit::Action::"bank/pay", resource) '
+                'when { context.path.present || ["x"].containsAll(context.path.names) };'
+            ),
+            "vacuous_contains_all",
+        ),
         ('@id("a") forbid (principal == ?principal, action, resource);', "template"),
         ('@id("a") permit (principal in ?principal, action, resource);', "template"),
         (

@@ -279,8 +279,11 @@ def _contains_all(
 
 
 def _guards(guard: pst.Expr, path: tuple[str, ...]) -> bool:
-    """Whether a condition makes sure that the set at ``path`` was found or holds something."""
-    if context_path(guard) in ((path[0], "ok"), (path[0], "present")):
+    """Whether a condition makes sure that the set at ``path`` was found or holds something.
+
+    ``ok`` is no guard: an absent argument is ``ok`` and its sets are empty.
+    """
+    if context_path(guard) == (path[0], "present"):
         return path[0] != "input"
     if isinstance(guard, pst.UnaryOp) and guard.op == "not":
         inner = guard.arg
