@@ -141,7 +141,13 @@ def load_bundle(directory: Path) -> Bundle:
         directory=directory,
         tests={name: data for name, data in files.items() if name.startswith("tests/")},
     )
-    problems += lint.lint(bundle)
+    broken = any(problem.file == "facts.toml" for problem in problems)
+    problems += [
+        problem
+        for problem in dict.fromkeys(lint.lint(bundle))
+        # What facts.toml could not declare is missing because of the errors already told.
+        if not (broken and problem.code in ("policy.unknown_fact", "policy.unknown_limit"))
+    ]
     if any(problem.severity == "error" for problem in problems):
         raise BundleError(problems)
     return msgspec.structs.replace(bundle, warnings=tuple(problems))

@@ -178,3 +178,19 @@ def test_the_strictest_pattern_wins_and_an_exact_name_beats_it():
     assert tool_class(classes, "a/do") is ToolClass.WRITE
     assert tool_class(classes, "A/see") is ToolClass.DESTRUCTIVE
     assert tool_class({}, "a/see") is ToolClass.DESTRUCTIVE
+
+
+def test_a_broken_fact_is_told_once(tmp_path):
+    policies = '@id("a") forbid (principal, action, resource) when { context has path && context.path.ok };'
+    with pytest.raises(BundleError) as error:
+        load(tmp_path, policies, facts=FACT + 'workspace = "relative"\n')
+    assert [problem.code for problem in error.value.problems] == ["policy.fact"]
+
+
+def test_a_name_used_twice_is_told_once_for_a_policy(tmp_path):
+    policies = (
+        '@id("a") forbid (principal, action, resource) when { context has pth && context.pth.ok };'
+    )
+    with pytest.raises(BundleError) as error:
+        load(tmp_path, policies)
+    assert [problem.code for problem in error.value.problems] == ["policy.unknown_fact"]
