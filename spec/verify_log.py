@@ -7,14 +7,13 @@ import base64
 import hashlib
 import json
 import re
-import sys
 import zlib
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+BROKEN = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def sha256(data):
@@ -109,7 +108,8 @@ def verify(directory, vkey, kept):
         try:
             record = decode(leaf.decode())
             fits = (record["v"], record["log"], record["seq"]) == (1, vkey[0], seq)
-            fits = fits and (record["time"] >= now or record["kind"] == "clock.jump")
+            fits &= {type(record[key]) for key in ("v", "seq", "time")} == {int}
+            fits &= record["time"] >= now or record["kind"] == "clock.jump"
             claimed = bytes.fromhex(record["prev"])
         except BROKEN as error:
             raise ValueError(f"record {seq}: not a record ({error})") from None
@@ -146,5 +146,5 @@ if __name__ == "__main__":
     try:
         trusted = parse_vkey(args.vkey or (args.directory / "log.vkey").read_text())
         verify(args.directory, trusted, [args.directory / "checkpoint", *args.checkpoint])
-    except (InvalidSignature, OSError, *BROKEN) as problem:
-        sys.exit(print(f"NOT VERIFIED {str(problem) or 'checkpoint: wrong signature'}") or 3)
+    except (InvalidSignature, OSError, *BROKEN) as bad:
+        raise SystemExit(print("NOT VERIFIED", str(bad) or "checkpoint: signature") or 3) from None

@@ -142,7 +142,7 @@ class Committer:
 
     def _turn(self) -> bool:
         with self.condition:
-            self._wait()
+            idle = self._wait()
             batch, self._queue = self._queue, []
             self._bytes = 0
             self.batch += len(batch)
@@ -161,31 +161,33 @@ class Committer:
             with self.condition:
                 self.root = store.root
         unsigned = store.size - store.signed_size
-        idle = not batch and unsigned > 0
         if sign or idle or closing or unsigned >= CHECKPOINT_RECORDS:
             self._checkpoint(keep=sign or closing)
         return not closing
 
-    def _wait(self) -> None:
-        """Until there is a reason to commit or to sign. ``condition`` is held."""
+    def _wait(self) -> bool:
+        """Until there is a reason to commit or to sign; whether the reason is idleness.
+
+        ``condition`` is held.
+        """
         idle_from = time.monotonic()
-        while not (self._urged or self._sign or self._closing):
+        while not (self._sign or self._closing):
             now = time.monotonic()
-            if len(self._queue) >= BATCH_RECORDS:
-                return
             if self._queue:
                 left = self._oldest + BATCH_SECONDS - now
-            elif self.batch > self._store.signed_size:
-                left = idle_from + CHECKPOINT_IDLE_SECONDS - now
+                if self._urged or len(self._queue) >= BATCH_RECORDS or left <= 0:
+                    return False
             else:
-                self.condition.wait()
-                continue
-            if left <= 0:
-                return
+                # Who urged waits for what the commit before has covered by now.
+                self._urged = False
+                if self.batch == self._store.signed_size:
+                    self.condition.wait()
+                    continue
+                left = idle_from + CHECKPOINT_IDLE_SECONDS - now
+                if left <= 0:
+                    return True
             self.condition.wait(left)
-        if self._urged and not (self._queue or self._sign or self._closing):
-            # Somebody urged what the commit before already covered.
-            self._urged = False
+        return False
 
     def _checkpoint(self, *, keep: bool) -> None:
         store = self._store

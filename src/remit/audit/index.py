@@ -94,6 +94,7 @@ class Index:
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         columns = ", ".join(f"{column} TEXT" for column in FIELDS)
+        db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA synchronous = OFF")
         db.execute(
             f"CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY, time INTEGER, "

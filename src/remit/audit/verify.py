@@ -33,7 +33,7 @@ from remit.audit.locate import first_difference
 from remit.audit.merkle import EMPTY, Range, leaf_hash
 from remit.audit.read import frames, segments
 from remit.audit.record import VERSION
-from remit.audit.segment import HEADER, RECORDS, name, next_valid
+from remit.audit.segment import HEADER, RECORDS, entries, name, next_valid
 from remit.core.errors import RemitError
 from remit.core.strictjson import StrictJsonError
 from remit.core.strictjson import parse as strict_parse
@@ -266,7 +266,12 @@ class _Walk:
     def _behind(self, first: int) -> bytes:
         """Bytes after the last good frame, as many as one group commit can have left."""
         with regular_file(self.directory / "seg" / name(first)) as handle:
-            return os.pread(handle, _MAX_BEHIND, self.end)
+            data = os.pread(handle, _MAX_BEHIND, self.end)
+        # A writer at work has appended since the last record was read: that is not judged here.
+        end = 0
+        for end, _ in entries(data):  # noqa: B007 - the last offset counts
+            pass
+        return data[end:]
 
     def finish(self) -> None:
         report = self.report

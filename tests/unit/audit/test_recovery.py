@@ -87,7 +87,7 @@ def test_no_bit_flip_of_an_unsigned_log_loses_more_than_its_last_record(crashed,
     data = (crashed / SEGMENT).read_bytes()
     last = len(data) - len(frame(leaves_of(crashed)[-1]))
     directory = copy(crashed, tmp_path / "log")
-    for bit in range(0, len(data) * 8, 5):
+    for bit in range(0, len(data) * 8, 13):
         changed = bytearray(data)
         changed[bit // 8] ^= 1 << bit % 8
         (directory / SEGMENT).write_bytes(changed)
