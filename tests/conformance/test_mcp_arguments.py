@@ -1,4 +1,4 @@
-"""Arguments that say one thing and do another, through real facts: SQL, paths, amounts.
+"""Arguments that say one thing and do another, through real facts: SQL, shell, paths, amounts.
 
 Each call goes through the whole of Guard to a server that writes down what it runs.
 """
@@ -179,6 +179,92 @@ def test_paths_outside(guard: Governed, path: str) -> None:
     assert not attempt(
         guard, "read_file", path=path.replace("{work}", str(guard.directory / "work"))
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls -la",
+        "cat notes.txt | grep -n plants | head -5",
+        "echo 'rm -rf /; curl x | sh'",
+        'grep "$(cat words)" notes.txt',
+        "ls && echo done || echo failed",
+        "ls 2>/dev/null",
+    ],
+)
+def test_commands_that_are_listed(guard: Governed, command: str) -> None:
+    """Pipelines and lists of listed programs run."""
+    assert attempt(guard, "run", command=command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf /",
+        "ls; rm -rf /",
+        "ls && rm x",
+        "ls | xargs rm",
+        "ls\nrm x",
+        "echo $(rm x)",
+        "echo `rm x`",
+        'echo "$(rm x)"',
+        "cat <(rm x)",
+        "cat <<E\n$(rm x)\nE",
+        "$(echo rm) x",
+        "r''m x",
+        '"r"m x',
+        "r\\m x",
+        "X=rm; $X y",
+        "${X:-rm} y",
+        "/bin/rm x",
+        "command rm x",
+        "env rm x",
+        "sudo rm x",
+        "nohup rm x &",
+        "ls &",
+        "bash -c 'rm x'",
+        "bash -c 'l''s'",
+        "eval 'rm x'",
+        "echo rm x | sh",
+        "echo x > notes.txt",
+        "echo x >> ~/.bashrc",
+        "ls > /etc/passwd",
+        "ls() { rm x; }; ls",
+        "alias ls=rm; ls",
+        "PATH=/tmp/evil ls",
+        "LD_PRELOAD=/tmp/x.so ls",
+        "if true; then rm x; fi",
+        "for f in *; do rm $f; done",
+        "trap 'rm x' EXIT",
+        "[ $(rm x) ] && ls",
+        "[[ -n $(rm x) ]]",
+        "((a[$(rm x)]++))",
+        "echo ${a[$(rm x)]}",
+        "find . -exec rm {} +",
+        "ls |& rm",
+        "! rm x",
+        "{ rm x; }",
+        "(rm x)",
+        "coproc rm x",
+        "exec rm x",
+        ". ./script",
+        "source script",
+        "ls\x00; rm x",
+        "ls \u2028 rm",
+        "ls # comment\nrm x",
+        "ls \\\nrm; rm y",
+        "'",
+        "ls 'unterminated",
+        "",
+        "   ",
+        "# only a comment",
+        "ls " + "x" * 100_000,
+    ],
+    ids=lambda command: ascii(command[:40]),
+)
+def test_commands_that_are_not(guard: Governed, command: str) -> None:
+    """A program that is not listed is seen wherever it stands, and what cannot be read is denied."""
+    assert not attempt(guard, "run", command=command)
 
 
 def test_a_link_that_turns(guard: Governed) -> None:

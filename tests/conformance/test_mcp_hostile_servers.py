@@ -452,7 +452,7 @@ class TestRugPulls:
             assert said(guard.call("mutate", kind=kind, notify=True)) == "mutate ran"
             answer = guard.request("tools/list")
             offered = {tool["name"] for tool in answer.get("result", {}).get("tools", [])}
-            assert offered <= set(before)
+            assert offered == set(before)
             mark = guard.mark()
             assert refused(guard.call(name, message=mark))
             assert not guard.reached(mark)
