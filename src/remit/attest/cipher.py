@@ -56,9 +56,23 @@ class SubjectCipher:
         Raises:
             KeyFileError: the key cannot be created or read.
         """
+        return self.sealer(subject)(plaintext, aad)
+
+    def sealer(self, subject: str) -> Callable[[bytes, bytes], bytes]:
+        """:meth:`encrypt` for one subject, for as long as one batch takes.
+
+        Whether the key was destroyed meanwhile is looked up once, here.
+
+        Raises:
+            KeyFileError: the key cannot be created or read.
+        """
         key_id, key = self._key(subject, create=True)
-        nonce = self._entropy(_NONCE)
-        return key_id + nonce + key.encrypt(nonce, plaintext, aad)
+
+        def seal(plaintext: bytes, aad: bytes) -> bytes:
+            nonce = self._entropy(_NONCE)
+            return key_id + nonce + key.encrypt(nonce, plaintext, aad)
+
+        return seal
 
     def decrypt(self, subject: str, ciphertext: bytes, aad: bytes) -> bytes:
         """Decrypt what :meth:`encrypt` gave for the same subject and ``aad``.

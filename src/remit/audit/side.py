@@ -11,9 +11,10 @@ records that never were: a reader takes the one that matches the commitment.
 """
 
 import errno
+import functools
 import hmac
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,8 +37,11 @@ _TEXT = struct.Struct(">H")
 class Cipher(Protocol):
     """Authenticated encryption with one key per subject; ``attest.cipher`` provides it."""
 
-    def encrypt(self, subject: str, plaintext: bytes, aad: bytes) -> bytes:
-        """Encrypt with the key of ``subject``, which is created (durably) when it is missing."""
+    def sealer(self, subject: str) -> Callable[[bytes, bytes], bytes]:
+        """Encrypt (plaintext, associated data) with the key of ``subject``, for one batch.
+
+        The key is created, durably, when it is missing.
+        """
         ...
 
     def decrypt(self, subject: str, ciphertext: bytes, aad: bytes) -> bytes:
@@ -59,11 +63,11 @@ def aad(origin: str, seq: int, path: str) -> bytes:
     return f"remit.audit.side/v1\n{origin}\n{seq}\n{path}".encode()
 
 
-def seal(origin: str, seq: int, secret: Secret, cipher: Cipher) -> bytes:
+def seal(origin: str, seq: int, secret: Secret, sealer: Callable[[bytes, bytes], bytes]) -> bytes:
     """The entry of one private value."""
     path, subject = secret.path.encode(), secret.subject.encode()
     plain = secret.salt + secret.value
-    blob = cipher.encrypt(secret.subject, plain, aad(origin, seq, secret.path))
+    blob = sealer(plain, aad(origin, seq, secret.path))
     head = (_SEQ.pack(seq), _TEXT.pack(len(path)), path, _TEXT.pack(len(subject)), subject)
     return b"".join((*head, blob))
 
@@ -152,8 +156,9 @@ class SideWriter:
         """
         if self._cipher is None:
             return
+        sealer = functools.cache(self._cipher.sealer)
         data = b"".join(
-            frame(seal(self._origin, seq, secret, self._cipher))
+            frame(seal(self._origin, seq, secret, sealer(secret.subject)))
             for seq, secrets in enumerate(batch, first)
             for secret in secrets
         )

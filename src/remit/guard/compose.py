@@ -74,7 +74,7 @@ def open_log(state: Path, clock: SystemClock) -> Log:
         directory_of(state, key.name),
         key,
         clock,
-        cipher=SubjectCipher(state / "keys" / "subjects"),
+        cipher=SubjectCipher(keys / "subjects", entropy=EntropyPool(os.urandom)),
         entropy=EntropyPool(os.urandom),
         boot=paths.boot_id(),
     )

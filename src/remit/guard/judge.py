@@ -118,7 +118,7 @@ class Guard:
                 hits=hits,
                 mode="observe" if observed else "enforce",
             )
-            if allowed and seq is not None:
+            if seq is not None and (allowed or not event.side_effects):
                 await self._ledger.durable(seq)
         except RemitError as error:
             return Verdict(

@@ -1,6 +1,7 @@
 """The Guard's side of the audit log: records of events, and waiting for their durability."""
 
 import asyncio
+import collections
 import contextlib
 import heapq
 import itertools
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from remit import __version__
+from remit.audit.errors import QueueFull
 from remit.audit.log import Log
 from remit.core.decision import Decision, Effect
 from remit.core.digest import sha256
@@ -22,6 +24,8 @@ from remit.guard.errors import GuardError
 MAX_PRIVATE_BYTES = 64 * 1024
 MAX_RULES = 32
 SETTLE_S = 0.002
+RETRY_S = 0.010
+MAX_BEHIND = 512
 MAX_REASONS = 8
 
 
@@ -68,7 +72,7 @@ class Ledger:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tie = itertools.count()
         self._failed: RemitError | None = None
-        self._later: list[_Entry] = []
+        self._later: collections.deque[_Entry] = collections.deque()
         # Allowed calls without a result yet: id of the call -> actor, session and action of it.
         self.open_calls: dict[str, dict[str, Any]] = {}
         log.subscribe(self._committed)
@@ -87,13 +91,15 @@ class Ledger:
 
         A side effect's record is appended at once, and its index is given, to be waited for. All
         others are accepted here and appended, in their order, when the loop has a moment: within
-        ``SETTLE_S``, and before anything that is appended at once.
+        ``SETTLE_S``, and before anything that is appended at once. If the disk does not keep up,
+        everybody waits for it, so that what waits in memory stays bounded.
 
         Raises:
-            AuditError: the log is poisoned or a record was lost; nothing may be allowed.
+            AuditError: the log is poisoned or its queue is full; nothing may be allowed.
         """
         entry = _Entry(event, decision, outcome, fulfilled, hits, mode)
-        if event.side_effects:
+        behind = self.log.size - self.log.durable_size + len(self._later)
+        if event.side_effects or behind > MAX_BEHIND:
             self._settle()
             return self._append(entry)
         failure = self._failed or self.log.poisoned
@@ -111,16 +117,20 @@ class Ledger:
         """Append what was accepted before. A record that cannot be written stops everything.
 
         Raises:
-            AuditError: the log is poisoned or its queue is full.
+            AuditError: the log is poisoned, or its queue is full (then what waits stays).
         """
-        later, self._later = self._later, []
-        try:
-            for entry in later:
-                self._append(entry)
-        except RemitError as error:
-            self._failed = error
         if self._failed is not None:
             raise self._failed
+        while self._later:
+            try:
+                self._append(self._later[0])
+            except QueueFull:
+                self._loop.call_later(RETRY_S, self._settle_quietly)
+                raise
+            except RemitError as error:
+                self._failed = error
+                raise
+            self._later.popleft()
 
     def _settle_quietly(self) -> None:
         with contextlib.suppress(RemitError):

@@ -61,7 +61,7 @@ def test_without_the_side_store_the_log_still_verifies(log, cipher):
 
 def test_a_value_counts_only_if_it_matches_its_commitment(cipher):
     secret = side.Secret("c", "alice", b"s" * 16, b"value")
-    sealed = side.parse(side.seal(ORIGIN, 7, secret, cipher))
+    sealed = side.parse(side.seal(ORIGIN, 7, secret, cipher.sealer(secret.subject)))
     assert (sealed.seq, sealed.path, sealed.subject) == (7, "c", "alice")
     assert side.open_value(sealed, ORIGIN, cipher, commitment(b"s" * 16, b"value")) == b"value"
     assert side.open_value(sealed, ORIGIN, cipher, commitment(b"s" * 16, b"other")) is None
