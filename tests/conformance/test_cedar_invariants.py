@@ -532,6 +532,13 @@ def test_an_extra_argument_cannot_pass_for_a_declared_one(tmp_path, name):
     assert decide(policy, "s/t", {"other": 1}).effect is ALLOW
     denied(decide(policy, "s/t", {name: 1}), "bad_argument")
     denied(decide(policy, "s/n", {"x": {name: 1}}), "bad_argument")
+    reading = PERMIT + (
+        '@id("r") forbid (principal, action == Remit::Action::"s/n", resource) '
+        'when { context.input has x.to && context.input.x.to == "eve" };'
+    )
+    policy = compiled(tmp_path / "reading", reading, servers(s={"n": nested}))
+    assert decide(policy, "s/n", {"x": {"other": 1}}).effect is ALLOW
+    denied(decide(policy, "s/n", {"x": {name: 1}}), "bad_argument")
 
 
 def test_floats_that_lost_their_text_are_refused(tmp_path):
