@@ -1,8 +1,8 @@
-"""What a decision costs: facts, request, schema check and Cedar, without the memo of answers.
+"""What a decision costs with its facts given: arguments, schema check, Cedar; no memo of answers.
 
 Prints JSON lines ``{"name", "value", "unit", "baseline", "ratio"}``. The calls are real
 ``mcp-server-sqlite`` calls (``examples/bundles/db``), the policies 18 and 10,000 of them. The
-baseline of the large sets is the small one.
+baseline of the large sets is the small one; deriving the SQL fact is a row of its own.
 
     python -m tests.bench.bench_policy [--quick]
 """
@@ -41,7 +41,7 @@ def bundle(directory: Path, count: int, spread: bool) -> Policy:
             target = directory / source.relative_to(DB)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
-    present = len(load_bundle(directory).policies)
+    present = len(load_bundle(DB).policies)
     lines = []
     for n in range(count - present):
         who = f'principal == Remit::Agent::"agent-{n}"' if spread and n >= SMALL else "principal"
