@@ -43,6 +43,9 @@ MAX_MEMO_CONTEXT = 4096
 _SESSION: Mapping[str, Any] = {"labels": [], "calls": 0, "tools": []}
 
 
+_Key = tuple[str, str, str, str, bytes]
+
+
 class Signals(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine knows besides the event; nothing of it comes from an agent.
 
@@ -87,7 +90,8 @@ class Policy:
         self._slicer = Slicer(compiled.sources, compiled.actions, bundle.entities)
         self._needs: dict[str, Needs] = {}
         self._validators: dict[str, Validator] = {}
-        self._memo: dict[tuple[str, str, str, str, str], engine.Answer] = {}
+        self._memo: dict[_Key, engine.Answer] = {}
+        self._allowed: dict[_Key, Explanation] = {}
         self._visible: dict[tuple[str, str, str, str], bool] = {}
         self.memo_size = MAX_MEMO
 
@@ -149,12 +153,15 @@ class Policy:
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""
-        return self.explain(event, signals).decision
+        return self._guarded(event, signals, remember=True).decision
 
     def explain(self, event: Event, signals: Signals) -> Explanation:
         """Judge an event and show the working: for people, it holds values of the request."""
+        return self._guarded(event, signals, remember=False)
+
+    def _guarded(self, event: Event, signals: Signals, *, remember: bool) -> Explanation:
         try:
-            return self._judge(event, signals)
+            return self._judge(event, signals, remember=remember)
         except BadArgument as error:
             return self._failed("bad_argument", error.message)
         except EngineError as error:
@@ -185,7 +192,7 @@ class Policy:
         decision = Decision(error=code, detail=detail, policy_digest=self.digest)
         return Explanation(decision=decision, internal=internal)
 
-    def _judge(self, event: Event, signals: Signals) -> Explanation:
+    def _judge(self, event: Event, signals: Signals, *, remember: bool) -> Explanation:
         expires = self.bundle.expires_us
         if expires is not None and signals.now_us >= expires:
             return self._failed("bundle_expired", "the policy bundle has expired")
@@ -212,7 +219,18 @@ class Policy:
                 known = signals.facts.get(fact)
                 if known is None or known.problem or known.attributes.get("ok") is not True:
                     return self._failed("fact_failed", f"fact `{fact}` could not be established")
-        return self._evaluate(piece, event, signals, given)
+        context = self._context(piece, event, signals, given)
+        key = self._key(piece, event, context)
+        if remember and key is not None:
+            known_answer = self._allowed.get(key)
+            if known_answer is not None:
+                return known_answer
+        found = self._evaluate(piece, event, signals, given, context)
+        if key is not None and found.decision.effect is Effect.ALLOW:
+            if len(self._allowed) >= self.memo_size:
+                self._allowed.clear()
+            self._allowed[key] = Explanation(decision=found.decision)
+        return found
 
     def _unknown(self, event: Event) -> Explanation:
         if event.action in self._compiled.refused:
@@ -222,9 +240,13 @@ class Policy:
         return self._failed("unknown_action", "the action is not known to policy")
 
     def _evaluate(
-        self, piece: Slice, event: Event, signals: Signals, given: dict[str, Any]
+        self,
+        piece: Slice,
+        event: Event,
+        signals: Signals,
+        given: dict[str, Any],
+        context: bytes,
     ) -> Explanation:
-        context = self._context(piece, event, signals, given)
         answer = self._ask(piece, event, context)
         determining = [piece.sources[rule] for rule in answer.reasons]
         owed = None
@@ -285,16 +307,22 @@ class Policy:
 
     def _ask(self, piece: Slice, event: Event, context: bytes) -> engine.Answer:
         """Cedar's answer; a pure function of the request, so it is remembered."""
-        if len(context) > MAX_MEMO_CONTEXT or self.memo_size == 0 or piece.reads.has("now"):
+        key = self._key(piece, event, context)
+        if key is None:
             return piece.evaluate(event.user, context.decode())
-        key = (event.action, event.agent.id, event.user, event.server, context.decode())
         known = self._memo.get(key)
         if known is None:
-            known = piece.evaluate(event.user, key[4])
+            known = piece.evaluate(event.user, context.decode())
             if len(self._memo) >= self.memo_size:
                 self._memo.clear()
             self._memo[key] = known
         return known
+
+    def _key(self, piece: Slice, event: Event, context: bytes) -> _Key | None:
+        """All that an answer depends on; ``None`` if it is not worth remembering."""
+        if len(context) > MAX_MEMO_CONTEXT or self.memo_size == 0 or piece.reads.has("now"):
+            return None
+        return (event.action, event.agent.id, event.user, event.server, context)
 
     def _validator(self, action: Action) -> Validator:
         known = self._validators.get(action.id)
