@@ -266,7 +266,8 @@ class _Walk:
     def _behind(self, first: int) -> bytes:
         """Bytes after the last good frame, as many as one group commit can have left."""
         with regular_file(self.directory / "seg" / name(first)) as handle:
-            data = os.pread(handle, _MAX_BEHIND, self.end)
+            left = os.fstat(handle).st_size - self.end
+            data = os.pread(handle, min(max(left, 0), _MAX_BEHIND), self.end)
         # A writer at work has appended since the last record was read: that is not judged here.
         end = 0
         for end, _ in entries(data):  # noqa: B007 - the last offset counts

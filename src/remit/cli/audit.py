@@ -1,6 +1,7 @@
 """``remit audit``: follow, search, show, verify and prove the records of the audit log."""
 
 import datetime as dt
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -50,14 +51,19 @@ def audit() -> None:
     """
 
 
+def _default_state() -> str:
+    from remit.guard.paths import user_state
+
+    return str(user_state(os.environ))
+
+
 def _options(function: Callable[..., None]) -> Callable[..., None]:
     state = click.option(
         "--state",
-        required=True,
-        envvar="REMIT_STATE",
+        default=_default_state,
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="State directory of the Guard; every log below it is found.",
-        show_envvar=True,
+        help="State directory of a Guard, or one above several; every log below it is found. "
+        "Default: REMIT_STATE, else the user's own.",
     )
     log = click.option("--log", "origin", default="", help="Only the log whose name has this text.")
     return state(log(function))
@@ -86,25 +92,47 @@ def tail(state: Path, origin: str, output: str, lines: int, *, follow: bool) -> 
       remit audit tail -n 5
       remit audit tail -f -o jsonl | jq .decision
     """
+    from remit.audit.read import read
     from remit.audit.read import tail as last
 
-    directory, _ = _one(state, origin)
-    entries, following = last(directory, lines)
-    out.print_entries(entries, output if not follow or output == "table" else "jsonl")
-    if not follow:
-        return
-    from remit.audit.read import read
-
+    if follow and output == "json":
+        output = "jsonl"
+    following: dict[Path, int] = {}
+    entries: list[Entry] = []
+    for directory, _ in _logs(state, origin):
+        newest, following[directory] = last(directory, lines)
+        entries += newest
+    several = len(following) > 1
+    # Several logs have no common order but the advisory one of their clocks.
+    entries.sort(key=_when)
+    out.print_entries(entries[-lines:] if lines > 0 else [], output, several=several)
+    seen: dict[Path, tuple[int, ...]] = {}
     try:
-        while True:
-            new = list(read(directory, following))
+        while follow:
+            new: list[Entry] = []
+            for directory, start in following.items():
+                sizes = _sizes(directory)
+                if seen.get(directory) != sizes:
+                    seen[directory] = sizes
+                    new += (fresh := list(read(directory, start)))
+                    following[directory] = start + len(fresh)
             if new:
-                following = new[-1].seq + 1
-                out.print_entries(new, "table" if output == "table" else "jsonl", header=False)
+                new.sort(key=_when)
+                out.print_entries(new, output, header=False, several=several)
                 sys.stdout.flush()
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         return
+
+
+def _when(entry: "Entry") -> int:
+    time_us = entry.record.get("time")
+    return time_us if type(time_us) is int else 0
+
+
+def _sizes(directory: Path) -> tuple[int, ...]:
+    """Sizes of the segments: they change when records are added."""
+    return tuple(path.stat().st_size for path in sorted((directory / "seg").glob("*.seg")))
 
 
 @audit.command()
@@ -154,13 +182,16 @@ def search(
         limit=limit,
     )
     found: list[Entry] = []
-    for directory, key in _logs(state, origin):
+    logs = _logs(state, origin)
+    for directory, key in logs:
         index = Index(directory, key.name)
         try:
             found += index.search(query)
         finally:
             index.close()
-    out.print_entries(found, output)
+    found.sort(key=_when, reverse=True)
+    found = found[:limit]
+    out.print_entries(found, output, several=len(logs) > 1)
     raise SystemExit(OK if found else FINDINGS)
 
 
@@ -268,9 +299,8 @@ def verify(state: Path, origin: str, output: str, vkey: str | None, kept: tuple[
 @click.argument("seq", required=False, type=click.IntRange(min=0))
 @click.option(
     "--state",
-    envvar="REMIT_STATE",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="State directory of the Guard.",
+    help="State directory of a Guard.",
 )
 @click.option("--log", "origin", default="", help="Only the log whose name has this text.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Proof file.")
@@ -301,8 +331,9 @@ def prove(
     if proof is not None:
         _check_proof(proof, vkey)
         return
-    if seq is None or state is None:
-        raise click.UsageError("name a record and --state, or pass --check FILE")
+    if seq is None:
+        raise click.UsageError("name a record, or pass --check FILE")
+    state = state or Path(_default_state())
     from remit.attest.notes import parse_vkey
     from remit.audit.proof import Prover
     from remit.audit.verify import checkpoint_note, read_checkpoint

@@ -22,14 +22,20 @@ def safe(text: str, limit: int = 2000) -> str:
     return printable(text, limit)
 
 
-def print_entries(entries: "list[Entry]", output: str, *, header: bool = True) -> None:
-    """Print records as a table (plain on a pipe), JSON or JSON lines."""
+def print_entries(
+    entries: "list[Entry]", output: str, *, header: bool = True, several: bool = False
+) -> None:
+    """Print records as a table (plain on a pipe), JSON or JSON lines.
+
+    With ``several`` logs, a column says of which log a record is.
+    """
     if output != "table":
         dump([entry.record for entry in entries], output)
         return
-    rows = [_row(entry) for entry in entries]
+    columns = ("log", *_COLUMNS) if several else _COLUMNS
+    rows = [(*_log(entry)[: int(several)], *_row(entry)) for entry in entries]
     if not sys.stdout.isatty():
-        for row in [_COLUMNS, *rows] if header else rows:
+        for row in [columns, *rows] if header else rows:
             click.echo("\t".join(row))
         return
     from rich import box
@@ -38,12 +44,16 @@ def print_entries(entries: "list[Entry]", output: str, *, header: bool = True) -
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=header)
-    for column in _COLUMNS:
+    for column in columns:
         table.add_column(column, justify="right" if column == "seq" else "left", overflow="fold")
     styles = {"allow": "green", "deny": "red", "require": "yellow"}
     for row in rows:
         table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     Console().print(table)
+
+
+def _log(entry: "Entry") -> tuple[str]:
+    return (safe(str(entry.record.get("log")), 200).replace("\n", " ").replace("\t", " "),)
 
 
 def _row(entry: "Entry") -> tuple[str, ...]:

@@ -55,11 +55,6 @@ def test_help_teaches_by_example():
         assert f"remit audit {name}" in remit(name, "--help").stdout
 
 
-def test_state_comes_from_the_environment(state):
-    assert "31 (31 signed)" in remit("verify", REMIT_STATE=str(state)).stdout
-    remit("verify", code=2)
-
-
 def test_tail(state):
     lines = remit("tail", "--state", state, "-n", 3).stdout.splitlines()
     assert lines[0].split("\t") == ["seq", "time", "kind", "agent", "action", "effect", "detail"]
@@ -201,9 +196,40 @@ def test_several_logs(state, tmp_path):
         open_log(directory_of(tmp_path / str(number), key.name), signer=key).close()
     assert remit("verify", "--state", tmp_path).stdout.count("OK") == 2
     assert remit("verify", "--state", tmp_path, "--log", "guard/2").stdout.count("OK") == 1
-    assert "choose one" in remit("tail", "--state", tmp_path, code=2).output
+    assert "choose one" in remit("show", 0, "--state", tmp_path, code=2).output
     remit("tail", "--state", tmp_path, "--log", "guard/2")
     remit("tail", "--state", tmp_path, "--log", "guard/3", code=2)
+
+
+def test_several_logs_are_shown_together_by_their_clocks(tmp_path):
+    for number in (1, 2):
+        key = support.LogKey(f"remit.example/guard/{number}", bytes([number]) * 32)
+        clock = FakeClock(START_US + number * 400)
+        with open_log(
+            directory_of(tmp_path / str(number), key.name), signer=key, clock=clock
+        ) as log:
+            for _ in range(3):
+                log.append("guard.heartbeat", {})
+    lines = remit("tail", "-n", 4, "--state", tmp_path).stdout.splitlines()
+    assert lines[0].startswith("log\tseq\ttime")
+    assert [line.split("\t")[:2] for line in lines[1:]] == [
+        ["remit.example/guard/1", "1"],
+        ["remit.example/guard/2", "1"],
+        ["remit.example/guard/1", "2"],
+        ["remit.example/guard/2", "2"],
+    ]
+    lines = remit("search", "-n", 3, "--kind", "guard.*", "--state", tmp_path).stdout.splitlines()
+    assert [line.split("\t")[:2] for line in lines[1:]] == [
+        ["remit.example/guard/2", "2"],
+        ["remit.example/guard/1", "2"],
+        ["remit.example/guard/2", "1"],
+    ]
+
+
+def test_the_default_is_the_users_own_state(state, tmp_path):
+    assert "31 (31 signed)" in remit("verify", REMIT_STATE=str(state)).stdout
+    remit("verify", REMIT_STATE=str(tmp_path / "none"), code=2)
+    remit("prove", 3, REMIT_STATE=str(state))
 
 
 def test_progress_goes_to_stderr(capsys):
