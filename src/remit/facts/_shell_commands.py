@@ -22,7 +22,7 @@ _HIJACK = re.compile(
     r"|CLASSPATH|LESSOPEN|LESSCLOSE|FCEDIT|(?:LD|DYLD|GIT|PYTHON|PERL|JAVA|_JAVA|BASH_FUNC)_?\w*"
 )
 """Variables that change which programs a command starts."""
-_HIDDEN_CODE = re.compile(r"\[.*(?:\$\(|`|\$\{)", re.DOTALL)
+_CODE = re.compile(r"\$[({]|`")
 _SETS_VARIABLES = frozenset({
     "read", "mapfile", "readarray", "getopts", "printf", "declare", "typeset", "local", "export",
     "readonly", "let", "unset",
@@ -91,7 +91,8 @@ class Commands:
 
     def literal(self, found: Word) -> None:
         """A word that is data; bash evaluates ``a[$(x)]`` where it expects a variable's name."""
-        if found.static and _HIDDEN_CODE.search(found.text):
+        bracket = found.text.find("[") if found.static else -1
+        if bracket >= 0 and _CODE.search(found.text, bracket):
             self.unknown()
 
     def assigned(self, name: str) -> None:

@@ -15,7 +15,7 @@ _ANSI_LETTERS = {
     "v": "\v",
 }  # fmt: skip
 _GLOB = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
-_BRACE = re.compile(r"(?<!\\)(?:\\\\)*\{.*(?:,|\.\.)", re.DOTALL)
+_BRACE = re.compile(r"(?<!\\)(?:\\\\)*\{")
 
 
 class Word(NamedTuple):
@@ -40,7 +40,7 @@ def word(tree: Tree, node: Any) -> Word:
     """Resolve one argument, command name, redirection target or value."""
     pieces: list[str] = []
     static, quoted, unquoted = _pieces(tree, node, pieces)
-    if unquoted and (_GLOB.search(unquoted) or _BRACE.search(unquoted) or unquoted[0] == "~"):
+    if unquoted and (unquoted[0] == "~" or _GLOB.search(unquoted) or _braces(unquoted)):
         static = quoted = False
     text = "".join(pieces)
     kinds = _kinds(node)
@@ -51,6 +51,11 @@ def word(tree: Tree, node: Any) -> Word:
         bool(kinds & {"command_substitution", "process_substitution"}),
         "process_substitution" in kinds,
     )
+
+
+def _braces(text: str) -> bool:
+    first = _BRACE.search(text)
+    return first is not None and any(mark in text[first.end() :] for mark in (",", ".."))
 
 
 def _kinds(node: Any) -> set[str]:

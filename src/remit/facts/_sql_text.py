@@ -70,7 +70,8 @@ def check_tokens(
             if ";" in sql[before.end :].rstrip("; \t\r\n"):
                 raise FactError("a statement follows one that is not parsed", code="facts.text")
             return
-        if not _GAP.fullmatch(sql, at, token.start):
+        gap = token.start - at
+        if gap and (gap > 1 or sql[at] != " ") and not _GAP.fullmatch(sql, at, token.start):
             raise FactError("the SQL holds an ambiguous comment or space", code="facts.text")
         raw = sql[token.start : token.end + 1]
         first = raw[:1]

@@ -22,13 +22,7 @@ _ADDRESS = re.compile(
     r"(?P<local>[A-Za-z0-9#$&'*+/=?^_{|}~-]+(?:\.[A-Za-z0-9#$&'*+/=?^_{|}~-]+)*)"
     rf"@(?P<domain>(?:{_LABEL}\.)+(?P<top>{_LABEL}))"
 )
-_NAMED = re.compile(
-    r"""[ ]*(?:
-        (?:"[^"\\@<>,;:]*"|[^"\\@<>,;:()\[\]]*)[ ]*<(?P<angled>[^<>\ ]*)>
-        |(?P<bare>[^<>",\ ]*)
-    )[ ]*""",
-    re.VERBOSE,
-)
+_NAME = re.compile(r'"[^"\\@<>,;:]*"|[^"\\@<>,;:()\[\]]*')
 
 
 class Mail:
@@ -69,10 +63,13 @@ def _addresses(text: str) -> Iterator[tuple[str, str]]:
         raise FactError("the address holds an encoded word", code="facts.mail")
     if not text.strip(" "):
         return
-    # A comma inside quotes is refused by the pattern, so splitting first loses nothing.
+    # A comma inside of quotes is refused by the pattern, so splitting first loses nothing.
     for part in text.split(","):
-        named = _NAMED.fullmatch(part)
-        bare = (named["angled"] or named["bare"] or "") if named else ""
+        bare = part.strip(" ")
+        if bare.endswith(">"):
+            name, angle, bare = bare[:-1].rpartition("<")
+            if not angle or not _NAME.fullmatch(name.strip(" ")):
+                raise FactError("the text is not a plain mail address", code="facts.mail")
         match = _ADDRESS.fullmatch(bare)
         if match is None or match["top"].isdigit():
             raise FactError("the text is not a plain mail address", code="facts.mail")

@@ -146,7 +146,9 @@ def _seen(text: str) -> dict[str, Raw]:
 
     traversal = False
     for _ in range(4):
-        traversal |= ".." in re.split(r"[/\\]", unicodedata.normalize("NFKC", text))
+        seen = unicodedata.normalize("NFKC", text)
+        seen = "".join(c for c in seen if unicodedata.category(c) not in _UNSEEN)
+        traversal |= ".." in re.split(r"[/\\]", seen)
         text = unquote(text, errors="replace")
     return {"traversal": traversal, "absolute": isabs(text)}
 

@@ -28,7 +28,7 @@ _USER = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%-]*")
 _PORT = re.compile(r"[0-9]{1,5}")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_IPV4_NUMBER = re.compile(r"(0x[0-9a-f]{0,8})|(0[0-7]{0,11})|([1-9][0-9]{0,9})")
+_IPV4_NUMBER = re.compile(r"(0x[0-9a-f]{1,8})|(0[0-7]{0,11})|([1-9][0-9]{0,9})")
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")
 _LETTERS = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})
 
@@ -191,6 +191,8 @@ def _label(label: str) -> str:
     """One label in lower case, in its ASCII form (IDNA, RFC 5891)."""
     lower = label.lower()
     if lower.isascii():
+        if not label.isascii():
+            raise _ambiguous("its host")  # the Kelvin sign
         if not _LABEL.fullmatch(lower) or (lower[2:4] == "--" and not lower.startswith("xn--")):
             raise _ambiguous("its host")
         if lower.startswith("xn--"):
@@ -231,7 +233,7 @@ def _ipv4(labels: Sequence[str]) -> tuple[str, set[str]]:
             raise FactError("the URL has a bad IPv4 address", code="facts.url")
         octal |= bool(match[2]) and len(label) > 1
         base = 16 if match[1] else 8 if match[2] else 10
-        numbers.append(int(label[2:] or "0", 16) if base == 16 else int(label, base))  # noqa: PLR2004 - hexadecimal
+        numbers.append(int(label, base))
     last = numbers.pop()
     if len(numbers) > 3 or any(n > 255 for n in numbers) or last >= 256 ** (4 - len(numbers)):  # noqa: PLR2004 - bytes
         raise FactError("the URL has a bad IPv4 address", code="facts.url")
