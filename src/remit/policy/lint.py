@@ -5,7 +5,7 @@ switched a rule off without a word.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from remit.core.text import printable
@@ -182,7 +182,10 @@ class _Linter:
                 "contains_all",
             ):
                 held = context_path(item.left)
-                known = {"over_limit": self.limits, "fulfilled": set(self.ids)}
+                known: dict[str, Collection[str]] = {
+                    "over_limit": self.limits,
+                    "fulfilled": self.ids,
+                }
                 name = held[0] if held and len(held) == 1 else ""
                 for text in _texts(item.right) if name in known else ():
                     if text not in known[name]:
