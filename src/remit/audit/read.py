@@ -7,7 +7,7 @@ from pathlib import Path
 
 from remit.audit.disk import regular_file
 from remit.audit.errors import Corrupt
-from remit.audit.record import Entry, entry
+from remit.audit.record import MAX_RECORD_BYTES, Entry, entry
 from remit.audit.segment import HEADER, RECORDS, entry_at, first_of, name
 
 _CHUNK = 4 * 1024 * 1024
@@ -64,6 +64,8 @@ def frames(path: Path) -> Iterator[bytes]:
                 offset += HEADER.size + len(leaf)
                 yield leaf
                 continue
+            if len(data) - offset >= HEADER.size + MAX_RECORD_BYTES:
+                return
             more = os.read(handle, _CHUNK)
             if not more:
                 return

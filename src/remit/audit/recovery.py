@@ -27,6 +27,7 @@ from remit.audit.checkpoint import Checkpoint, CheckpointError, Signer, own
 from remit.audit.disk import Filesystem
 from remit.audit.errors import Corrupt
 from remit.audit.merkle import EMPTY, Range, leaf_hash
+from remit.audit.record import MAX_RECORD_BYTES
 from remit.audit.segment import (
     HEADER,
     RECORDS,
@@ -136,7 +137,7 @@ def _scan(
     for first in firsts:
         if first < tree.size:
             continue
-        data = fs.read(directory / "seg" / name(first)) or b""
+        data = _segment(fs, directory / "seg" / name(first))
         if tree.size != first:
             raise Corrupt(
                 f"the segment before record {first} is not complete", hint=_HINT, seq=tree.size
@@ -170,6 +171,12 @@ def _scan(
             seq=tree.size,
         )
     return state
+
+
+def _segment(fs: Filesystem, path: Path) -> bytes:
+    if fs.size(path) > RECORDS * (HEADER.size + MAX_RECORD_BYTES):
+        raise Corrupt(f"`{path.name}` is larger than segments can be", hint=_HINT)
+    return fs.read(path) or b""
 
 
 def _compare(head: Checkpoint, tree: Range) -> None:

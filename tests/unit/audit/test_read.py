@@ -39,6 +39,14 @@ def test_it_ends_before_an_unfinished_or_damaged_end(log, tmp_path):
     assert len(list(read(directory))) == 39
 
 
+def test_a_huge_damaged_end_is_not_read_through(log, tmp_path):
+    directory = copy(log, tmp_path / "log")
+    path = directory / "seg" / "000000000000.seg"
+    with path.open("r+b") as file:
+        file.truncate(64 << 30)
+    assert len(list(read(directory))) == 40
+
+
 def test_segments_over_a_boundary(log, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "RECORDS", 16)
     directory = copy(log, tmp_path / "log")

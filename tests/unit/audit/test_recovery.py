@@ -199,6 +199,14 @@ def test_attacks_are_refused_at_the_next_start(signed, tmp_path, attack, code):
     assert "lock" in {p.name for p in directory.iterdir()}
 
 
+def test_a_segment_that_is_too_large_is_not_even_read(signed, tmp_path):
+    directory = copy(signed, tmp_path / "log")
+    with (directory / SEGMENT).open("r+b") as file:
+        file.truncate(64 << 30)
+    with pytest.raises(Corrupt, match="larger than segments can be"):
+        examine(directory, Disk(), KEY)
+
+
 def test_links_are_refused(signed, tmp_path):
     directory = copy(signed, tmp_path / "log")
     (directory / SEGMENT).rename(tmp_path / "elsewhere")
