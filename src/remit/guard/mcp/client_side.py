@@ -196,7 +196,7 @@ class ClientSide:
     async def _dispatch(self, call: Call) -> None:
         session, catalog = self._session, self._parties.catalog
         params = dict(call.request.params)
-        call.fulfilled = self._continue(call, params)
+        refused = self._continue(call, params)
         if call.method.kind is None:
             session.forward(call, params)
             return
@@ -207,12 +207,13 @@ class ClientSide:
             event = call.event = self._tool_event(call, tool.digest if tool else "")
             if tool is None:
                 code = "no_catalog" if catalog.problem else "not_pinned"
-                decision = Decision(error=code, detail=catalog.problem[:200])
-                self._parties.ledger.record(event, decision)
-                self._deny(call, event, decision)
-                return
+                refused = Decision(error=code, detail=catalog.problem[:200])
         else:
             event = call.event = self._event(call)
+        if refused is not None:
+            self._parties.ledger.record(event, refused)
+            self._deny(call, event, refused)
+            return
         verdict = await self._parties.guard.judge(
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
@@ -227,13 +228,20 @@ class ClientSide:
             self._note_capabilities(call, params)
             session.forward(call, params)
 
-    def _continue(self, call: Call, params: dict[str, Any]) -> frozenset[str]:
-        """Unwrap ``requestState`` of the second and later rounds; what was fulfilled before."""
+    def _continue(self, call: Call, params: dict[str, Any]) -> Decision | None:
+        """Unwrap ``requestState`` of the second and later rounds of a call.
+
+        What was fulfilled before is carried on. A question that was not answered with yes is a
+        deny, which is returned.
+
+        Raises:
+            Refused: the state is not one of this call.
+        """
         token = params.pop("requestState", None)
         if token is None:
             if "inputResponses" in params:
                 raise _bad_params(call.request, "`inputResponses` without `requestState`")
-            return frozenset()
+            return None
         held = self._session.continuations.take(
             token,
             action_digest(call.request.method, params),
@@ -246,16 +254,15 @@ class ClientSide:
         confirmed = given(answers.pop(CONFIRM_KEY, None))
         if answers:
             params["inputResponses"] = answers
+        call.fulfilled = held.fulfilled
         if held.question is None:
-            return held.fulfilled
+            return None
+        rule, reason = held.question.rule, held.question.reason
         if not confirmed:
-            raise Refused(
-                "a person was asked and did not confirm the call",
-                rpc_code=DENIED,
-                id=call.id,
-                code="mcp.not_confirmed",
-            )
-        return held.fulfilled | {held.question.rule}
+            reasons = (reason,) if reason else ()
+            return Decision(error="confirmation_refused", rules=(rule,), reasons=reasons)
+        call.fulfilled |= {rule}
+        return None
 
     def _event(self, call: Call) -> Event:
         kind = call.method.kind

@@ -53,6 +53,7 @@ def denial_text(name: str, decision: Decision, alternatives: Sequence[str]) -> s
 
 def _sentence(text: str) -> str:
     text = printable(text, 300).strip()
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
