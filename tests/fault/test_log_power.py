@@ -27,8 +27,8 @@ def small_segments(monkeypatch):
 class Plain:
     """A cipher that hides nothing: the disk is what is tested here."""
 
-    def encrypt(self, subject, plaintext, aad):
-        return plaintext
+    def sealer(self, subject):
+        return lambda plaintext, aad: plaintext
 
     def decrypt(self, subject, ciphertext, aad):
         return ciphertext
@@ -212,7 +212,7 @@ def test_a_full_disk_is_the_last_record():
 
 def test_a_failing_cipher_poisons_before_anything_is_acknowledged():
     class Broken(Plain):
-        def encrypt(self, subject, plaintext, aad):
+        def sealer(self, subject):
             raise AuditError("no key")
 
     disk = SimDisk()
