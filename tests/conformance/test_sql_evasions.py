@@ -201,6 +201,16 @@ STATEMENTS = [
             "REVOKE SELECT ON t FROM x",
         )
     ],
+    # commands of the clients that some servers are made of
+    ("sqlite", "SELECT 1\n.shell id"),
+    ("sqlite", "SELECT 1;\n.shell id"),
+    ("postgres", "SELECT 1 \\! id"),
+    ("postgres", "SELECT 1 \\gexec"),
+    ("mysql", "SELECT 1\nsystem id"),
+    ("mysql", "SELECT 1 \\! id"),
+    ("oracle", "SELECT 1 FROM dual\n/\nDROP TABLE t"),
+    ("snowflake", "SELECT 1\n!system id"),
+    ("tsql", "SELECT 1\n:!! dir"),
     # words that are no statement at all
     ("postgres", ""),
     ("postgres", "   "),
@@ -273,6 +283,8 @@ EFFECTS = [
     ("sqlite", "SELECT * FROM PRAGMA_user_version"),
     ("sqlite", "SELECT * FROM sqlite_dbpage"),
     ("sqlite", "SELECT * FROM dbstat"),
+    ("sqlite", "SELECT 1 IN pragma_user_version"),
+    ("sqlite", "SELECT * FROM main.pragma_user_version"),
     ("sqlite", "SELECT randomblob(1000000000)"),
     ("sqlite", "SELECT * FROM fsdir('/')"),
     ("tsql", "SELECT * FROM OPENROWSET('SQLNCLI', 'x', 'delete from t')"),

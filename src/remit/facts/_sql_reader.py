@@ -198,40 +198,47 @@ class Reader:
             return True
         return False
 
-    def table(self, node: Any) -> None:
-        """A table, unless the name is a CTE's or a function's."""
+    def table(self, node: Any) -> set[str]:
+        """A table, unless the name is a CTE's or a function's; the kinds that it adds."""
+        kinds: set[str] = set()
         this = node.this
         self.sources.add(node.alias_or_name.lower())
         if type(this).__name__ != "Identifier":
             if not isinstance(this, self.exp.Func):
                 self.found.plain = False
                 self.found.tables.add(node.sql(dialect=self.dialect).lower()[:200])
-            return
+            return kinds
         parts = [p for p in (node.args.get("catalog"), node.args.get("db"), this) if p is not None]
         names = [str(getattr(p, "name", p)) for p in parts]
         if len(parts) == 1 and self.is_cte(node, this):
-            return
+            return kinds
         for at, name in enumerate(names):
             project = self.dialect == "bigquery" and at < len(names) - 1
             if not _PLAIN.fullmatch(name) and not (project and _PLAIN_PROJECT.fullmatch(name)):
                 self.found.plain = False
         if self.dialect == "sqlite" and _SQLITE_SPECIAL.match(names[-1].lower()):
+            # A pragma, or the raw pages, in the form of a table.
+            kinds.add("pragma")
             self.found.plain = False
         if len(names) == 1 and self.default_schema:
             names.insert(0, self.default_schema)
         self.found.tables.add(".".join(names).lower())
+        return kinds
 
-    def in_table(self, node: Any) -> None:
+    def in_table(self, node: Any) -> set[str]:
         """SQLite's ``x IN table``."""
         field = node.args.get("field")
         if field is None:
-            return
+            return set()
         names = [i.name.lower() for i in field.find_all(self.exp.Identifier)]
         if len(names) == 1 and self.default_schema:
             names.append(self.default_schema.lower())
         self.found.tables.add(".".join(reversed(names)))
         self.found.columns.add("*")
         self.found.plain = False
+        if names and _SQLITE_SPECIAL.match(names[0]):
+            return {"pragma"}
+        return set()
 
     def is_cte(self, node: Any, name: Any) -> bool:
         """Whether ``name`` at ``node`` can only mean a CTE in scope there.

@@ -74,6 +74,10 @@ def check_tokens(
         if gap and (gap > 1 or sql[at] != " ") and not _GAP.fullmatch(sql, at, token.start):
             raise FactError("the SQL holds an ambiguous comment or space", code="facts.text")
         raw = sql[token.start : token.end + 1]
+        if raw == "." and "\n" in sql[at : token.start]:
+            raise FactError(
+                "a line begins with a dot, as commands of a client do", code="facts.text"
+            )
         first = raw[:1]
         word = bool(_WORD.match(first))
         quote = "'" in raw or '"' in raw or "`" in raw or first in "[$"
