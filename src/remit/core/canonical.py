@@ -5,8 +5,8 @@
 is refused, because there two writers could disagree.
 
 ``digest_bytes`` is for values of other people's (a tool's schema, call arguments), which may hold
-floats, any key and any integer: the same encoding with keys sorted by UTF-8 and numbers exactly as
-Python writes them. It serves equality between our own runs, never a signature that others check.
+floats, any key and any integer: keys sorted by code point, numbers as Python writes them. It serves
+equality between our own runs, never a signature that others check.
 """
 
 import json
@@ -68,31 +68,12 @@ def canonical_bytes(value: Any) -> bytes:
 def digest_bytes(value: Any) -> bytes:
     """Deterministic bytes of any parsed JSON value, for comparing by digest.
 
-    Numbers that were parsed as ``Decimal`` keep their exact digits.
-
     Raises:
-        CanonicalError: a value that is not JSON.
+        CanonicalError: a value that is not JSON, or a number that is not finite.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        pass
-    try:
         return json.dumps(
-            value,
-            sort_keys=True,
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-            default=_number,
+            value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise CanonicalError(str(error)) from error
-
-
-def _number(value: Any) -> dict[str, str]:
-    from decimal import Decimal
-
-    if isinstance(value, Decimal):
-        return {"$number": str(value)}
-    raise TypeError(f"`{type(value).__name__}` has no JSON form")

@@ -2,7 +2,9 @@
 
 A tool whose schema has no Cedar form is denied and reported, and does not spoil the others. A
 policy for a server nobody pinned sleeps: it could not apply, because that server's tools have no
-action. A policy for an unknown tool of a pinned server is a typing error and does not compile.
+action; so does one for a tool that this client's server does not have. A policy for a tool that the
+bundle's own lock does not list, or whose name is nearly another's, is a typing error and does not
+compile.
 """
 
 import dataclasses
@@ -26,6 +28,9 @@ from remit.policy.schema import Action
 from remit.policy.shapes import Record, ShapeError, derive
 from remit.policy.slices import scope_actions
 from remit.policy.source import Source
+
+SLIP = 4
+"""Letters that may differ, in both names together, between a name and its misspelling."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -256,7 +261,7 @@ def _awake(
             for name in names
             if name not in actions
             and name not in schema.GROUPS
-            and (name in refused or ("/" in name and name.partition("/")[0] not in pins))
+            and (name in refused or _absent(name, bundle, pins))
         ]
         if not asleep:
             out.append(source)
@@ -270,7 +275,7 @@ def _awake(
                 severity="warning",
                 code="policy.asleep",
                 message=f"`{printable(asleep[0], 200)}` is not pinned or has no policy form",
-                hint="pin the server with `remit policy pin`",
+                hint="if the server has it, pin it with `remit policy pin`",
             )
         )
         kept = tuple(
@@ -283,6 +288,27 @@ def _awake(
             text = str(engine.policy_set({source.id: node}))
             out.append(msgspec.structs.replace(source, node=node, text=text))
     return out
+
+
+def _absent(name: str, bundle: Bundle, pins: Mapping[str, PinnedServer]) -> bool:
+    """Whether an action may be missing without the policy being wrong.
+
+    A server that is not pinned yet, or one that was pinned as it was found and offers this tool to
+    other clients only. What looks like another tool's name is a slip of the pen all the same, and
+    the bundle's own lock is complete.
+    """
+    server, slash, tool = name.partition("/")
+    if not slash or server not in pins:
+        return bool(slash)
+    if bundle.lock is not None and server in bundle.lock.servers:
+        return False
+    return not any(_slip(tool, other.name) for other in pins[server].tools)
+
+
+def _slip(one: str, other: str) -> bool:
+    """Whether one name is the other with a letter or two wrong, missing or swapped."""
+    alike = difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
+    return (len(one) + len(other)) * (1 - alike) <= SLIP
 
 
 def _validate(

@@ -250,3 +250,13 @@ def test_slices_are_bounded(tmp_path, monkeypatch):
         decide(policy, "bank/see", agent="a", user=str(n))
     assert len(policy._slicer._slices) <= 4
     assert all(len(s._entities) <= 4 for s in policy._slicer._slices.values())
+
+
+def test_a_tool_that_a_first_sight_lacks_sleeps_but_a_misspelt_one_does_not(tmp_path):
+    absent = '@id("x") permit (principal, action == Remit::Action::"bank/repay-loan", resource);'
+    policy = compiled(tmp_path, PERMIT + absent)
+    assert [w.policy for w in policy.warnings if w.code == "policy.asleep"] == ["x"]
+    assert decide(policy, "bank/see").effect is Effect.ALLOW
+    misspelt = '@id("x") permit (principal, action == Remit::Action::"bank/sea", resource);'
+    with pytest.raises(BundleError):
+        compiled(tmp_path, PERMIT + misspelt)
