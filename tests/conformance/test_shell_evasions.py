@@ -310,6 +310,11 @@ STARTS_RM = [
     "rm$'' x",
     ">f`echo` rm x",
     "env >f rm x",
+    "a['$(rm x)']=1",
+    "echo ${a['$(rm x)']}",
+    "(( a['$(rm x)'] ))",
+    "echo $((a['$(rm x)']))",
+    "/lib64/ld-linux-x86-64.so.2 /bin/rm x",
     "env 2>&1 rm x",
     "env <<< x rm x",
     "echo ${!X}",
@@ -393,6 +398,8 @@ HARMLESS = [
     ("jq '.[] | {a: .b}' f", {"jq"}),
     ("sed -n '1,5p' f", {"sed"}),
     ("rg 'fn\\s+\\w+' .", {"rg"}),
+    ("while IFS= read -r line; do echo \"$line\"; done < f", {"read", "echo"}),
+    ("echo \"$0 $1\"", {"echo"}),
 ]  # fmt: skip
 
 

@@ -182,9 +182,9 @@ class Governed:
         assert mark in response["result"]["content"][0]["text"]
         assert len(self.ran(mark)) == 1
 
-    def close(self) -> int:
+    def close(self, deadline_s: float = 10.0) -> int:
         """End the session and return Guard's exit code."""
-        return self.wire.close()
+        return self.wire.close(deadline_s)
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,8 @@ import queue
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,12 +49,16 @@ class Wire:
         )
         self.frames: list[Any] = []
         """Every parsed frame the program ever wrote, in order."""
+        self.last_line = b""
+        """The line of the last parsed frame, as it came."""
         self.garbage: list[bytes] = []
         """Lines that are not JSON: a governed program must never write one."""
         self._unclaimed: list[Any] = []
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._stderr = bytearray()
         self._ids = 0
+        self._reading = threading.Event()
+        self._reading.set()
         self._threads = [
             threading.Thread(target=self._read_stdout, daemon=True),
             threading.Thread(target=self._read_stderr, daemon=True),
@@ -66,6 +71,7 @@ class Wire:
         pending = bytearray()
         fd = self.process.stdout.fileno()
         while chunk := os.read(fd, 1 << 20):
+            self._reading.wait()
             pending += chunk
             if b"\n" in chunk:
                 *lines, rest = bytes(pending).split(b"\n")
@@ -82,6 +88,15 @@ class Wire:
             self._stderr += chunk
             if len(self._stderr) > _STDERR_KEPT:
                 del self._stderr[:-_STDERR_KEPT]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Read nothing more than what is being read just now."""
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
 
     @property
     def stderr(self) -> str:
@@ -125,6 +140,7 @@ class Wire:
                 self.garbage.append(line)
                 continue
             self.frames.append(frame)
+            self.last_line = line
             return frame
 
     def wait_for(self, matches: Any, deadline_s: float = DEADLINE_S) -> Any:

@@ -14,11 +14,13 @@ Its hostile behaviour is in its tools (a client's call sets it off) and in these
 --silent-until S answer nothing for S seconds after the start
 --banner         write text to stdout before anything else
 --die-after N    exit without a word after N frames
+--stubborn       neither the end of the input nor SIGTERM ends it
 """
 
 import argparse
 import json
 import os
+import signal
 import threading
 import time
 import unicodedata
@@ -72,6 +74,8 @@ TOOLS = [
     tool("fail", "Answer with isError", message="string"),
     tool("refuse", "Answer with a JSON-RPC error", message="string"),
     tool("shape", "Answer with a result of a wrong shape", kind="string"),
+    tool("raw", "Answer with that JSON text as structured content", json="string"),
+    tool("noise", "Send that many log messages, then answer", count="integer"),
     tool("notify", "Send a notification of that method, then answer", method="string"),
 ]  # fmt: skip
 
@@ -337,6 +341,22 @@ class Server:
             },
         )
 
+    def tool_raw(
+        self, request: dict[str, Any], arguments: dict[str, Any], params: dict[str, Any]
+    ) -> None:
+        kind = '"resultType":"complete",' if request["modern"] else ""
+        own = json.dumps(request["id"])
+        result = f'{{{kind}"content":[],"structuredContent":{arguments["json"]}}}'
+        self.raw(f'{{"jsonrpc":"2.0","id":{own},"result":{result}}}\n'.encode())
+
+    def tool_noise(
+        self, request: dict[str, Any], arguments: dict[str, Any], params: dict[str, Any]
+    ) -> None:
+        for number in range(int(arguments["count"])):
+            body = {"level": "info", "data": number}
+            self.send({"jsonrpc": "2.0", "method": "notifications/message", "params": body})
+        self.finish(request, "noise ran")
+
     def tool_crash(
         self, request: dict[str, Any], arguments: dict[str, Any], params: dict[str, Any]
     ) -> None:
@@ -525,7 +545,16 @@ def main() -> None:
     parser.add_argument("--silent-until", type=float, default=0)
     parser.add_argument("--banner", action="store_true")
     parser.add_argument("--die-after", type=int, default=0)
-    Server(parser.parse_args()).serve()
+    parser.add_argument("--stubborn", action="store_true")
+    options = parser.parse_args()
+    server = Server(options)
+    server.note(pid=os.getpid())
+    if options.stubborn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    server.serve()
+    server.note(end=True)
+    if options.stubborn:
+        time.sleep(120)
 
 
 if __name__ == "__main__":
