@@ -310,6 +310,10 @@ STARTS_RM = [
     "rm$'' x",
     ">f`echo` rm x",
     "env >f rm x",
+    "bash rm",
+    ". rm",
+    "source rm x",
+    "<<<find . rm",
     "a['$(rm x)']=1",
     "echo ${a['$(rm x)']}",
     "(( a['$(rm x)'] ))",
@@ -398,8 +402,8 @@ HARMLESS = [
     ("jq '.[] | {a: .b}' f", {"jq"}),
     ("sed -n '1,5p' f", {"sed"}),
     ("rg 'fn\\s+\\w+' .", {"rg"}),
-    ("while IFS= read -r line; do echo \"$line\"; done < f", {"read", "echo"}),
-    ("echo \"$0 $1\"", {"echo"}),
+    ('while IFS= read -r line; do echo "$line"; done < f', {"read", "echo"}),
+    ('echo "$0 $1"', {"echo"}),
 ]  # fmt: skip
 
 

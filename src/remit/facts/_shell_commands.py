@@ -17,11 +17,12 @@ _RESERVED = frozenset({
 })  # fmt: skip
 _STDIN = re.compile(r"-|/dev/stdin|/dev/fd/.*|/proc/.*")
 _HIJACK = re.compile(
-    r"PATH|IFS|ENV|BASH_ENV|PS[0-4]|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|BASH_CMDS|BASH_ALIASES|CDPATH"
+    r"PATH|ENV|BASH_ENV|PS[0-4]|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|BASH_CMDS|BASH_ALIASES|CDPATH"
     r"|EDITOR|VISUAL|PAGER|BROWSER|SHELL|HOME|MANPAGER|MAKEFLAGS|NODE_OPTIONS|RUBYOPT|RUBYLIB"
     r"|CLASSPATH|LESSOPEN|LESSCLOSE|FCEDIT|(?:LD|DYLD|GIT|PYTHON|PERL|JAVA|_JAVA|BASH_FUNC)_?\w*"
 )
 """Variables that change which programs a command starts."""
+_LOADER = re.compile(r"ld(?:64|-linux|-musl|-elf|\.so)")
 _CODE = re.compile(r"\$[({]|`")
 _SETS_VARIABLES = frozenset({
     "read", "mapfile", "readarray", "getopts", "printf", "declare", "typeset", "local", "export",
@@ -160,7 +161,7 @@ class Commands:
             self._interpreter(language, args, where)
         elif base in wrappers.WRAPPERS:
             self._wrapped(base, args, where)
-        elif base in wrappers.OPAQUE:
+        elif base in wrappers.OPAQUE or _LOADER.match(base):
             self.unknown()
 
     def _wrapped(self, base: str, args: Sequence[Word], where: Where) -> None:
@@ -228,6 +229,8 @@ class Commands:
             self.flags["pipes_to_interpreter"] |= code or script.substitutes
         elif _STDIN.fullmatch(script.text):
             self.flags["pipes_to_interpreter"] = True
+        else:
+            self.name(script.text)
 
     def _interpreter(self, language: str, args: Sequence[Word], where: Where) -> None:
         """``python …``: does the program come from standard input or a substitution?"""
@@ -258,6 +261,8 @@ class Commands:
         del where
         if not args or not args[0].static or _STDIN.fullmatch(args[0].text):
             self.flags["pipes_to_interpreter"] = True
+        elif args[0].text:
+            self.name(args[0].text)
         if args and not args[0].static:
             self.unknown()
 

@@ -32,7 +32,7 @@ _INNER = r"(?:[^\\`$]|\\[^\n]|\$(?![({\[A-Za-z0-9_@*#?!$'\"-]))*"
 _LEAVES: dict[str, re.Pattern[str]] = {
     "word": re.compile(r"""(?:[^\s\\'"`$;&|<>()]|\\[^\n])+"""),
     "number": re.compile(r"[-+]?(?:0[xX][0-9A-Fa-f]+|[0-9]+(?:#[0-9A-Za-z@_]+)?)"),
-    "variable_name": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
+    "variable_name": re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+"),
     "special_variable_name": re.compile(r"[@*#?!$0-9_-]"),
     "file_descriptor": re.compile(r"[0-9]{1,3}"),
     "test_operator": re.compile(r"-[A-Za-z]{1,2}|[!=]=?|=~|<|>"),
@@ -77,6 +77,9 @@ _JOINS = frozenset({
     "concatenation", "string", "translated_string", "expansion", "simple_expansion", "heredoc_body",
     "brace_expression", "command_name", "variable_assignment", "subscript",
 })  # fmt: skip
+
+
+_UNQUOTING = frozenset({"expansion", "subscript", "arithmetic_expansion", "c_style_for_statement"})
 
 
 class Tree:
@@ -238,10 +241,10 @@ def _touching(children: Sequence[Any]) -> bool:
 
 
 def _inside_expansion(node: Any) -> bool:
-    """Inside of ``"${X:-'…'}"`` single quotes quote nothing."""
+    """Inside of ``"${X:-'…'}"`` and of arithmetic, single quotes quote nothing."""
     above = node.parent
     while above is not None and above.type not in {"command", "command_substitution"}:
-        if above.type == "expansion":
+        if above.type in _UNQUOTING or above.children[0].type == "((":
             return True
         above = above.parent
     return False
