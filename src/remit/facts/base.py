@@ -63,8 +63,9 @@ class Fact(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def _same(path: str) -> str:
-    return path
+def _unresolved(path: str) -> str:
+    del path
+    raise FactError("nobody resolves paths here")
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -73,14 +74,15 @@ class Environment(msgspec.Struct, frozen=True):
     Attributes:
         workspace: absolute path of the directory that file tools belong in.
         realpath: resolves links and ``..`` of an absolute path whose last parts need not exist
-            (``os.path.realpath``); whoever composes the program passes the real one.
+            (``os.path.realpath``). Whoever composes the program passes it; without it path
+            facts fail.
         cwd: absolute path that the tools' server resolves relative paths against; empty if that
             is the workspace.
         matchers: name → RE2 pattern, from the bundle.
     """
 
     workspace: str
-    realpath: Callable[[str], str] = _same
+    realpath: Callable[[str], str] = _unresolved
     cwd: str = ""
     matchers: Mapping[str, str] = {}
 

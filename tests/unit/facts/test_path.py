@@ -85,6 +85,11 @@ def test_a_resolver_that_does_not_resolve_fails(answer: str) -> None:
     assert fact("a", realpath=lambda p: p if p == "/ws" else answer).attributes["ok"] is False
 
 
+def test_without_a_resolver_paths_fail() -> None:
+    spec = FactSpec("p", "path", ("*",), ("q",), options_for("path", {}))
+    assert compute(spec, {"q": "a"}, Environment(workspace="/ws")).attributes["ok"] is False
+
+
 def test_a_resolver_that_raises_fails() -> None:
     def broken(_: str) -> str:
         raise PermissionError("/secret")
