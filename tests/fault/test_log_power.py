@@ -159,7 +159,7 @@ def test_every_failed_call_poisons_and_loses_nothing(call, failure, number):
     try:
         for count in range(60):
             log.append("tool.decision", body(count), private={"c": ("alice", b"v")})
-            if count % 4 == 3:
+            if count % 5 == 4:
                 log.flush()
             if count % 10 == 9:
                 log.checkpoint()

@@ -91,6 +91,7 @@ class Store:
         self._tree = state.tree
         self._first = state.first
         self._offset = state.offset
+        self._written = state.tree.range.size
         self.last, self.last_time = state.last, state.last_time
         self.signed_size = state.head.size if state.head else -1
         self._kept_size = self.signed_size
@@ -167,6 +168,7 @@ class Store:
             self._fs.fdatasync(self._handle)
             self._offset += len(data)
             done += len(part)
+            self._written = durable + done
 
     def _roll(self) -> None:
         self._fs.seal(self._handle)
@@ -260,8 +262,10 @@ class Store:
         """
         self._fs.unlink(self._directory / "reserve.bin")
         self._fs.sync_directory(self._directory)
-        if self._handle < 0 or self.size - self._first == RECORDS:
-            raise OSError(errno.ENOSPC, "the segment is full")
+        # Half of a batch that crosses segments may be durable: it is not in the tree, and the next
+        # start finds it. A record in its place would break the chain, so nothing is said then.
+        if self._handle < 0 or self._written != self.size or self.size - self._first == RECORDS:
+            raise OSError(errno.ENOSPC, "no place in this segment")
         self._fs.truncate(self._handle, self._offset)
         pending = gap(self.size, self.last)
         data = frame(pending.leaf)
@@ -269,6 +273,7 @@ class Store:
             raise OSError(errno.ENOSPC, "short write")
         self._fs.fdatasync(self._handle)
         self._offset += len(data)
+        self._written += 1
         self._tree.append(pending.digest)
         self.last = pending.digest
 

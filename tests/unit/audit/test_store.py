@@ -2,6 +2,8 @@ import errno
 
 import pytest
 
+from remit.audit import recovery as recovery_module
+from remit.audit import store as store_module
 from remit.audit.errors import AuditError, Corrupt
 from remit.audit.store import Store
 from remit.audit.verify import verify
@@ -63,6 +65,21 @@ def test_the_reserve_is_made_once_and_freed_for_the_last_words(disk):
     assert disk.size(HOME / "reserve.bin") == -1
     store.close()
     assert opened(disk).size == 3
+
+
+def test_no_last_words_when_half_a_batch_lies_in_the_segment_before(disk, monkeypatch):
+    for module in (store_module, recovery_module):
+        monkeypatch.setattr(module, "RECORDS", 16)
+    store = opened(disk, reserve_bytes=4096)
+    batch = pending(store, 20)
+    disk.failures["write", disk.counts["write"] + 2] = errno.ENOSPC
+    with pytest.raises(OSError, match="ENOSPC"):
+        store.commit(batch)
+    with pytest.raises(OSError, match="no place"):
+        store.last_words(lambda seq, prev: pytest.fail("the place would be wrong"))
+    store.close()
+    disk.failures = {}
+    assert opened(disk).size == 16
 
 
 @pytest.mark.parametrize(
