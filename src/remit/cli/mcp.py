@@ -85,9 +85,7 @@ def exec_(
     """
     # asyncio takes TLS along where it finds it: 4 MB and 14 ms for a transport that has none.
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-    import asyncio
-
-    from remit.guard.compose import ExecOptions, run_exec
+    from remit.guard.compose import ExecOptions, execute
     from remit.guard.mcp.session import Limits
     from remit.guard.target import resolve
 
@@ -109,4 +107,4 @@ def exec_(
     # Start-up made what lives for ever; the collector need not look at it again on the hot path.
     gc.collect()
     gc.freeze()
-    return asyncio.run(run_exec(options))
+    return execute(options)

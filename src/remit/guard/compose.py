@@ -20,6 +20,7 @@ from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
 from remit.guard.config import ServerConfig
+from remit.guard.errors import GuardError
 from remit.guard.identity import current_agent, current_user
 from remit.guard.judge import Guard
 from remit.guard.ledger import Ledger
@@ -78,6 +79,37 @@ def open_log(state: Path, clock: SystemClock) -> Log:
         entropy=EntropyPool(os.urandom),
         boot=paths.boot_id(),
     )
+
+
+def _claim_descriptors() -> None:
+    """Refuse to run without standard streams, before a file of ours takes one of their numbers.
+
+    Raises:
+        GuardError: standard input or output is closed.
+    """
+    closed = []
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            closed.append(number)
+            os.open(os.devnull, os.O_RDWR)
+    if 0 in closed or 1 in closed:
+        raise GuardError(
+            "standard input or output is closed",
+            code="guard.no_stdio",
+            hint="start this command from an MCP client, which talks to it over both",
+        )
+
+
+def execute(options: ExecOptions) -> int:
+    """:func:`run_exec` in an event loop of its own, for the command line.
+
+    Raises:
+        RemitError: Guard cannot start; nothing was forwarded.
+    """
+    _claim_descriptors()
+    return asyncio.run(run_exec(options))
 
 
 async def run_exec(options: ExecOptions) -> int:
@@ -150,7 +182,10 @@ async def _govern(
         user=user,
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
-    status = await _serve(options, parties, agent)
+    try:
+        status = await _serve(options, parties, agent)
+    finally:
+        ledger.close()
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
     save_snapshot(snapshot, ledger, usage)
@@ -170,9 +205,21 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
         lambda line: session.from_server(line),  # noqa: PLW0108
         lambda reason: session.server_gone(reason),  # noqa: PLW0108
     )
-    session = Session(parties, agent, limits, to_client=client.send, to_server=server.send)
-    client.on_pressure = server.hold
-    server.on_pressure = client.hold
+    session = Session(
+        parties,
+        agent,
+        limits,
+        to_client=client.send,
+        to_server=server.send,
+        backlog=lambda: server.backlog,
+    )
+
+    def client_is_full(full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        server.hold(full=full)
+        client.hold("client", full=full)
+
+    client.on_pressure = client_is_full
+    server.on_pressure = lambda full: client.hold("server", full=full)
     config = options.server
     await server.start(config.command, {**os.environ, **config.env}, str(config.cwd))
     for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", None)):

@@ -6,25 +6,35 @@ decision itself. Python 3.12 has ``eager_start``; 3.11 gets the same by hand.
 
 import asyncio
 import sys
-import types
 from collections.abc import Coroutine, Generator
 from typing import Any
 
 
-@types.coroutine
-def _resume(coro: Coroutine[Any, Any, None], waited: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that has already yielded ``waited``, as if nothing had happened."""
-    while True:
-        thrown: BaseException | None = None
-        sent = None
-        try:
-            sent = yield waited
-        except BaseException as error:  # noqa: BLE001 - it belongs to the inner coroutine
-            thrown = error
-        try:
-            waited = coro.send(sent) if thrown is None else coro.throw(thrown)
-        except StopIteration:
-            return
+class _Resumed(Coroutine[Any, Any, None]):
+    """A coroutine that has already yielded ``waited``, as if it had not: for a task to go on with.
+
+    What a task throws into it before its first step (a cancellation) reaches the coroutine too.
+    """
+
+    def __init__(self, coro: Coroutine[Any, Any, None], waited: Any) -> None:
+        self._coro = coro
+        self._waited = [waited]
+
+    def send(self, value: Any) -> Any:
+        """Go on."""
+        return self._waited.pop() if self._waited else self._coro.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Go on with an exception."""
+        self._waited.clear()
+        return self._coro.throw(*error)
+
+    def close(self) -> None:
+        """End it."""
+        self._coro.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise TypeError("only a task goes on with this")
 
 
 def start(
@@ -50,7 +60,7 @@ def start(
             waited = coro.send(None)
         except StopIteration:
             return None
-        task = loop.create_task(_resume(coro, waited))
+        task = loop.create_task(_Resumed(coro, waited))
     keep.add(task)
     task.add_done_callback(keep.discard)
     return task

@@ -201,6 +201,10 @@ class Ledger:
         self._settle()
         return self.log.append(kind, {**body, "guard": self._guard})
 
+    def close(self) -> None:
+        """Append what still waits to be. Never raises: what cannot be written is found at a start."""
+        self._settle_quietly()
+
     async def durable(self, seq: int) -> None:
         """Wait until record ``seq`` is on disk.
 

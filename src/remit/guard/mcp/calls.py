@@ -12,7 +12,7 @@ from remit.core.decision import Obligation
 from remit.core.digest import Digest, sha256
 from remit.core.event import Event
 from remit.guard.mcp.messages import INVALID_PARAMS, Id, Refused, Request
-from remit.guard.mcp.methods import Method
+from remit.guard.mcp.methods import META_CAPABILITIES, Method
 
 CONTINUATION_TTL_US = 600_000_000
 MAX_CONTINUATIONS = 256
@@ -35,6 +35,7 @@ class Call:
         "deadline",
         "event",
         "fulfilled",
+        "judged",
         "method",
         "modern",
         "question",
@@ -50,6 +51,7 @@ class Call:
         self.modern = modern
         self.state = State.HELD
         self.answered = False
+        self.judged = False
         self.event: Event | None = None
         self.fulfilled: frozenset[str] = frozenset()
         self.question: Obligation | None = None
@@ -61,6 +63,13 @@ class Call:
     def id(self) -> Id:
         """The client's id of it."""
         return self.request.id
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """What the client offered with this request (modern era)."""
+        offered = self.request.params["_meta"][META_CAPABILITIES]
+        assert isinstance(offered, dict)
+        return offered
 
     @property
     def token(self) -> str | int | None:

@@ -51,6 +51,7 @@ class Catalog:
         self._tools: dict[str, PinnedTool] = {}
         self._listed = False
         self._lock = asyncio.Lock()
+        self._begun = 0
         self._compiled: PinnedServer | None = None
         self._last_changes: tuple[tuple[str, str], ...] = ()
         self.instructions: str | None = None
@@ -81,24 +82,28 @@ class Catalog:
     async def ensure(self, ask: AskServer) -> None:
         """List the server's tools unless that was done and nothing changed since."""
         if not self._listed:
-            async with self._lock:
-                if not self._listed:
-                    await self.refresh(ask)
+            await self.refresh(ask)
 
     async def refresh(self, ask: AskServer) -> None:
         """List all tools, compare with the pins, pin on first sight, compile policy.
 
-        Never raises: whatever goes wrong leaves no tool and says why in ``problem``.
+        Never raises: whatever goes wrong leaves no tool and says why in ``problem``. Who comes
+        while a listing is under way shares the next one, so that a dead server is asked once for
+        all of them.
         """
-        try:
-            tools = await list_tools(ask)
-            self._accept(tools)
-            self.problem = ""
-            self._listed = True
-        except RemitError as error:
-            self._tools = {}
-            self.problem = error.message
-            self._note_once("tools.refused", ((error.code, error.message[:200]),))
+        seen = self._begun
+        async with self._lock:
+            if self._begun != seen:
+                return
+            self._begun += 1
+            try:
+                self._accept(await list_tools(ask))
+                self.problem = ""
+                self._listed = True
+            except RemitError as error:
+                self._tools = {}
+                self.problem = error.message
+                self._note_once("tools.refused", ((error.code, error.message[:200]),))
 
     def _accept(self, tools: list[dict[str, Any]]) -> None:
         pinned = self._store.get(self.server)

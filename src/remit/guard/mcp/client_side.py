@@ -1,11 +1,13 @@
 """What messages of the client do."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from remit.core.decision import Decision
+from remit.core.errors import RemitError
 from remit.core.event import Agent, Event, Kind, ToolClass
 from remit.guard.mcp.calls import (
     CONFIRM_KEY,
@@ -41,6 +43,7 @@ from remit.guard.mcp.methods import (
     META_CLIENT,
     META_VERSION,
     MODERN_VERSIONS,
+    TASKS_EXTENSION,
     Era,
     Method,
     check_params,
@@ -87,7 +90,7 @@ class ClientSide:
 
     def _take(self, message: Message) -> None:
         session = self._session
-        if session.era is Era.UNKNOWN and self._opening() and _can_wait(message):
+        if session.era is Era.UNKNOWN and self._session.opening and _can_wait(message):
             if len(self._early) >= MAX_EARLY:
                 number = message.id if isinstance(message, Request) else None
                 raise Refused("wait for the answer to `initialize`", id=number, code="mcp.busy")
@@ -100,9 +103,6 @@ class ClientSide:
                 self._notification(message)
             case Response():
                 self._response(message)
-
-    def _opening(self) -> bool:
-        return any(c.request.method == "initialize" for c in self._session.calls.values())
 
     def opened(self) -> None:
         """``initialize`` was answered: take what came meanwhile, in its order."""
@@ -170,7 +170,7 @@ class ClientSide:
         if Era.LEGACY not in method.eras or era is Era.MODERN:
             raise _bad_params(request, f"`_meta` needs `{META_VERSION}`")
         if request.method == "initialize":
-            if era is Era.LEGACY or self._opening():
+            if era is Era.LEGACY or self._session.opening:
                 raise _wrong_era(request, "the session is open already")
         elif era is Era.UNKNOWN and request.method != "ping":
             raise _wrong_era(request, "send `initialize` first")
@@ -181,8 +181,7 @@ class ClientSide:
         try:
             await self._dispatch(call)
         except asyncio.CancelledError:
-            session.ended(call, "cancelled")
-            session.calls.pop(call.id, None)
+            self._cancelled(call)
             raise
         except Refused as refusal:
             session.refused("client", refusal, name)
@@ -193,12 +192,21 @@ class ClientSide:
             text = "the request cannot be handled"
             session.answer(call, failure(call.id, INTERNAL_ERROR, text))
 
+    def _cancelled(self, call: Call) -> None:
+        """Its client gave it up before it was forwarded; that is recorded like any other end."""
+        session, event = self._session, call.event
+        session.ended(call, "cancelled")
+        if event is not None and call.started_us == 0 and not call.judged:
+            with contextlib.suppress(RemitError):
+                self._parties.ledger.record(event, Decision(error="cancelled"))
+        session.forget(call)
+
     async def _dispatch(self, call: Call) -> None:
         session, catalog = self._session, self._parties.catalog
         params = dict(call.request.params)
         refused = self._continue(call, params)
         if call.method.kind is None:
-            session.forward(call, params)
+            session.forward(call, {})
             return
         name = call.request.method
         if name == "tools/call":
@@ -217,6 +225,7 @@ class ClientSide:
         verdict = await self._parties.guard.judge(
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
+        call.judged = True
         call.fulfilled = verdict.fulfilled
         if call.question is not None:
             self._ask_in_result(call, event)
@@ -309,7 +318,13 @@ class ClientSide:
             kept = {key: value for key, value in offered.items() if key in CLIENT_CAPABILITIES}
             params["capabilities"] = self._session.client_capabilities = kept
         elif call.modern:
-            self._session.client_capabilities = params["_meta"][META_CAPABILITIES]
+            meta = params["_meta"]
+            offered = meta[META_CAPABILITIES]
+            kept = {key: value for key, value in offered.items() if key in CLIENT_CAPABILITIES}
+            extensions = offered.get("extensions")
+            if isinstance(extensions, dict) and TASKS_EXTENSION in extensions:
+                kept["extensions"] = {TASKS_EXTENSION: extensions[TASKS_EXTENSION]}
+            params["_meta"] = {**meta, META_CAPABILITIES: kept}
 
     async def _list_tools(self, call: Call) -> None:
         session, catalog = self._session, self._parties.catalog
@@ -365,15 +380,19 @@ class ClientSide:
         method = CLIENT_NOTIFICATIONS.get(message.method)
         if method is None:
             raise Refused("the notification is not part of this protocol", code="mcp.method")
-        if self._session.era not in method.eras:
+        cancels = message.method == "notifications/cancelled"
+        if not cancels and self._session.era not in method.eras:
             raise Refused(
                 "the notification does not fit the era of this connection", code="mcp.era"
             )
         check_params(method, message.params, None)
-        if message.method == "notifications/cancelled":
+        if cancels:
             self._cancel(message)
+        elif message.method == "notifications/progress":
+            self._session.progress_of_client(message)
         elif method.kind is None:
-            self._session.write_server(message)
+            # Plumbing carries no authority, and nothing else either.
+            self._session.write_server(Notification(method=message.method, params={}))
         else:
             self._session.run(self._judged(message, method))
 
@@ -404,7 +423,9 @@ class ClientSide:
             call.task.cancel()
         elif call.state is State.FORWARDED:
             call.state = State.CANCELLED
-            self._session.write_server(message)
+            self._session.write_server(
+                Notification(method=message.method, params={"requestId": call.id})
+            )
 
     def _response(self, message: Response) -> None:
         if self._session.own_down.settle(message):

@@ -18,13 +18,13 @@ from remit.core.text import printable
 from remit.guard.judge import Answer
 from remit.guard.mcp.calls import Call
 from remit.guard.mcp.messages import Notification
-from remit.guard.mcp.methods import META_CAPABILITIES
 
 if TYPE_CHECKING:
     from remit.guard.mcp.session import Session
 
 PROGRESS_S = 5.0
 MAX_SHOWN = 4000
+MAX_TYPED = 4096
 
 
 def given(answer: Any) -> bool:
@@ -64,31 +64,55 @@ class Terminal:
 
     async def _ask(self, terminal: int, text: str, timeout_s: float) -> bool:
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[str] = loop.create_future()
+        done: asyncio.Future[bool] = loop.create_future()
+        left = bytearray(f"\n{text}\nType yes to allow this call: ".encode())
         typed = bytearray()
 
+        def settle(answer: bool) -> None:  # noqa: FBT001 - the answer
+            if not done.done():
+                done.set_result(answer)
+
+        def write() -> None:
+            try:
+                del left[: os.write(terminal, left)]
+            except BlockingIOError:
+                return
+            except OSError:
+                settle(False)
+            if not left:
+                # Only what was shown in full can be answered, and only after it was shown.
+                loop.remove_writer(terminal)
+                _discard(terminal)
+                loop.add_reader(terminal, read)
+
         def read() -> None:
-            with contextlib.suppress(BlockingIOError):
-                typed.extend(os.read(terminal, 1024))
-            if b"\n" in typed and not answer.done():
-                answer.set_result(typed.split(b"\n")[0].decode("utf-8", "replace"))
+            try:
+                data = os.read(terminal, 1024)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            typed.extend(data)
+            if not data or len(typed) > MAX_TYPED:
+                settle(False)
+            elif b"\n" in typed:
+                settle(typed.split(b"\n")[0].strip().lower() == b"yes")
 
-        def expire() -> None:
-            if not answer.done():
-                answer.set_result("")
-
-        with contextlib.suppress(BlockingIOError):
-            # What was typed before the question is no answer to it.
-            while os.read(terminal, 4096):
-                pass
-        os.write(terminal, f"\n{text}\nType yes to allow this call: ".encode())
-        loop.add_reader(terminal, read)
-        timer = loop.call_later(timeout_s, expire)
+        timer = loop.call_later(timeout_s, settle, False)
+        loop.add_writer(terminal, write)
         try:
-            return (await answer).strip().casefold() == "yes"
+            return await done
         finally:
             timer.cancel()
+            loop.remove_writer(terminal)
             loop.remove_reader(terminal)
+
+
+def _discard(terminal: int) -> None:
+    """What was typed before the question was there is no answer to it."""
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
 
 
 class CallFulfiller:
@@ -104,7 +128,7 @@ class CallFulfiller:
         if call is None:
             return Answer.REFUSED
         if call.modern:
-            if "elicitation" in call.request.params["_meta"][META_CAPABILITIES]:
+            if "elicitation" in call.capabilities:
                 call.question = obligation
                 return Answer.PENDING
         elif "elicitation" in session.client_capabilities:

@@ -38,47 +38,36 @@ class LineBuffer:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._held = 0
-        self._over: Overlong | None = None
+        self._held = bytearray()
+        self._lost = 0
+        self._head = b""
 
     def feed(self, data: bytes) -> Iterator[Line | Overlong]:
         """Take bytes and give the lines that they complete."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
-            piece = data[start:end]
+            self._hold(data[start:end])
             start = end + 1
-            line = self._finish(piece)
+            line = self.close()
             if line is not None:
                 yield line
         self._hold(data[start:])
 
     def close(self) -> Line | Overlong | None:
-        """The stream ended: what was left without a line feed, if anything."""
-        return self._finish(b"")
+        """End the line: what was held, if anything but white space."""
+        held, self._held = bytes(self._held), bytearray()
+        if self._lost:
+            size, self._lost = self._lost + len(held), 0
+            return Overlong(size=size, head=self._head, tail=held[-SAMPLE_BYTES:])
+        return Line(held) if held.strip() else None
 
     def _hold(self, piece: bytes) -> None:
-        if not piece:
+        self._held += piece
+        if len(self._held) <= self._limit and not self._lost:
             return
-        if self._over is None and self._held + len(piece) > self._limit:
-            head = b"".join([*self._parts, piece])
-            self._over = Overlong(size=0, head=head[:SAMPLE_BYTES], tail=b"")
-            self._parts.clear()
-        if self._over is None:
-            self._parts.append(piece)
-        else:
-            tail = (self._over.tail + piece)[-SAMPLE_BYTES:]
-            self._over = Overlong(size=0, head=self._over.head, tail=tail)
-        self._held += len(piece)
-
-    def _finish(self, piece: bytes) -> Line | Overlong | None:
-        self._hold(piece)
-        size, self._held = self._held, 0
-        if self._over is not None:
-            over, self._over = self._over, None
-            return Overlong(size=size, head=over.head, tail=over.tail)
-        if not size:
-            return None
-        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        return Line(data) if data.strip() else None
+        if not self._lost:
+            self._head = bytes(self._held[:SAMPLE_BYTES])
+        # Of a line that is too long only its ends are kept.
+        surplus = max(0, len(self._held) - SAMPLE_BYTES)
+        self._lost += surplus
+        del self._held[:surplus]

@@ -26,6 +26,7 @@ UNSUPPORTED_VERSION = -32022
 DENIED = -31001
 UPSTREAM_FAILED = -31002
 
+MAX_ID = 256
 MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _ID = re.compile(rb'"id"\s*:\s*(-?\d{1,15}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}")\s*[,}]')
 
@@ -112,11 +113,11 @@ def _envelope(value: dict[str, Any]) -> Message:
     if not value.keys() <= MEMBERS:
         _refuse_member(value)
     number = value.get("id")
-    usable: Id | None = number if type(number) is int or type(number) is str else None
+    usable = _usable(number)
     if value.get("jsonrpc") != "2.0":
         raise Refused('`jsonrpc` must be "2.0"', id=usable, code="mcp.version")
     if "id" in value and usable is None and not ("error" in value and number is None):
-        raise Refused("`id` must be a string or an integer", code="mcp.id")
+        raise Refused("`id` must be an integer or a short string", code="mcp.id")
     if "method" in value:
         return _call(value, usable)
     if ("result" in value) == ("error" in value) or "id" not in value or "params" in value:
@@ -148,9 +149,15 @@ def _call(value: dict[str, Any], usable: Id | None) -> Request | Notification:
     return Request(id=usable, method=method, params=params)
 
 
+def _usable(number: Any) -> Id | None:
+    """The id of a message, if it is one that Guard remembers."""
+    if type(number) is int:
+        return number
+    return number if type(number) is str and len(number) <= MAX_ID else None
+
+
 def _refuse_member(value: dict[str, Any]) -> None:
-    number = value.get("id")
-    usable = number if type(number) is int or type(number) is str else None
+    usable = _usable(value.get("id"))
     for key in value:
         if key not in MEMBERS:
             look = fold_name(key)
@@ -164,8 +171,7 @@ def _lenient_id(line: bytes) -> Id | None:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return sample_id(line[:512], line[-512:])
-    number = value.get("id") if isinstance(value, dict) else None
-    return number if type(number) is int or type(number) is str else None
+    return _usable(value.get("id")) if isinstance(value, dict) else None
 
 
 def sample_id(head: bytes, tail: bytes) -> Id | None:

@@ -73,9 +73,16 @@ def _list(what: str) -> Method:
 
 
 def _reference(params: Params) -> dict[str, Any]:
+    """What is completed: the reference's type says which member a server acts on."""
     ref = params["ref"]
-    value = ref.get("name", ref.get("uri", ""))
-    return {"ref": value if isinstance(value, str) else ""}
+    member = {"ref/prompt": "name", "ref/resource": "uri"}.get(str(ref.get("type")))
+    if (
+        member is None
+        or not isinstance(ref.get(member), str)
+        or ref.keys() - {"type", member, "title"}
+    ):
+        raise Refused("`params.ref` is malformed", rpc_code=INVALID_PARAMS, code="mcp.params")
+    return {"ref": ref[member]}
 
 
 def _task(method: str, eras: frozenset[Era], **fields: tuple[type, ...]) -> Method:

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import os
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ class Client(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._outbox: collections.deque[bytes] | None = None
         self._wake = threading.Event()
+        self._holds: set[str] = set()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def open(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -52,9 +54,11 @@ class Client(asyncio.Protocol):
             self._outbox = collections.deque()
             threading.Thread(target=self._pump_out, args=(sink,), daemon=True).start()
         try:
-            reader, _ = await loop.connect_read_pipe(lambda: self, source)
-            self._reader = reader
+            if _pollable(source):
+                self._reader, _ = await loop.connect_read_pipe(lambda: self, source)
         except (ValueError, NotImplementedError, OSError):
+            self._reader = None
+        if self._reader is None:
             threading.Thread(target=self._pump_in, args=(source, loop), daemon=True).start()
 
     def data_received(self, data: bytes) -> None:
@@ -84,11 +88,12 @@ class Client(asyncio.Protocol):
             self._outbox.append(data)
             self._wake.set()
 
-    def hold(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
-        """Stop or go on reading, because the server does not keep up."""
+    def hold(self, why: str, *, full: bool) -> None:
+        """Stop or go on reading, because somebody does not keep up; all reasons must go away."""
+        (self._holds.add if full else self._holds.discard)(why)
         if self._reader is None or self._reader.is_closing():
             return
-        if full:
+        if self._holds:
             self._reader.pause_reading()
         else:
             self._reader.resume_reading()
@@ -233,7 +238,12 @@ class Server(asyncio.SubprocessProtocol):
         if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.write(data)
 
-    def hold(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the server to read them."""
+        return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
+
+    def hold(self, *, full: bool) -> None:
         """Stop or go on reading, because the client does not keep up."""
         if self._stdout is None or self._stdout.is_closing():
             return
@@ -301,6 +311,8 @@ class StderrRelay:
             self._thread.join(0.5)
 
     def _pump(self) -> None:
+        if sys.stderr is None:
+            return
         with contextlib.suppress(OSError, ValueError):
             while True:
                 self._wake.wait()
@@ -312,3 +324,9 @@ class StderrRelay:
                     sys.stderr.buffer.flush()
                 if self._done:
                     return
+
+
+def _pollable(stream: BinaryIO) -> bool:
+    """Whether a loop can wait for it: epoll refuses devices such as /dev/null."""
+    mode = os.fstat(stream.fileno()).st_mode
+    return not stat.S_ISCHR(mode) or os.isatty(stream.fileno())

@@ -19,7 +19,7 @@ from remit.guard.mcp.calls import (
 )
 from remit.guard.mcp.confirm import CallFulfiller
 from remit.guard.mcp.denials import denial_text, denied_result
-from remit.guard.mcp.messages import DENIED, Id, Response, failure
+from remit.guard.mcp.messages import DENIED, MAX_ID, Id, Response, failure
 from remit.guard.mcp.methods import (
     CAPABILITY_OF,
     LEGACY_VERSIONS,
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 RESULT_TYPES = frozenset({"complete", "input_required", "task"})
 MULTI_ROUND = frozenset({"tools/call", "prompts/get", "resources/read"})
+JUDGED = MULTI_ROUND | {"tasks/result", "tasks/get"}
+MAX_REQUEST_STATE = 64 * 1024
+MAX_TASKS = 4096
 SERVER_CAPABILITIES = frozenset(
     {"tools", "prompts", "resources", "logging", "completions", "tasks"}
 )
@@ -46,6 +49,8 @@ class Results:
         self._session = session
         self._parties = session.parties
         self._side = side
+        # Tasks that the server runs: task id -> action of the call that began it.
+        self._tasks: dict[str, str] = {}
 
     async def deliver(self, call: Call, message: Response) -> None:
         """Give the server's answer to the client, if nothing speaks against it.
@@ -56,7 +61,7 @@ class Results:
         name = call.request.method
         if message.result is not None and call.modern:
             self._check_type(call, message.result)
-        if name in MULTI_ROUND:
+        if name in JUDGED:
             await self._judged(call, message)
             return
         result = message.result
@@ -121,7 +126,7 @@ class Results:
         assert event is not None
         result = message.result
         if result is not None and result.get("resultType") == "input_required" and call.modern:
-            refused = await self._ask_rounds(result)
+            refused = await self._ask_rounds(call, result)
             if refused is not None:
                 self._deny(call, event, refused)
                 return
@@ -146,18 +151,32 @@ class Results:
                 action="tool.result",
                 tool_class=None,
                 schema_digest="",
-                input={"tool": event.action, "error": status != "ok"},
+                input={"tool": self._source(call, event), "error": status != "ok"},
             ),
             session.state,
             CallFulfiller(session, None),
             outcome=outcome,
         )
         if verdict.allowed:
+            self._remember_task(message.result, event)
             session.answer(call, message)
         else:
             self._deny(call, event, verdict.decision)
 
-    async def _ask_rounds(self, result: dict[str, Any]) -> Decision | None:
+    def _source(self, call: Call, event: Event) -> str:
+        """The action whose result this is: for a task, the call that began it."""
+        task = call.request.params.get("taskId")
+        return self._tasks.get(task, event.action) if isinstance(task, str) else event.action
+
+    def _remember_task(self, result: dict[str, Any] | None, event: Event) -> None:
+        task = result.get("task") if result is not None else None
+        number = task.get("taskId") if isinstance(task, dict) else None
+        if event.kind is Kind.TOOL_CALL and isinstance(number, str) and len(number) <= MAX_ID:
+            if len(self._tasks) >= MAX_TASKS:
+                del self._tasks[next(iter(self._tasks))]
+            self._tasks[number] = event.action
+
+    async def _ask_rounds(self, call: Call, result: dict[str, Any]) -> Decision | None:
         """Judge what the server asks the client for inside a result; the first deny is the answer.
 
         Raises:
@@ -175,7 +194,7 @@ class Results:
                 or not isinstance(params, dict)
             ):
                 raise GuardError("the server's questions are malformed", code="mcp.bad_result")
-            if CAPABILITY_OF[name] not in self._session.client_capabilities:
+            if CAPABILITY_OF[name] not in call.capabilities:
                 raise GuardError(
                     "the server asks for what the client did not offer", code="mcp.capability"
                 )
@@ -188,8 +207,10 @@ class Results:
         """Exchange the server's ``requestState`` for one of Guard's, bound to this call."""
         session = self._session
         upstream = result.get("requestState")
-        if upstream is not None and not isinstance(upstream, str):
-            raise GuardError("the server's `requestState` is not text", code="mcp.bad_result")
+        if upstream is not None and (
+            not isinstance(upstream, str) or len(upstream) > MAX_REQUEST_STATE
+        ):
+            raise GuardError("the server's `requestState` is malformed", code="mcp.bad_result")
         token = session.continuations.put(
             Continuation(
                 action=action_digest(call.request.method, call.request.params),

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from remit.core.digest import Digest, sha256
 from remit.core.errors import RemitError
 from remit.core.event import Event
 from remit.guard.judge import Verdict
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 MAX_ASKS = 1024
 MAX_STREAMS = 1024
+MAX_BACKLOG = 4 << 20
+_NOBODY = object()
 
 
 class ServerSide:
@@ -45,8 +48,9 @@ class ServerSide:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._parties = session.parties
-        self._asks: set[Id] = set()
-        self._streams: dict[tuple[str, str], bool] = {}
+        # Requests of the server that the client has not answered: id -> its progress token.
+        self._asks: dict[Id, Any] = {}
+        self._streams: dict[Digest, bool] = {}
         self._results = Results(session, self)
 
     def receive(self, line: Line | Overlong) -> None:
@@ -121,19 +125,20 @@ class ServerSide:
     def _request(self, message: Request) -> None:
         session = self._session
         method = SERVER_REQUESTS.get(message.method)
-        if method is None or session.era is Era.MODERN:
-            session.write_server(failure(message.id, METHOD_NOT_FOUND, "not of this protocol"))
+        if method is None or not (session.era is Era.LEGACY or session.opening):
+            self._reply(failure(message.id, METHOD_NOT_FOUND, "not of this protocol"))
             raise Refused("the server asks what the protocol does not have", code="mcp.method")
         capability = CAPABILITY_OF.get(message.method)
         if capability is not None and capability not in session.client_capabilities:
-            session.write_server(failure(message.id, METHOD_NOT_FOUND, "the client cannot do it"))
+            self._reply(failure(message.id, METHOD_NOT_FOUND, "the client cannot do it"))
             raise Refused("the server asks what the client did not offer", code="mcp.capability")
         if message.id in self._asks or session.own_down.owns(message.id):
             raise Refused("the server reused an id", code="mcp.id_reuse")
         if len(self._asks) >= MAX_ASKS:
-            session.write_server(failure(message.id, DENIED, "too many requests"))
+            self._reply(failure(message.id, DENIED, "too many requests"))
             raise Refused("the server asks too much at once", code="mcp.busy")
-        self._asks.add(message.id)
+        meta = message.params.get("_meta")
+        self._asks[message.id] = meta.get("progressToken") if isinstance(meta, dict) else None
         session.run(self._ask_client(message, method))
 
     async def _ask_client(self, message: Request, method: Method) -> None:
@@ -143,8 +148,20 @@ class ServerSide:
         ):
             self._session.write_client(message)
         else:
-            self._asks.discard(message.id)
-            self._session.write_server(failure(message.id, DENIED, "denied by policy"))
+            self._asks.pop(message.id, None)
+            self._reply(failure(message.id, DENIED, "denied by policy"))
+
+    def _reply(self, message: Response) -> None:
+        """Answer the server, unless it does not read its answers."""
+        if self._session.backlog() < MAX_BACKLOG:
+            self._session.write_server(message)
+
+    def progress(self, message: Notification) -> None:
+        """Progress of the client on a request of the server that asked to be told."""
+        token = message.params["progressToken"]
+        if any(known == token and type(known) is type(token) for known in self._asks.values()):
+            kept = {key: value for key, value in message.params.items() if key != "_meta"}
+            self._session.write_server(Notification(method=message.method, params=kept))
 
     def answered(self, message: Response) -> None:
         """The client answered; pass it on if the server asked.
@@ -154,7 +171,7 @@ class ServerSide:
         """
         if message.id is None or message.id not in self._asks:
             raise Refused("nobody asked for this answer", code="mcp.unknown_response")
-        self._asks.discard(message.id)
+        del self._asks[message.id]
         self._session.write_server(message)
 
     async def judge(self, method: Method, name: str, params: dict[str, Any]) -> Verdict:
@@ -188,11 +205,9 @@ class ServerSide:
             token = params.get("progressToken")
             if token is None or all(call.token != token for call in session.calls.values()):
                 return
-        elif message.method == "notifications/cancelled" and session.era is not Era.MODERN:
-            number = params.get("requestId")
-            if type(number) not in (str, int) or number not in self._asks:
+        elif message.method == "notifications/cancelled":
+            if not self._withdrawn(params.get("requestId")):
                 return
-            self._asks.discard(number)
         elif message.method == "notifications/tools/list_changed":
             self._parties.catalog.stale()
         if method.kind is None:
@@ -200,9 +215,22 @@ class ServerSide:
         else:
             session.run(self._stream(method, message))
 
+    def _withdrawn(self, number: Any) -> bool:
+        """The server gives up a request of its own, or (modern) ends a subscription."""
+        if type(number) not in (str, int):
+            return False
+        if self._session.era is not Era.MODERN:
+            return self._asks.pop(number, _NOBODY) is not _NOBODY
+        call = self._session.calls.get(number)
+        if call is None or call.request.method != "subscriptions/listen":
+            return False
+        return self._session.forget(call)
+
     async def _stream(self, method: Method, message: Notification) -> None:
         """Pass notifications that policy allows; those that are alike are judged once a session."""
-        alike = (message.method, repr(sorted(method.input(message.params).items())))
+        alike = sha256(
+            repr((message.method, sorted(method.input(message.params).items()))).encode()
+        )
         allowed = self._streams.get(alike)
         if allowed is None:
             if len(self._streams) >= MAX_STREAMS:

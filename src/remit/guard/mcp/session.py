@@ -51,6 +51,7 @@ from remit.guard.mcp.own import OwnRequests
 from remit.guard.mcp.server_side import ServerSide
 
 MAX_NOISE = 64
+ENDLESS = frozenset({"subscriptions/listen"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +95,7 @@ class Session:
     Attributes:
         era: what the two ends settled on; it is set by an answer of the server, once.
         calls: requests of the client in flight.
+        backlog: bytes that wait for the server to read them.
         gone: why the server is no more, empty while it is there.
     """
 
@@ -105,7 +107,9 @@ class Session:
         *,
         to_client: Callable[[bytes], None],
         to_server: Callable[[bytes], None],
+        backlog: Callable[[], int] = lambda: 0,
     ) -> None:
+        self.backlog = backlog
         self.parties = parties
         self.agent = agent
         self.limits = limits
@@ -143,6 +147,15 @@ class Session:
         """
         self._server.answered(message)
 
+    def progress_of_client(self, message: Notification) -> None:
+        """Progress of the client on something that the server asked."""
+        self._server.progress(message)
+
+    @property
+    def opening(self) -> bool:
+        """Whether ``initialize`` is under way."""
+        return any(call.request.method == "initialize" for call in self.calls.values())
+
     def opened(self) -> None:
         """``initialize`` was answered."""
         self._client.opened()
@@ -175,8 +188,9 @@ class Session:
             return
         call.state = State.FORWARDED
         call.started_us = self.now_us()
-        loop = asyncio.get_running_loop()
-        call.deadline = loop.call_later(self.limits.call_s, self._overdue, call)
+        if call.request.method not in ENDLESS:
+            loop = asyncio.get_running_loop()
+            call.deadline = loop.call_later(self.limits.call_s, self._overdue, call)
         self.write_server(Request(id=call.id, method=call.request.method, params=params))
 
     def _overdue(self, call: Call) -> None:
@@ -194,12 +208,19 @@ class Session:
 
     def answer(self, call: Call, response: Response) -> None:
         """Give the one answer to a call; a cancelled one gets none."""
-        if call.deadline is not None:
-            call.deadline.cancel()
-        if self.calls.pop(call.id, None) is not None and call.state is not State.CANCELLED:
+        if self.forget(call) and call.state is not State.CANCELLED:
             self.write_client(response)
         if call.request.method == "initialize":
             self.opened()
+
+    def forget(self, call: Call) -> bool:
+        """Take a call out of those in flight; whether it was there."""
+        if call.deadline is not None:
+            call.deadline.cancel()
+        if self.calls.get(call.id) is not call:
+            return False
+        del self.calls[call.id]
+        return True
 
     def ended(self, call: Call, status: str) -> None:
         """Close the record of a call that was allowed and has no judged result."""
