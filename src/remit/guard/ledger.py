@@ -202,7 +202,7 @@ class Ledger:
         return self.log.append(kind, {**body, "guard": self._guard})
 
     def close(self) -> None:
-        """Append what still waits to be. Never raises: what cannot be written is found at a start."""
+        """Append what still waits. Never raises; a restart closes what could not be written."""
         self._settle_quietly()
 
     async def durable(self, seq: int) -> None:
