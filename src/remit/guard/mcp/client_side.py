@@ -279,35 +279,20 @@ class ClientSide:
         session = self._session
         if kind is Kind.MCP_CONNECT:
             session.agent = _claimed(session.agent, call)
-        return Event(
-            id=session.new_id(),
-            kind=kind,
-            server=self._parties.catalog.server,
-            action=str(kind),
-            agent=session.agent,
-            user=self._parties.user,
-            session=session.id,
-            input=call.method.input(call.request.params),
-            method=call.request.method,
-        )
+        given = call.method.input(call.request.params)
+        return session.event(kind, call.request.method, given)
 
     def _tool_event(self, call: Call, schema_digest: str) -> Event:
-        session, catalog = self._session, self._parties.catalog
-        params = call.request.params
+        catalog, params = self._parties.catalog, call.request.params
         server, tool, policy = catalog.server, params["name"], catalog.policy
-        return Event(
-            id=session.new_id(),
-            kind=Kind.TOOL_CALL,
-            server=server,
+        return self._session.event(
+            Kind.TOOL_CALL,
+            call.request.method,
+            call.method.input(params),
             action=f"{server}/{tool}",
-            agent=session.agent,
-            user=self._parties.user,
-            session=session.id,
-            input=call.method.input(params),
             tool=tool,
             tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
             schema_digest=schema_digest,
-            method=call.request.method,
             correlation=_correlation(params),
         )
 
@@ -399,17 +384,7 @@ class ClientSide:
     async def _judged(self, message: Notification, method: Method) -> None:
         assert method.kind is not None
         session = self._session
-        event = Event(
-            id=session.new_id(),
-            kind=method.kind,
-            server=self._parties.catalog.server,
-            action=str(method.kind),
-            agent=session.agent,
-            user=self._parties.user,
-            session=session.id,
-            input=method.input(message.params),
-            method=message.method,
-        )
+        event = session.event(method.kind, message.method, method.input(message.params))
         fulfiller = CallFulfiller(session, None)
         if (await self._parties.guard.judge(event, session.state, fulfiller)).allowed:
             session.write_server(message)

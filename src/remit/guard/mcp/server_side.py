@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from remit.core.digest import Digest, sha256
 from remit.core.errors import RemitError
-from remit.core.event import Event
 from remit.guard.judge import Verdict
 from remit.guard.mcp.calls import Call, State
 from remit.guard.mcp.confirm import CallFulfiller
@@ -178,17 +177,7 @@ class ServerSide:
         """Judge something that the server wants of the client."""
         assert method.kind is not None
         session = self._session
-        event = Event(
-            id=session.new_id(),
-            kind=method.kind,
-            server=self._parties.catalog.server,
-            action=str(method.kind),
-            agent=session.agent,
-            user=self._parties.user,
-            session=session.id,
-            input=method.input(params),
-            method=name,
-        )
+        event = session.event(method.kind, name, method.input(params))
         return await self._parties.guard.judge(event, session.state, CallFulfiller(session, None))
 
     # --- notifications ------------------------------------------------------------------------

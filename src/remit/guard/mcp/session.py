@@ -16,14 +16,14 @@ Invariants:
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
-from remit.core.event import Agent
+from remit.core.event import Agent, Event, Kind
 from remit.core.ids import ENTROPY_BYTES, EntropyPool, ulid
 from remit.facts.session import SessionState
 from remit.guard.eager import start
@@ -163,6 +163,21 @@ class Session:
     def new_id(self) -> str:
         """A fresh ULID."""
         return ulid(self.parties.clock.now_us(), self._entropy(ENTROPY_BYTES))
+
+    def event(self, kind: Kind, method: str, given: Mapping[str, Any], **more: Any) -> Event:
+        """An event of this session; ``more`` are fields that only tool calls have."""
+        fields = {"action": str(kind), **more}
+        return Event(
+            id=self.new_id(),
+            kind=kind,
+            server=self.parties.catalog.server,
+            agent=self.agent,
+            user=self.parties.user,
+            session=self.id,
+            input=given,
+            method=method,
+            **fields,
+        )
 
     def now_us(self) -> int:
         """Monotonic microseconds, for latencies."""
