@@ -231,6 +231,9 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
         await done.wait()
         await session.close(CLOSE_GRACE_S)
         await client.drain(CLOSE_GRACE_S)
-        return EXIT_UNREACHABLE if session.gone else EXIT_OK
+        if not session.gone:
+            return EXIT_OK
+        print(f"remit: {session.gone}", file=sys.stderr)  # noqa: T201 - the command's own message
+        return EXIT_UNREACHABLE
     finally:
         await server.stop()

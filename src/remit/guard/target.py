@@ -34,16 +34,22 @@ def resolve(
         GuardError: the server or the bundle is not known.
     """
     config = _config(config_path)
+    chosen = bundle or (config.bundle if config else None)
+    if chosen is not None and not chosen.is_dir():
+        raise GuardError(
+            f"there is no policy bundle at `{chosen}`",
+            code="config.no_bundle",
+            hint="a bundle is a directory with a bundle.toml; `remit policy new` writes one",
+        )
     if config is not None and len(target) == 1 and target[0] in config.servers:
         server = config.server(target[0])
     elif len(target) == 1 and bundle is None:
         # One word and no bundle: a server was meant.
         server = (config or Config(bundle=None, state=None, servers={})).server(target[0])
     else:
-        server = _command(target, bundle or (config.bundle if config else None), name)
+        server = _command(target, chosen, name)
     if workspace is not None:
         server = msgspec.structs.replace(server, workspace=workspace.resolve())
-    chosen = bundle or (config.bundle if config else None)
     if chosen is None:
         raise GuardError(
             "no policy bundle is given, and without one nothing may run",

@@ -39,8 +39,9 @@ class LineBuffer:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = bytearray()
+        # Of a line that is too long: its first bytes, and how many were thrown away.
+        self._head: bytes | None = None
         self._lost = 0
-        self._head = b""
 
     def feed(self, data: bytes) -> Iterator[Line | Overlong]:
         """Take bytes and give the lines that they complete."""
@@ -56,18 +57,18 @@ class LineBuffer:
     def close(self) -> Line | Overlong | None:
         """End the line: what was held, if anything but white space."""
         held, self._held = bytes(self._held), bytearray()
-        if self._lost:
-            size, self._lost = self._lost + len(held), 0
-            return Overlong(size=size, head=self._head, tail=held[-SAMPLE_BYTES:])
+        if self._head is not None:
+            over = Overlong(self._lost + len(held), self._head, held[-SAMPLE_BYTES:])
+            self._head, self._lost = None, 0
+            return over
         return Line(held) if held.strip() else None
 
     def _hold(self, piece: bytes) -> None:
         self._held += piece
-        if len(self._held) <= self._limit and not self._lost:
-            return
-        if not self._lost:
+        if self._head is None:
+            if len(self._held) <= self._limit:
+                return
             self._head = bytes(self._held[:SAMPLE_BYTES])
-        # Of a line that is too long only its ends are kept.
         surplus = max(0, len(self._held) - SAMPLE_BYTES)
         self._lost += surplus
         del self._held[:surplus]

@@ -23,6 +23,7 @@ OnLine = Callable[[Line | Overlong], None]
 
 HIGH_WATER_BYTES = 1 << 20
 STOP_GRACE_S = 2.0
+EXIT_STATUS_S = 0.1
 
 
 class Client(asyncio.Protocol):
@@ -210,7 +211,9 @@ class Server(asyncio.SubprocessProtocol):
             line = self._lines.close()
             if line is not None:
                 self._on_line(line)
-            self._tell("closed its output")
+            # If it ends as well, its status says more.
+            loop = asyncio.get_running_loop()
+            loop.call_later(EXIT_STATUS_S, self._tell, "closed its output")
 
     def process_exited(self) -> None:
         """The process ended."""

@@ -235,7 +235,8 @@ class Results:
             raise GuardError("the server's `content` is malformed", code="mcp.bad_result")
         if "isError" in result and not isinstance(result["isError"], bool):
             raise GuardError("the server's `isError` is malformed", code="mcp.bad_result")
-        if "structuredContent" in result and not isinstance(result["structuredContent"], dict):
+        structured = result.get("structuredContent", {})
+        if not call.modern and not isinstance(structured, dict):
             raise GuardError("the server's `structuredContent` is malformed", code="mcp.bad_result")
 
     def _deny(self, call: Call, event: Event, decision: Decision) -> None:
