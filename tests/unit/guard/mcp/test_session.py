@@ -700,7 +700,6 @@ def test_a_confirmed_call_stays_confirmed_in_the_servers_rounds(tmp_path):
         {"content": [5]},
         {"content": [{"type": 5}]},
         {"content": [], "isError": "yes"},
-        {"content": [], "structuredContent": [1]},
     ],
 )
 def test_results_of_wrong_shape_are_not_delivered(tmp_path, result):
