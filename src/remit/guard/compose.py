@@ -118,6 +118,12 @@ async def run_exec(options: ExecOptions) -> int:
     Raises:
         RemitError: Guard cannot start; nothing was forwarded.
     """
+    if not options.bundle.is_dir():
+        raise GuardError(
+            f"there is no policy bundle at `{options.bundle}`",
+            code="config.no_bundle",
+            hint="a bundle is a directory with a bundle.toml; `remit policy new` writes one",
+        )
     clock = SystemClock()
     bundle = load_bundle(options.bundle)
     place = paths.take(options.state, options.server.id, os.environ)

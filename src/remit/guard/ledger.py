@@ -72,6 +72,7 @@ class Ledger:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tie = itertools.count()
         self._failed: RemitError | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._later: collections.deque[_Entry] = collections.deque()
         # Allowed calls without a result yet: id of the call -> actor, session and action of it.
         self.open_calls: dict[str, dict[str, Any]] = {}
@@ -90,9 +91,9 @@ class Ledger:
         """Append the record of one judged event.
 
         A side effect's record is appended at once, and its index is given, to be waited for. All
-        others are accepted here and appended, in their order, when the loop has a moment: within
-        ``SETTLE_S``, and before anything that is appended at once. If the disk does not keep up,
-        everybody waits for it, so that what waits in memory stays bounded.
+        others are accepted here and appended, in their order, when the surface has a moment
+        (:meth:`settle`), within ``SETTLE_S``, and before anything that is appended at once. If
+        the disk does not keep up, everybody waits for it: what waits in memory stays bounded.
 
         Raises:
             AuditError: the log is poisoned or its queue is full; nothing may be allowed.
@@ -106,12 +107,17 @@ class Ledger:
         if failure is not None:
             raise failure
         self._later.append(entry)
-        if outcome is None:
-            # The server works now and the loop is idle: the best moment for what waits.
-            self._loop.call_soon(self._settle_quietly)
-        elif len(self._later) == 1:
-            self._loop.call_later(SETTLE_S, self._settle_quietly)
+        if self._timer is None:
+            self._timer = self._loop.call_later(SETTLE_S, self._settle_in_time)
         return None
+
+    def settle(self) -> None:
+        """Append what waits: for a surface that has just forwarded a call and is idle now."""
+        self._settle_quietly()
+
+    def _settle_in_time(self) -> None:
+        self._timer = None
+        self._settle_quietly()
 
     def _settle(self) -> None:
         """Append what was accepted before. A record that cannot be written stops everything.
@@ -203,6 +209,8 @@ class Ledger:
 
     def close(self) -> None:
         """Append what still waits. Never raises; a restart closes what could not be written."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._settle_quietly()
 
     async def durable(self, seq: int) -> None:

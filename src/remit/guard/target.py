@@ -35,12 +35,6 @@ def resolve(
     """
     config = _config(config_path)
     chosen = bundle or (config.bundle if config else None)
-    if chosen is not None and not chosen.is_dir():
-        raise GuardError(
-            f"there is no policy bundle at `{chosen}`",
-            code="config.no_bundle",
-            hint="a bundle is a directory with a bundle.toml; `remit policy new` writes one",
-        )
     if config is not None and len(target) == 1 and target[0] in config.servers:
         server = config.server(target[0])
     elif len(target) == 1 and bundle is None:
@@ -76,7 +70,7 @@ def _command(target: Sequence[str], bundle: Path | None, name: str | None) -> Se
 
 
 def _name(program: str, bundle: Path | None) -> str:
-    if bundle is not None:
+    if bundle is not None and bundle.is_dir():
         from remit.policy.bundle import load_bundle
 
         lock = load_bundle(bundle).lock

@@ -32,7 +32,6 @@ class Call:
 
     __slots__ = (
         "answered",
-        "deadline",
         "event",
         "fulfilled",
         "judged",
@@ -57,7 +56,6 @@ class Call:
         self.question: Obligation | None = None
         self.started_us = 0
         self.task: asyncio.Task[None] | None = None
-        self.deadline: asyncio.TimerHandle | None = None
 
     @property
     def id(self) -> Id:

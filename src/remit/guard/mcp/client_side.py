@@ -236,6 +236,7 @@ class ClientSide:
         else:
             self._note_capabilities(call, params)
             session.forward(call, params)
+            self._parties.ledger.settle()
 
     def _continue(self, call: Call, params: dict[str, Any]) -> Decision | None:
         """Unwrap ``requestState`` of the second and later rounds of a call.

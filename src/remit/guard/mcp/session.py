@@ -51,6 +51,7 @@ from remit.guard.mcp.own import OwnRequests
 from remit.guard.mcp.server_side import ServerSide
 
 MAX_NOISE = 64
+MAX_SWEEP_S = 1.0
 ENDLESS = frozenset({"subscriptions/listen"})
 
 
@@ -125,6 +126,7 @@ class Session:
         self._to_server = to_server
         self._tasks: set[asyncio.Task[None]] = set()
         self._noise = 0
+        self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
         self.own_up = OwnRequests(self.write_server)
         self.own_down = OwnRequests(self.write_client)
@@ -203,10 +205,23 @@ class Session:
             return
         call.state = State.FORWARDED
         call.started_us = self.now_us()
-        if call.request.method not in ENDLESS:
-            loop = asyncio.get_running_loop()
-            call.deadline = loop.call_later(self.limits.call_s, self._overdue, call)
+        if self._sweeper is None:
+            self._sweep()
         self.write_server(Request(id=call.id, method=call.request.method, params=params))
+
+    def _sweep(self) -> None:
+        """End the calls that took too long; one timer for all of them, while there are any."""
+        limit_us = int(self.limits.call_s * 1e6)
+        now_us = self.now_us()
+        for call in list(self.calls.values()):
+            waits = call.state is not State.HELD and call.request.method not in ENDLESS
+            if waits and now_us - call.started_us >= limit_us:
+                self._overdue(call)
+        self._sweeper = None
+        if self.calls and not self._closed:
+            loop = asyncio.get_running_loop()
+            pause = min(MAX_SWEEP_S, self.limits.call_s / 4)
+            self._sweeper = loop.call_later(pause, self._sweep)
 
     def _overdue(self, call: Call) -> None:
         reason = {"requestId": call.id, "reason": "time-out"}
@@ -230,8 +245,6 @@ class Session:
 
     def forget(self, call: Call) -> bool:
         """Take a call out of those in flight; whether it was there."""
-        if call.deadline is not None:
-            call.deadline.cancel()
         if self.calls.get(call.id) is not call:
             return False
         del self.calls[call.id]
@@ -281,6 +294,8 @@ class Session:
         while self.calls and not self.gone and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - bounded
             await asyncio.sleep(0.01)  # bounded by the grace
         self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for task in list(self._tasks):
             task.cancel()
         for call in list(self.calls.values()):
