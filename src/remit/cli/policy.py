@@ -265,7 +265,7 @@ def new(ctx: click.Context, directory: Path, server: str, tools_file: Any) -> No
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Pin in this state directory instead of a bundle.",
+    help="Pin in this state directory.  [default without a bundle: that of `remit mcp exec`]",
 )
 @click.option("--accept", is_flag=True, help="Write the pins after showing the differences.")
 @_TOOLS
@@ -287,16 +287,22 @@ def pin(
     Examples:
       remit policy pin ./bundle db -- uvx mcp-server-sqlite --db-path data.db
       remit policy pin ./bundle db --accept -- uvx mcp-server-sqlite --db-path data.db
+      remit policy pin db -- uvx mcp-server-sqlite --db-path data.db
       remit policy pin --state ~/.local/state/remit db --from-tools tools.json
     """
     from remit.core.errors import RemitError
+    from remit.guard.paths import user_state
+    from remit.guard.store.files import write_atomically
+    from remit.guard.store.pins import PinStore
     from remit.policy.pins import Lock, PinnedServer, compare, dump_lock
     from remit.policy.pins import pin as pin_tools
 
-    if len(words) != (1 if state is not None else 2):
-        _usage("name a bundle directory and a server, or --state and a server")
-    path = (state if state is not None else Path(words[0])) / "tools.lock"
     server = words[-1]
+    if len(words) > (1 if state is not None else 2):
+        _usage("name a bundle directory and a server, or a server alone")
+    if state is None and len(words) == 1:
+        state = user_state(os.environ) / "servers" / server
+    path = (state if state is not None else Path(words[0])) / "tools.lock"
     try:
         lock = _read_lock(path) or Lock()
         tools, instructions = _offered(ctx, tools_file)
@@ -314,7 +320,10 @@ def pin(
     if not accept:
         _line("nothing was written; accept with --accept after reading the differences")
         sys.exit(1)
-    _write_atomic(path, dump_lock(Lock({**lock.servers, server: live})))
+    if state is not None:
+        PinStore(None, path).save(live)
+    else:
+        write_atomically(path, dump_lock(Lock({**lock.servers, server: live})), mode=0o644)
     _line(f"pinned {len(live.tools)} tools of `{server}` in {path}")
 
 
@@ -411,27 +420,6 @@ def _changes(changes: "Sequence[Change]") -> None:
         _line(f"{change.kind} {change.tool}".rstrip())
         for line in change.detail.splitlines():
             _line(f"    {line}")
-
-
-def _write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path``: write beside it, fsync, rename, fsync the directory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _compact(value: Any) -> str:

@@ -140,7 +140,7 @@ def test_pins_of_the_state_directory_judge_a_bundle_without_lock(tmp_path, tools
     state = tmp_path / "state"
     result = run("pin", "--state", state, "bank", "--accept", "--from-tools", tools)
     assert result.exit_code == 0
-    assert [p.name for p in state.iterdir()] == ["tools.lock"]
+    assert sorted(p.name for p in state.iterdir()) == ["tools.lock", "tools.lock.guard"]
     bundle = write(
         tmp_path / "b",
         PERMIT + '@id("x") forbid (principal, action == Remit::Action::"bank/get_file", resource);',

@@ -1,22 +1,10 @@
-"""Advisory file locks: ``flock`` on POSIX, ``msvcrt.locking`` on Windows."""
+"""Advisory file locks (``flock``), held for as long as their descriptor is open."""
 
 import contextlib
+import fcntl
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int, *, wait: bool) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int, *, wait: bool) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 @contextlib.contextmanager
@@ -28,7 +16,7 @@ def exclusive(path: Path) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(descriptor, wait=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -37,11 +25,12 @@ def exclusive(path: Path) -> Iterator[None]:
 def try_hold(path: Path) -> int | None:
     """Take the lock of ``path`` if nobody has it and give the descriptor that keeps it.
 
-    The caller keeps the descriptor open for as long as it wants the lock.
+    Raises:
+        OSError: the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(descriptor, wait=False)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
         return None

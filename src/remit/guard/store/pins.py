@@ -1,15 +1,13 @@
 """Where pins live: the bundle's ``tools.lock`` rules, the state directory keeps first sights.
 
-Write sequence: temporary file in the same directory, fsync, rename, fsync of the directory, under
-an exclusive lock on ``tools.lock.guard``, because several Guards may share the file.
+It is replaced as a whole (:mod:`.files`) under an exclusive lock on ``tools.lock.guard``, because
+several Guards may share it.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from remit.guard.errors import GuardError
+from remit.guard.store.files import write_atomically
 from remit.guard.store.locks import exclusive
 from remit.policy.pins import Lock, PinnedServer, dump_lock, parse_lock
 
@@ -71,35 +69,3 @@ class PinStore:
                 f"the pins cannot be written to `{self._path}`: {error.strerror}",
                 code="pins.unwritable",
             ) from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` so that a crash leaves the old or the new content, never a mixture."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _create(temporary) as descriptor:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-@contextlib.contextmanager
-def _create(path: Path) -> Iterator[int]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
