@@ -73,10 +73,3 @@ def test_without_a_bundle_nothing_runs():
     with pytest.raises(GuardError) as error:
         find("git")
     assert error.value.code == "config.no_bundle"
-
-
-def test_a_bundle_that_is_not_there_is_named():
-    with pytest.raises(GuardError) as error:
-        find("ls", "-l", bundle=Path("missing"))
-    assert error.value.code == "config.no_bundle"
-    assert "missing" in error.value.message
