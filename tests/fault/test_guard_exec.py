@@ -106,11 +106,11 @@ def limited_disk(size):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 8 MiB, where this user may mount one."""
+    """A small file system, where this user may mount one."""
     place = tmp_path / "disk"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)],
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)],
         capture_output=True,
         check=False,
     )
