@@ -110,7 +110,7 @@ def small_disk(tmp_path):
     place = tmp_path / "disk"
     place.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(place)],
+        ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)],
         capture_output=True,
         check=False,
     )
@@ -137,7 +137,7 @@ def test_a_full_disk_denies_what_writes_and_then_everything(tmp_path, small_disk
         # Fill what is left.
         with (small_disk / "filler").open("wb") as filler, contextlib.suppress(OSError):
             while True:
-                filler.write(b"x" * 4096)
+                filler.write(b"x" * 65536)
                 filler.flush()
         denied_at = None
         for number in range(3000):
