@@ -24,6 +24,8 @@ from remit.facts.registry import matches
 
 MAX_KEYS = 50_000
 """Most keys of one limit that are remembered at a time."""
+MAX_REMEMBERED = 4096
+"""Most events whose keys are remembered."""
 MAX_HITS = 100_000
 """Largest ``max`` of a limit."""
 MAX_WINDOW_US = 366 * 86_400 * 1_000_000
@@ -125,15 +127,26 @@ class Usage:
         # the last hit, so what may be evicted stands at the front.
         self._hits: dict[str, dict[str, deque[int]]] = {name: {} for name in self._limits}
         self._latest_us = 0
+        self._applied: dict[tuple[str, ...], tuple[tuple[Limit, str], ...]] = {}
 
     def over(self, event: Event, now_us: int) -> frozenset[str]:
         """Names of the limits that this event, counted at ``now_us``, would exceed."""
         now_us = self._now(now_us)
         return frozenset(
-            limit.name
-            for limit in self._limits.values()
-            if limit.applies(event.action) and self._wait(limit, limit.key(event), now_us)
+            [limit.name for limit, key in self._applying(event) if self._wait(limit, key, now_us)]
         )
+
+    def _applying(self, event: Event) -> tuple[tuple[Limit, str], ...]:
+        """The limits that apply to an event, with its keys; remembered, for calls come in rows."""
+        what = (event.action, event.agent.id, event.user, event.session, event.server, event.tool)
+        known = self._applied.get(what)
+        if known is None:
+            limits = self._limits.values()
+            known = tuple((x, x.key(event)) for x in limits if x.applies(event.action))
+            if len(self._applied) >= MAX_REMEMBERED:
+                self._applied.clear()
+            self._applied[what] = known
+        return known
 
     def wait_us(self, name: str, event: Event, now_us: int) -> int:
         """Microseconds until ``event`` would no longer exceed limit ``name``; 0 if it does not.
@@ -155,11 +168,9 @@ class Usage:
         """Count ``event`` and return the keys it was counted under."""
         now_us = self._now(now_us)
         keys = []
-        for limit in self._limits.values():
-            if limit.applies(event.action):
-                key = limit.key(event)
-                self._count(limit, key, now_us)
-                keys.append(key)
+        for limit, key in self._applying(event):
+            self._count(limit, key, now_us)
+            keys.append(key)
         return tuple(keys)
 
     def replay(self, key: str, time_us: int) -> None:

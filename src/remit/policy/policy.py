@@ -43,6 +43,7 @@ MAX_MEMO_CONTEXT = 4096
 _SESSION: Mapping[str, Any] = {"labels": [], "calls": 0, "tools": []}
 
 
+_NOTHING = b"{}"
 _Key = tuple[str, str, str, str, bytes]
 
 
@@ -92,6 +93,7 @@ class Policy:
         self._validators: dict[str, Validator] = {}
         self._memo: dict[_Key, engine.Answer] = {}
         self._allowed: dict[_Key, Explanation] = {}
+        self._constant: dict[tuple[str, str, str, str], Explanation] = {}
         self._visible: dict[tuple[str, str, str, str], bool] = {}
         self.memo_size = MAX_MEMO
 
@@ -161,7 +163,8 @@ class Policy:
 
     def _guarded(self, event: Event, signals: Signals, *, remember: bool) -> Explanation:
         try:
-            return self._judge(event, signals, remember=remember)
+            known = self._known(event, signals) if remember else None
+            return known or self._judge(event, signals, remember=remember)
         except BadArgument as error:
             return self._failed("bad_argument", error.message)
         except EngineError as error:
@@ -193,8 +196,7 @@ class Policy:
         return Explanation(decision=decision, internal=internal)
 
     def _judge(self, event: Event, signals: Signals, *, remember: bool) -> Explanation:
-        expires = self.bundle.expires_us
-        if expires is not None and signals.now_us >= expires:
+        if self._expired(signals):
             return self._failed("bundle_expired", "the policy bundle has expired")
         action = self.actions.get(event.action)
         if action is None:
@@ -227,10 +229,30 @@ class Policy:
                 return known_answer
         found = self._evaluate(piece, event, signals, given, context)
         if key is not None and found.decision.effect is Effect.ALLOW:
-            if len(self._allowed) >= self.memo_size:
-                self._allowed.clear()
-            self._allowed[key] = Explanation(decision=found.decision)
+            self._remember(key, found.decision, constant=context == _NOTHING and not is_tool)
         return found
+
+    def _known(self, event: Event, signals: Signals) -> Explanation | None:
+        if event.kind != event.action or self._expired(signals):
+            return None
+        return self._constant.get((event.action, event.agent.id, event.user, event.server))
+
+    def _remember(self, key: _Key, decision: Decision, *, constant: bool) -> None:
+        """Keep an answer that allows.
+
+        A constant one depends on who acts alone: no policy looks into such an event, and no
+        schema (arguments of tools are always checked against theirs).
+        """
+        if len(self._allowed) >= self.memo_size:
+            self._allowed.clear()
+            self._constant.clear()
+        self._allowed[key] = known = Explanation(decision=decision)
+        if constant:
+            self._constant[key[:4]] = known
+
+    def _expired(self, signals: Signals) -> bool:
+        expires = self.bundle.expires_us
+        return expires is not None and signals.now_us >= expires
 
     def _unknown(self, event: Event) -> Explanation:
         if event.action in self._compiled.refused:

@@ -51,7 +51,7 @@ class Catalog:
         self._tools: dict[str, PinnedTool] = {}
         self._listed = False
         self._lock = asyncio.Lock()
-        self._begun = 0
+        self._begun = self._ended = 0
         self._compiled: PinnedServer | None = None
         self._last_changes: tuple[tuple[str, str], ...] = ()
         self.instructions: str | None = None
@@ -93,9 +93,10 @@ class Catalog:
         """
         seen = self._begun
         async with self._lock:
-            if self._begun != seen:
+            if self._ended > seen:
                 return
             self._begun += 1
+            number = self._begun
             try:
                 self._accept(await list_tools(ask))
                 self.problem = ""
@@ -104,6 +105,7 @@ class Catalog:
                 self._tools = {}
                 self.problem = error.message
                 self._note_once("tools.refused", ((error.code, error.message[:200]),))
+            self._ended = number
 
     def _accept(self, tools: list[dict[str, Any]]) -> None:
         pinned = self._store.get(self.server)
