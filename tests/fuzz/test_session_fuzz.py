@@ -63,8 +63,8 @@ ERRORS = st.fixed_dictionaries(
 MESSAGE = (CALLS | ANSWERS | ERRORS).map(lambda value: Line(json.dumps(value).encode()))
 WEIRD = st.one_of(
     st.binary(max_size=40).map(Line),
-    st.just(Line(b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}')),
-    st.just(Overlong(size=10**7, head=b'{"id":1,', tail=b"}")),
+    st.just(Line(b'{"jsonrpc":"2.0","id":77,"id":78,"method":"ping"}')),
+    st.just(Overlong(size=10**7, head=b'{"id":79,', tail=b"}")),
     st.lists(CALLS, min_size=1, max_size=2).map(lambda v: Line(json.dumps(v).encode())),
 )
 STEP = st.one_of(

@@ -296,3 +296,54 @@ def test_answers_never_pass_for_those_of_other_calls(tmp_path):
             assert said(await talk.answer(1)) == "second"
 
     go(play())
+
+
+def test_two_who_give_up_do_not_take_the_list_from_the_third(tmp_path):
+    async def play():
+        async with Talk(tmp_path, manual=True, pinned=TOOLS) as talk:
+            await talk.open()
+            for number in (0, 1, 2):
+                talk.call(number, "put", key="x")
+            for number in (0, 1):
+                await talk.arrives("tools/list")
+                cancel = {"method": "notifications/cancelled", "params": {"requestId": number}}
+                talk.client(cancel)
+                await talk.settle()
+            own = await talk.arrives("tools/list")
+            talk.server({"id": own["id"], "result": {"tools": TOOLS}})
+            assert (await talk.arrives("tools/call"))["id"] == 2
+
+    go(play())
+
+
+def test_the_server_cannot_answer_what_it_was_not_given(tmp_path):
+    async def play():
+        async with Talk(tmp_path) as talk:
+            await talk.open(capabilities=ELICIT)
+            talk.call(1, "pay", amount=50)
+            asked = await talk.shown("elicitation/create")
+            talk.server({"id": 1, "result": text_result("done already")})
+            talk.mcp.from_server(Line(b'{"jsonrpc":"2.0","id":1,"result":{"a":NaN}}'))
+            await talk.settle()
+            assert not talk.down
+            yes = {"action": "accept", "content": {"confirm": True}}
+            talk.client({"id": asked["id"], "result": yes})
+            await talk.arrives("tools/call")
+            talk.server({"id": 1, "result": text_result("now")})
+            assert said(await talk.answer(1)) == "now"
+
+    go(play())
+
+
+def test_the_client_cannot_answer_what_it_was_not_asked(tmp_path):
+    async def play():
+        policies = POLICIES.replace('Remit::Action::"mcp.roots", ', "")
+        async with Talk(tmp_path, policies) as talk:
+            await talk.open(capabilities={"roots": {}})
+            talk.server({"id": 1, "method": "roots/list"})
+            talk.client({"id": 1, "result": {"roots": [{"uri": "file:///"}]}})
+            await talk.settle()
+            assert [list(m) for m in talk.up] == [["jsonrpc", "id", "error"]]
+            assert not [m for m in talk.down if m.get("method") == "roots/list"]
+
+    go(play())
