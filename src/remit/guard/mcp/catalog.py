@@ -126,7 +126,11 @@ class Catalog:
             self._compile(pinned)
             live = _observe(self.server, tools, instructions)
             self._note_changes(compare(pinned, live, self._store.others(self.server)))
-        self._tools = {tool.name: tool for tool in accepted(pinned, live)}
+        known = {tool.name: tool for tool in accepted(pinned, live)}
+        # In the server's own order: clients show and models read it.
+        names = [raw.get("name") for raw in tools]
+        order = [name for name in names if isinstance(name, str) and name in known]
+        self._tools = {name: known[name] for name in order}
 
     def _note_changes(self, changes: tuple[Change, ...]) -> None:
         self._note_once("tools.changed", tuple((c.kind, c.tool) for c in changes))
