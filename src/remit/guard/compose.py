@@ -36,6 +36,7 @@ from remit.policy.policy import Policy
 EXIT_OK = 0
 EXIT_UNREACHABLE = 5
 CLOSE_GRACE_S = 5.0
+DRAIN_S = 2.0
 
 
 class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,10 +223,9 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
 
     def client_is_full(full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
         server.hold(full=full)
-        client.hold("client", full=full)
+        client.hold(full=full)
 
     client.on_pressure = client_is_full
-    server.on_pressure = lambda full: client.hold("server", full=full)
     config = options.server
     await server.start(config.command, {**os.environ, **config.env}, str(config.cwd))
     for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", None)):
@@ -236,7 +236,7 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
         await client.open(sys.stdin.buffer, sys.stdout.buffer)
         await done.wait()
         await session.close(CLOSE_GRACE_S)
-        await client.drain(CLOSE_GRACE_S)
+        await client.drain(DRAIN_S)
         if not session.gone:
             return EXIT_OK
         print(f"remit: {session.gone}", file=sys.stderr)  # noqa: T201 - the command's own message

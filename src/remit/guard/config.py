@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from remit.guard.errors import GuardError
+from remit.policy.pins import check_server_id
 
 DEFAULT = "remit.toml"
 
@@ -108,6 +109,7 @@ def load(path: Path) -> Config:
     for name, table in file.servers.items():
         if not table.command:
             raise GuardError(f"server `{name}` in `{path}` has no command", code="config.invalid")
+        check_server_id(name)
         cwd = base / table.cwd
         servers[name] = ServerConfig(
             id=name,

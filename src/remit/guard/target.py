@@ -1,5 +1,6 @@
 """What ``remit mcp exec`` governs: a server of ``remit.toml``, or a command."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import msgspec
 
 from remit.guard.config import DEFAULT, Config, ServerConfig, load
 from remit.guard.errors import GuardError
+from remit.policy.pins import check_server_id
+
+_NOT_AN_ID = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -61,6 +65,8 @@ def _config(path: Path | None) -> Config | None:
 
 
 def _command(target: Sequence[str], bundle: Path | None, name: str | None) -> ServerConfig:
+    if name is not None:
+        check_server_id(name)
     return ServerConfig(
         id=name or _name(target[0], bundle),
         command=tuple(target),
@@ -76,4 +82,4 @@ def _name(program: str, bundle: Path | None) -> str:
         lock = load_bundle(bundle).lock
         if lock is not None and len(lock.servers) == 1:
             return next(iter(lock.servers))
-    return Path(program).name.removesuffix(".exe")
+    return _NOT_AN_ID.sub("-", Path(program).name.removesuffix(".exe")).lstrip("-._") or "server"

@@ -222,10 +222,16 @@ class ClientSide:
             self._parties.ledger.record(event, refused)
             self._deny(call, event, refused)
             return
+        if not session.connected and event.kind is not Kind.MCP_CONNECT:
+            refused = await self._connect(call)
+            if refused is not None:
+                self._deny(call, event, refused)
+                return
         verdict = await self._parties.guard.judge(
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
         call.judged = True
+        session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
         call.fulfilled = verdict.fulfilled
         if call.question is not None:
             self._ask_in_result(call, event)
@@ -237,6 +243,16 @@ class ClientSide:
             self._note_capabilities(call, params)
             session.forward(call, params)
             self._parties.ledger.settle()
+
+    async def _connect(self, call: Call) -> Decision | None:
+        """The modern era has no opening: its first request connects. The deny, if it is one."""
+        session = self._session
+        session.agent = _claimed(session.agent, call)
+        event = session.event(Kind.MCP_CONNECT, call.request.method, {})
+        fulfiller = CallFulfiller(session, None)
+        verdict = await self._parties.guard.judge(event, session.state, fulfiller)
+        session.connected = verdict.allowed
+        return None if verdict.allowed else verdict.decision
 
     def _continue(self, call: Call, params: dict[str, Any]) -> Decision | None:
         """Unwrap ``requestState`` of the second and later rounds of a call.

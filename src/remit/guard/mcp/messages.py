@@ -4,11 +4,11 @@ MCP forbids batches (since 2025-06-18), ``null`` ids and positional parameters; 
 be one JSON object on one line.
 """
 
+import json
 import re
 from typing import Any
 
 import msgspec
-import orjson
 
 from remit.core.errors import RemitError
 from remit.core.strictjson import StrictJsonError, dumps, parse
@@ -27,6 +27,7 @@ DENIED = -31001
 UPSTREAM_FAILED = -31002
 
 MAX_ID = 256
+MAX_NUMBER = 2**63 - 1
 MEMBERS = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _ID = re.compile(rb'"id"\s*:\s*(-?\d{1,15}|"[\x20\x21\x23-\x5b\x5d-\x7e]{1,128}")\s*[,}]')
 
@@ -152,7 +153,7 @@ def _call(value: dict[str, Any], usable: Id | None) -> Request | Notification:
 def _usable(number: Any) -> Id | None:
     """The id of a message, if it is one that Guard remembers."""
     if type(number) is int:
-        return number
+        return number if -MAX_NUMBER <= number <= MAX_NUMBER else None
     return number if type(number) is str and len(number) <= MAX_ID else None
 
 
@@ -168,10 +169,16 @@ def _refuse_member(value: dict[str, Any]) -> None:
 def _lenient_id(line: bytes) -> Id | None:
     """The id of a message that was refused although it is JSON, so that its sender is answered."""
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        # As pairs, because of a key that comes twice nobody knows which is meant.
+        value = json.loads(line, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
         return sample_id(line[:512], line[-512:])
-    return _usable(value.get("id")) if isinstance(value, dict) else None
+    numbers = [v for k, v in value if k == "id"] if isinstance(value, _Pairs) else []
+    return _usable(numbers[0]) if len(numbers) == 1 else None
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of a JSON object as they came."""
 
 
 def sample_id(head: bytes, tail: bytes) -> Id | None:

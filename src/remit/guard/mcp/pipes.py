@@ -6,6 +6,7 @@ neither Guard nor the server.
 """
 
 import asyncio
+import codecs
 import collections
 import contextlib
 import os
@@ -14,7 +15,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO, cast
+from typing import BinaryIO, ClassVar, cast
 
 from remit.guard.errors import GuardError
 from remit.guard.mcp.framing import Line, LineBuffer, Overlong
@@ -37,7 +38,6 @@ class Client(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._outbox: collections.deque[bytes] | None = None
         self._wake = threading.Event()
-        self._holds: set[str] = set()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def open(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -89,12 +89,11 @@ class Client(asyncio.Protocol):
             self._outbox.append(data)
             self._wake.set()
 
-    def hold(self, why: str, *, full: bool) -> None:
-        """Stop or go on reading, because somebody does not keep up; all reasons must go away."""
-        (self._holds.add if full else self._holds.discard)(why)
+    def hold(self, *, full: bool) -> None:
+        """Stop or go on reading, because the client does not take its answers."""
         if self._reader is None or self._reader.is_closing():
             return
-        if self._holds:
+        if full:
             self._reader.pause_reading()
         else:
             self._reader.resume_reading()
@@ -160,7 +159,6 @@ class Server(asyncio.SubprocessProtocol):
         self._relay = StderrRelay()
         self._exited = asyncio.Event()
         self._told = False
-        self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def start(
         self, command: Sequence[str], env: Mapping[str, str] | None, cwd: str | None
@@ -228,14 +226,6 @@ class Server(asyncio.SubprocessProtocol):
             self._told = True
             asyncio.get_running_loop().call_soon(self._on_exit, reason)
 
-    def pause_writing(self) -> None:
-        """The server does not read."""
-        self.on_pressure(True)
-
-    def resume_writing(self) -> None:
-        """The server reads again."""
-        self.on_pressure(False)
-
     def send(self, data: bytes) -> None:
         """Write to the server; never blocks."""
         if self._stdin is not None and not self._stdin.is_closing():
@@ -259,8 +249,12 @@ class Server(asyncio.SubprocessProtocol):
         """Close its input, then terminate, then kill: the order of the MCP stdio transport."""
         if self._transport is None:
             return
-        if self._stdin is not None:
-            self._stdin.close()
+        if self._stdin is not None and not self._stdin.is_closing():
+            if self.backlog:
+                # What it has not read by now it will not read any more.
+                self._stdin.abort()
+            else:
+                self._stdin.close()
         for step in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
             if step is not None:
                 self._signal(step)
@@ -286,7 +280,7 @@ class StderrRelay:
     """
 
     LIMIT = 1 << 20
-    _KEEP = bytes.maketrans(bytes(b for b in (*range(32), 127) if b not in b"\t\n"), b"?" * 31)
+    _CONTROLS: ClassVar = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\t\n"}
 
     def __init__(self) -> None:
         self._queue: collections.deque[bytes] = collections.deque()
@@ -294,13 +288,15 @@ class StderrRelay:
         self._wake = threading.Event()
         self._done = False
         self._thread: threading.Thread | None = None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, data: bytes) -> None:
         """Take bytes of the server; never blocks."""
-        if self._held + len(data) > self.LIMIT:
+        shown = self._decoder.decode(data).translate(self._CONTROLS).encode()
+        if self._held + len(shown) > self.LIMIT:
             return
-        self._held += len(data)
-        self._queue.append(data.translate(self._KEEP))
+        self._held += len(shown)
+        self._queue.append(shown)
         if self._thread is None:
             self._thread = threading.Thread(target=self._pump, name="remit-stderr", daemon=True)
             self._thread.start()

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 MAX_ASKS = 1024
 MAX_STREAMS = 1024
-MAX_BACKLOG = 4 << 20
 _NOBODY = object()
 
 
@@ -125,16 +124,20 @@ class ServerSide:
         session = self._session
         method = SERVER_REQUESTS.get(message.method)
         if method is None or not (session.era is Era.LEGACY or session.opening):
-            self._reply(failure(message.id, METHOD_NOT_FOUND, "not of this protocol"))
+            self._session.write_server(
+                failure(message.id, METHOD_NOT_FOUND, "not of this protocol")
+            )
             raise Refused("the server asks what the protocol does not have", code="mcp.method")
         capability = CAPABILITY_OF.get(message.method)
         if capability is not None and capability not in session.client_capabilities:
-            self._reply(failure(message.id, METHOD_NOT_FOUND, "the client cannot do it"))
+            self._session.write_server(
+                failure(message.id, METHOD_NOT_FOUND, "the client cannot do it")
+            )
             raise Refused("the server asks what the client did not offer", code="mcp.capability")
         if message.id in self._asks or session.own_down.owns(message.id):
             raise Refused("the server reused an id", code="mcp.id_reuse")
         if len(self._asks) >= MAX_ASKS:
-            self._reply(failure(message.id, DENIED, "too many requests"))
+            self._session.write_server(failure(message.id, DENIED, "too many requests"))
             raise Refused("the server asks too much at once", code="mcp.busy")
         meta = message.params.get("_meta")
         self._asks[message.id] = meta.get("progressToken") if isinstance(meta, dict) else None
@@ -148,12 +151,7 @@ class ServerSide:
             self._session.write_client(message)
         else:
             self._asks.pop(message.id, None)
-            self._reply(failure(message.id, DENIED, "denied by policy"))
-
-    def _reply(self, message: Response) -> None:
-        """Answer the server, unless it does not read its answers."""
-        if self._session.backlog() < MAX_BACKLOG:
-            self._session.write_server(message)
+            self._session.write_server(failure(message.id, DENIED, "denied by policy"))
 
     def progress(self, message: Notification) -> None:
         """Progress of the client on a request of the server that asked to be told."""

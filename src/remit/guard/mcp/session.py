@@ -52,6 +52,7 @@ from remit.guard.mcp.server_side import ServerSide
 
 MAX_NOISE = 64
 MAX_SWEEP_S = 1.0
+MAX_BACKLOG = 8 << 20
 ENDLESS = frozenset({"subscriptions/listen"})
 
 
@@ -97,6 +98,7 @@ class Session:
         era: what the two ends settled on; it is set by an answer of the server, once.
         calls: requests of the client in flight.
         backlog: bytes that wait for the server to read them.
+        connected: whether policy let this client connect.
         gone: why the server is no more, empty while it is there.
     """
 
@@ -122,6 +124,7 @@ class Session:
         self.continuations = Continuations()
         self.calls: dict[Id, Call] = {}
         self.gone = ""
+        self.connected = False
         self._to_client = to_client
         self._to_server = to_server
         self._tasks: set[asyncio.Task[None]] = set()
@@ -194,14 +197,24 @@ class Session:
         self._to_client(encode(message))
 
     def write_server(self, message: Message) -> None:
-        """Write a message to the server."""
-        self._to_server(encode(message))
+        """Write a message to the server, unless it does not read: then it is dropped."""
+        if not self.stuck:
+            self._to_server(encode(message))
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the server leaves too much unread; nothing more is kept for it then."""
+        return self.backlog() >= MAX_BACKLOG
 
     def forward(self, call: Call, params: dict[str, Any]) -> None:
         """Send an allowed request to the server and wait for its answer, within the limit."""
         if self.gone:
             self.ended(call, "server_gone")
             self.answer(call, failure(call.id, UPSTREAM_FAILED, self.gone))
+            return
+        if self.stuck:
+            self.ended(call, "server_stuck")
+            self.answer(call, failure(call.id, UPSTREAM_FAILED, "the server does not read"))
             return
         call.state = State.FORWARDED
         call.started_us = self.now_us()
@@ -267,8 +280,8 @@ class Session:
         Raises:
             GuardError: no answer in time, an error, or the server is gone.
         """
-        if self.gone:
-            raise GuardError(self.gone, code="mcp.server_gone")
+        if self.gone or self.stuck:
+            raise GuardError(self.gone or "the server does not read", code="mcp.server_gone")
         if self.era is not Era.LEGACY:
             meta = {META_VERSION: max(MODERN_VERSIONS), META_CAPABILITIES: {}}
             params = {**params, "_meta": meta}
@@ -290,9 +303,12 @@ class Session:
 
     async def close(self, grace_s: float) -> None:
         """The client is gone: let what is in flight finish for ``grace_s``, then drop it."""
-        deadline = asyncio.get_running_loop().time() + grace_s
-        while self.calls and not self.gone and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - bounded
-            await asyncio.sleep(0.01)  # bounded by the grace
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + grace_s
+        while self.calls and loop.time() < deadline:
+            if self.gone or self.stuck:
+                break
+            await asyncio.sleep(0.01)
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
