@@ -26,6 +26,7 @@ from remit.guard.judge import Guard
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
+from remit.guard.mcp.flow import Flow
 from remit.guard.mcp.pipes import Client, Server
 from remit.guard.mcp.session import Limits, Parties, Session
 from remit.guard.recovery import close_orphans, restore, save_snapshot
@@ -37,6 +38,7 @@ EXIT_OK = 0
 EXIT_UNREACHABLE = 5
 CLOSE_GRACE_S = 5.0
 DRAIN_S = 2.0
+MAX_BACKLOG = 16 << 20
 
 
 class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +205,7 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
     loop = asyncio.get_running_loop()
     limits = options.limits
     done = asyncio.Event()
+    flow = Flow()
     session: Session
 
     # The session needs the ends, the ends need the session: they meet when the first line comes.
@@ -218,14 +221,10 @@ async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
         limits,
         to_client=client.send,
         to_server=server.send,
-        backlog=lambda: server.backlog,
+        stuck=lambda: flow.stalled or server.backlog >= MAX_BACKLOG,
     )
 
-    def client_is_full(full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
-        server.hold(full=full)
-        client.hold(full=full)
-
-    client.on_pressure = client_is_full
+    client.on_pressure, server.on_pressure = flow.connect(client, server)
     config = options.server
     await server.start(config.command, {**os.environ, **config.env}, str(config.cwd))
     for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", None)):

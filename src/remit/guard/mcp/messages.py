@@ -154,7 +154,9 @@ def _usable(number: Any) -> Id | None:
     """The id of a message, if it is one that Guard remembers."""
     if type(number) is int:
         return number if -MAX_NUMBER <= number <= MAX_NUMBER else None
-    return number if type(number) is str and len(number) <= MAX_ID else None
+    if type(number) is not str or len(number) > MAX_ID:
+        return None
+    return None if any("\ud800" <= c <= "\udfff" for c in number) else number
 
 
 def _refuse_member(value: dict[str, Any]) -> None:
@@ -168,13 +170,20 @@ def _refuse_member(value: dict[str, Any]) -> None:
 
 def _lenient_id(line: bytes) -> Id | None:
     """The id of a message that was refused although it is JSON, so that its sender is answered."""
+    numbers = top_level_ids(line)
+    if numbers is None:
+        return sample_id(line[:512], line[-512:])
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def top_level_ids(line: bytes) -> list[Id] | None:
+    """Every usable id that a JSON object gives itself; ``None`` if the line is not JSON at all."""
     try:
-        # As pairs, because of a key that comes twice nobody knows which is meant.
         value = json.loads(line, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError):
-        return sample_id(line[:512], line[-512:])
-    numbers = [v for k, v in value if k == "id"] if isinstance(value, _Pairs) else []
-    return _usable(numbers[0]) if len(numbers) == 1 else None
+        return None
+    members = value if isinstance(value, _Pairs) else ()
+    return [number for key, v in members if key == "id" and (number := _usable(v)) is not None]
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -38,6 +38,7 @@ class Client(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._outbox: collections.deque[bytes] | None = None
         self._wake = threading.Event()
+        self._holds: set[str] = set()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def open(self, source: BinaryIO, sink: BinaryIO) -> None:
@@ -89,14 +90,10 @@ class Client(asyncio.Protocol):
             self._outbox.append(data)
             self._wake.set()
 
-    def hold(self, *, full: bool) -> None:
-        """Stop or go on reading, because the client does not take its answers."""
-        if self._reader is None or self._reader.is_closing():
-            return
-        if full:
-            self._reader.pause_reading()
-        else:
-            self._reader.resume_reading()
+    def hold(self, why: str, *, full: bool) -> None:
+        """Stop reading for a reason, or drop the reason; it is read when none is left."""
+        (self._holds.add if full else self._holds.discard)(why)
+        _pause(self._reader, paused=bool(self._holds))
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until what was sent has left, at most ``timeout_s``."""
@@ -159,6 +156,8 @@ class Server(asyncio.SubprocessProtocol):
         self._relay = StderrRelay()
         self._exited = asyncio.Event()
         self._told = False
+        self._holds: set[str] = set()
+        self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def start(
         self, command: Sequence[str], env: Mapping[str, str] | None, cwd: str | None
@@ -226,6 +225,14 @@ class Server(asyncio.SubprocessProtocol):
             self._told = True
             asyncio.get_running_loop().call_soon(self._on_exit, reason)
 
+    def pause_writing(self) -> None:
+        """The server does not read."""
+        self.on_pressure(True)
+
+    def resume_writing(self) -> None:
+        """The server reads again."""
+        self.on_pressure(False)
+
     def send(self, data: bytes) -> None:
         """Write to the server; never blocks."""
         if self._stdin is not None and not self._stdin.is_closing():
@@ -236,14 +243,10 @@ class Server(asyncio.SubprocessProtocol):
         """Bytes that wait for the server to read them."""
         return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
 
-    def hold(self, *, full: bool) -> None:
-        """Stop or go on reading, because the client does not keep up."""
-        if self._stdout is None or self._stdout.is_closing():
-            return
-        if full:
-            self._stdout.pause_reading()
-        else:
-            self._stdout.resume_reading()
+    def hold(self, why: str, *, full: bool) -> None:
+        """Stop reading for a reason, or drop the reason; it is read when none is left."""
+        (self._holds.add if full else self._holds.discard)(why)
+        _pause(self._stdout, paused=bool(self._holds))
 
     async def stop(self) -> None:
         """Close its input, then terminate, then kill: the order of the MCP stdio transport."""
@@ -329,3 +332,12 @@ def _pollable(stream: BinaryIO) -> bool:
     """Whether a loop can wait for it: epoll refuses devices such as /dev/null."""
     mode = os.fstat(stream.fileno()).st_mode
     return not stat.S_ISCHR(mode) or os.isatty(stream.fileno())
+
+
+def _pause(transport: asyncio.ReadTransport | None, *, paused: bool) -> None:
+    if transport is None or transport.is_closing():
+        return
+    if paused:
+        transport.pause_reading()
+    else:
+        transport.resume_reading()

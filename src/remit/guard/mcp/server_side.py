@@ -22,6 +22,7 @@ from remit.guard.mcp.messages import (
     failure,
     parse_message,
     sample_id,
+    top_level_ids,
 )
 from remit.guard.mcp.methods import (
     CAPABILITY_OF,
@@ -80,16 +81,13 @@ class ServerSide:
         """Record it, and end the request that it was meant to answer, as far as that is seen."""
         session = self._session
         session.refused("server", refusal)
-        number = refusal.id
-        if number is None:
-            ends = (line.head, line.tail) if isinstance(line, Overlong) else _ends(line.data)
-            number = sample_id(*ends)
-        if number is None or session.own_up.settle(failure(number, 0, refusal.message)):
-            return
-        call = session.calls.get(number)
-        if call is not None and call.state is not State.HELD:
-            session.ended(call, "protocol_error")
-            session.answer(call, failure(call.id, UPSTREAM_FAILED, refusal.message))
+        for number in _meant(refusal, line):
+            if session.own_up.settle(failure(number, 0, refusal.message)):
+                continue
+            call = session.calls.get(number)
+            if call is not None and call.state is not State.HELD:
+                session.ended(call, "protocol_error")
+                session.answer(call, failure(call.id, UPSTREAM_FAILED, refusal.message))
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -228,5 +226,15 @@ class ServerSide:
             self._session.write_client(message)
 
 
-def _ends(data: bytes) -> tuple[bytes, bytes]:
-    return data[:SAMPLE_BYTES], data[-SAMPLE_BYTES:]
+def _meant(refusal: Refused, line: Line | Overlong) -> list[Id]:
+    """The requests that a broken answer may have been meant for: waiting longer helps none."""
+    if refusal.id is not None:
+        return [refusal.id]
+    if isinstance(line, Overlong):
+        number = sample_id(line.head, line.tail)
+    else:
+        numbers = top_level_ids(line.data)
+        if numbers:
+            return numbers
+        number = sample_id(line.data[:SAMPLE_BYTES], line.data[-SAMPLE_BYTES:])
+    return [] if number is None else [number]

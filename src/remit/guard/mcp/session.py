@@ -52,7 +52,6 @@ from remit.guard.mcp.server_side import ServerSide
 
 MAX_NOISE = 64
 MAX_SWEEP_S = 1.0
-MAX_BACKLOG = 8 << 20
 ENDLESS = frozenset({"subscriptions/listen"})
 
 
@@ -97,7 +96,6 @@ class Session:
     Attributes:
         era: what the two ends settled on; it is set by an answer of the server, once.
         calls: requests of the client in flight.
-        backlog: bytes that wait for the server to read them.
         connected: whether policy let this client connect.
         gone: why the server is no more, empty while it is there.
     """
@@ -110,9 +108,9 @@ class Session:
         *,
         to_client: Callable[[bytes], None],
         to_server: Callable[[bytes], None],
-        backlog: Callable[[], int] = lambda: 0,
+        stuck: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.backlog = backlog
+        self._stuck = stuck
         self.parties = parties
         self.agent = agent
         self.limits = limits
@@ -204,7 +202,7 @@ class Session:
     @property
     def stuck(self) -> bool:
         """Whether the server leaves too much unread; nothing more is kept for it then."""
-        return self.backlog() >= MAX_BACKLOG
+        return self._stuck()
 
     def forward(self, call: Call, params: dict[str, Any]) -> None:
         """Send an allowed request to the server and wait for its answer, within the limit."""

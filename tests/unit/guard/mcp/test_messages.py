@@ -13,6 +13,7 @@ from remit.guard.mcp.messages import (
     failure,
     parse_message,
     sample_id,
+    top_level_ids,
 )
 
 
@@ -170,3 +171,20 @@ def test_what_is_written_reads_back_and_is_one_line(message):
     assert data.count(b"\n") == 1
     assert b"\r" not in data
     assert parse_message(data[:-1], fold_keys=True, max_bytes=10_000) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "ids"),
+    [
+        (b'{"id":1,"result":{"id":9}}', [1]),
+        (b'{"id":1,"id":"2"}', [1, "2"]),
+        (b'{"id":"\\ud800","id":null,"id":1.5,"id":true}', []),
+        (b'[{"id":1}]', []),
+        (b'{"id":1', None),
+        (b"[" * 100_000, None),
+        (b'{"id":' + b"9" * 5000 + b"}", None),
+        (b'{"id":99999999999999999999}', []),
+    ],
+)
+def test_the_ids_a_broken_line_gives_itself(line, ids):
+    assert top_level_ids(line) == ids
