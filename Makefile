@@ -30,9 +30,11 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@.venv/bin/python -m examples.demo
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
+	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=short $(PYTEST) -m "not slow" $(SUITES)
 
 test-all: rig-peers ## Every test, the slow and the long ones too
+	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 
 lint: setup ## ruff, mypy --strict, and who may import whom

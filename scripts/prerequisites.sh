@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
-# Prints the path of the Python to use. Arguments: the things wanted, of: python git node.
+# Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -30,6 +30,7 @@ packages=""
 for want in "$@"; do
     case $want in
         python) find_python >/dev/null || packages="$packages python3 python3-venv" ;;
+        strace) command -v strace >/dev/null 2>&1 || packages="$packages strace" ;;
         git) command -v git >/dev/null 2>&1 || packages="$packages git" ;;
         node) have_node || packages="$packages nodejs npm" ;;
         *) say "prerequisites.sh: unknown: $want"; exit 2 ;;
