@@ -2,7 +2,7 @@
 
 import asyncio
 import enum
-import secrets
+import os
 from typing import Any
 
 import msgspec
@@ -109,7 +109,7 @@ class Continuations:
         """Keep it and give its token; the oldest falls out when there are too many."""
         while len(self._held) >= MAX_CONTINUATIONS:
             del self._held[next(iter(self._held))]
-        token = secrets.token_urlsafe(24)
+        token = os.urandom(24).hex()
         self._held[token] = continuation
         return token
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +19,7 @@ class OwnRequests:
 
     def __init__(self, write: Callable[[Request], None]) -> None:
         self._write = write
-        self._prefix = f"remit-{secrets.token_hex(6)}-"
+        self._prefix = f"remit-{os.urandom(6).hex()}-"
         self._numbers = itertools.count(1)
         self._waiting: dict[Id, asyncio.Future[dict[str, Any]]] = {}
 
