@@ -17,10 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from remit.core.event import Agent, Event, Kind
 from remit.core.strictjson import parse
 from remit.facts.base import Environment
-from remit.facts.registry import compute
+from remit.facts.registry import compute, forget
 from remit.policy.bundle import load_bundle
 from remit.policy.policy import Policy, Signals
 
@@ -142,8 +144,17 @@ def main(arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
 def extras(policy: Policy, call: Event, signals: Signals, rounds: int, median: float) -> None:
     """Shares of the headline number, and what it is with the memo of answers on."""
     specs = policy.needs(call.action).facts
-    cost, _ = measure(lambda: [compute(s, call.input, ENVIRONMENT) for s in specs], rounds // 4)
-    report("policy.facts.sql.p50", cost)
+
+    def with_facts() -> None:
+        facts = {s.name: compute(s, call.input, ENVIRONMENT) for s in specs}
+        policy.decide(call, msgspec.structs.replace(signals, facts=facts))
+
+    def with_new_facts() -> None:
+        forget()
+        with_facts()
+
+    report("policy.decide_and_facts.18.new_sql.p50", measure(with_new_facts, rounds // 4)[0])
+    report("policy.decide_and_facts.18.p50", measure(with_facts, rounds // 4)[0])
     policy.memo_size = 4096
     memo, _ = measure(lambda: policy.decide(call, signals), rounds)
     report("policy.decide.18.memo.p50", memo, baseline=median)

@@ -206,11 +206,12 @@ def _check_leaf(tree: Tree, leaf: Any, at: int) -> None:
 
 
 def _check_nodes(tree: Tree) -> None:
-    stack = [tree.root]
+    stack = [(tree.root, False)]
     while stack:
-        node = stack.pop()
+        node, expanding = stack.pop()
         children = node.children
-        stack.extend(children)
+        inner = _expands(node, children, outer=expanding)
+        stack.extend((child, inner) for child in children)
         quoted = node.type == "command_substitution" and children[0].type == "`"
         if quoted and "\\" in tree.text(node):
             raise _refuse("a back slash inside of back quotes")
@@ -221,7 +222,7 @@ def _check_nodes(tree: Tree) -> None:
                     raise _refuse("a line break inside of a command")
         if node.type not in _JOINS and _touching(children):
             raise _refuse("two words without a space")
-        if node.type in {"raw_string", "ansi_c_string"} and _inside_expansion(node):
+        if node.type in {"raw_string", "ansi_c_string"} and expanding:
             raise _refuse("quotes inside of an expansion")
         if node.type == "heredoc_redirect":
             if any(child.type not in _IN_HEREDOC_LINE for child in children):
@@ -240,14 +241,11 @@ def _touching(children: Sequence[Any]) -> bool:
     )
 
 
-def _inside_expansion(node: Any) -> bool:
-    """Inside of ``"${X:-'…'}"`` and of arithmetic, single quotes quote nothing."""
-    above = node.parent
-    while above is not None and above.type not in {"command", "command_substitution"}:
-        if above.type in _UNQUOTING or above.children[0].type == "((":
-            return True
-        above = above.parent
-    return False
+def _expands(node: Any, children: Sequence[Any], *, outer: bool) -> bool:
+    """Whether single quotes quote nothing in it: inside of ``"${X:-'…'}"`` and of arithmetic."""
+    if node.type in {"command", "command_substitution"}:
+        return False
+    return outer or node.type in _UNQUOTING or bool(children and children[0].type == "((")
 
 
 def _heredoc(tree: Tree, body: Any) -> None:

@@ -99,6 +99,9 @@ class Extractor(Protocol):
         shape: attribute → Cedar type, with ``ok`` and ``present``.
         worst: the values that ``extract``'s attributes take when it fails.
         options: the extractor's own keys in ``facts.toml``; unknown keys are refused.
+
+    An extractor that depends on its values and options alone, and costs more than a look-up, may
+    say ``repeatable = True``: what it found for a text is then remembered for the next time.
     """
 
     @property

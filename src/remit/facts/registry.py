@@ -25,6 +25,11 @@ MAX_SET = 2000
 MAX_TEXT = 64 * 1024
 """Most characters of all strings in one attribute."""
 
+MAX_REMEMBERED = 512
+"""Most facts of repeatable extractors that are remembered."""
+MAX_REMEMBERED_TEXT = 4096
+"""Longest text whose fact is remembered, in characters."""
+
 _LONG = 1 << 63
 _T = TypeVar("_T", str, list[str])
 
@@ -144,6 +149,39 @@ def _globs(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{part})" for part in parts) or r"(?!)", re.DOTALL)
 
 
+_remembered: dict[tuple[int, tuple[str, ...]], tuple[FactSpec, Fact]] = {}
+"""Facts of texts seen before, by spec and text; the spec is kept so that its id stays its own."""
+
+
+def forget() -> None:
+    """Drop remembered facts, for measuring."""
+    _remembered.clear()
+
+
+def _key(found: Extractor, values: list[Any]) -> tuple[str, ...] | None:
+    """What a fact depends on, if it depends on short texts alone."""
+    if not getattr(found, "repeatable", False):
+        return None
+    if any(type(value) is not str or len(value) > MAX_REMEMBERED_TEXT for value in values):
+        return None
+    return tuple(values)
+
+
+def _remember(found: Extractor, spec: FactSpec, values: list[Any], env: Environment) -> Fact:
+    """The fact of ``values``, from memory if it depends on them alone."""
+    key = _key(found, values)
+    known = None if key is None else _remembered.get((id(spec), key))
+    if known is not None and known[0] is spec:
+        return known[1]
+    attributes = found.extract(values, spec.options, env)
+    fact = Fact(_typed(found.shape, {**attributes, "ok": True, "present": True}))
+    if key is not None:
+        if len(_remembered) >= MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[id(spec), key] = (spec, fact)
+    return fact
+
+
 def compute(spec: FactSpec, arguments: Mapping[str, Any], env: Environment) -> Fact:
     """Derive one fact from the arguments of a call; never raises.
 
@@ -158,8 +196,7 @@ def compute(spec: FactSpec, arguments: Mapping[str, Any], env: Environment) -> F
         values = [v for a in spec.arguments for v in select.select(a, arguments)]
         if not values:
             return Fact({**_nothing(found), "ok": True})
-        attributes = found.extract(values, spec.options, env)
-        return Fact(_typed(found.shape, {**attributes, "ok": True, "present": True}))
+        return _remember(found, spec, values, env)
     except FactError as error:
         return _failed(found, error.message, error.seen)
     except RemitError as error:

@@ -55,6 +55,7 @@ class Shell:
     """Extractor ``shell``."""
 
     name = "shell"
+    repeatable = True
     options = Options
     shape = shape(**_TYPES)
     worst: Mapping[str, Raw] = {**dict.fromkeys(SETS, ("unknown",)), **dict.fromkeys(FLAGS, True)}

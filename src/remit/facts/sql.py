@@ -64,6 +64,7 @@ class Sql:
     """Extractor ``sql``."""
 
     name = "sql"
+    repeatable = True
     options = Options
     shape = shape(
         kinds="Set<String>",

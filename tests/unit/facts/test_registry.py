@@ -263,3 +263,23 @@ def test_a_missing_extractor_is_a_failed_fact(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(registry, "extractor", gone)
     assert compute(wanted, {"a": "x"}, ENV).attributes["ok"] is False
+
+
+def test_facts_of_text_are_remembered_per_spec_and_text():
+    first = FactSpec("q", "sql", ("*",), ("q",), options_for("sql", {"dialect": "sqlite"}))
+    other = FactSpec("q", "sql", ("*",), ("q",), options_for("sql", {"dialect": "mysql"}))
+    env = Environment(workspace="/w")
+    text = {"q": "SELECT 'a\\'; DROP TABLE t; -- '"}
+    registry.forget()
+    one = compute(first, text, env)
+    assert compute(first, dict(text), env) is one
+    assert compute(other, text, env) is not one
+    assert compute(first, {"q": "SELECT 2"}, env) is not one
+    for number in range(2 * registry.MAX_REMEMBERED):
+        compute(first, {"q": f"SELECT {number}"}, env)
+    assert len(registry._remembered) <= registry.MAX_REMEMBERED
+    path = FactSpec("p", "path", ("*",), ("q",), options_for("path", {}))
+    there = Environment(workspace="/w", realpath=lambda p: p)
+    away = Environment(workspace="/w", realpath=lambda p: "/away" if p.endswith("x") else p)
+    assert compute(path, {"q": "x"}, there).attributes["inside_workspace"] is True
+    assert compute(path, {"q": "x"}, away).attributes["inside_workspace"] is False
