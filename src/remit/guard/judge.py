@@ -120,11 +120,10 @@ class Guard:
             )
             if seq is not None and (allowed or not event.side_effects):
                 await self._ledger.durable(seq)
-        except RemitError as error:
-            return Verdict(
-                allowed=False,
-                decision=Decision(error=error.code, detail="the audit log cannot be written"),
-            )
+        except Exception as error:  # noqa: BLE001 - no record, no call, whatever the reason
+            code = error.code if isinstance(error, RemitError) else "record_failed"
+            detail = "the audit log cannot be written"
+            return Verdict(allowed=False, decision=Decision(error=code, detail=detail))
         return Verdict(allowed=allowed, decision=decision, fulfilled=fulfilled)
 
     async def _decide(
@@ -145,7 +144,8 @@ class Guard:
                 answer = await self._fulfil(event, obligation, fulfiller)
                 if answer is not Answer.GIVEN:
                     return _refused(decision, obligation, answer), fulfilled
-                fulfilled |= {obligation.rule}
+                if obligation.kind == "confirmation":
+                    fulfilled |= {obligation.rule}
             # Time has passed: a link may point elsewhere now, so nothing of the first look is kept.
             decision = policy.decide(event, self._signals(policy, event, session, fulfilled))
         if decision.effect is Effect.REQUIRE:
