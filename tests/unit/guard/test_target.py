@@ -1,9 +1,11 @@
 """What ``remit mcp exec`` governs."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from remit.core.errors import RemitError
 from remit.guard.errors import GuardError
 from remit.guard.target import resolve
 from remit.policy.pins import Lock, dump_lock, pin
@@ -73,3 +75,18 @@ def test_without_a_bundle_nothing_runs():
     with pytest.raises(GuardError) as error:
         find("git")
     assert error.value.code == "config.no_bundle"
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "", ".", "x\0y"])
+def test_a_server_id_is_no_path(tmp_path, name):
+    with pytest.raises(RemitError):
+        find("prog", "-x", bundle=write_bundle(tmp_path / "b"), name=name)
+    Path("remit.toml").write_text(f"[servers.{json.dumps(name)}]\ncommand = ['x']\n")
+    with pytest.raises(RemitError):
+        find("x")
+
+
+def test_an_odd_program_name_becomes_an_id(tmp_path):
+    bundle = write_bundle(tmp_path / "b")
+    assert find("/opt/my server!.py", "-x", bundle=bundle).server.id == "my-server-.py"
+    assert find("..", "-x", bundle=bundle).server.id == "server"
