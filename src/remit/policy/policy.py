@@ -39,9 +39,8 @@ from remit.policy.schema import Action
 from remit.policy.slices import Slice, Slicer
 
 MAX_MEMO = 4096
-MAX_MEMO_CONTEXT = 4096
+MAX_CLASS_BYTES = 4096
 _SESSION: Mapping[str, Any] = {"labels": [], "calls": 0, "tools": []}
-
 
 _NOTHING = b"{}"
 _Key = tuple[str, str, str, str, bytes]
@@ -229,7 +228,7 @@ class Policy:
                 return known_answer
         found = self._evaluate(piece, event, signals, given, context)
         if key is not None and found.decision.effect is Effect.ALLOW:
-            self._remember(key, found.decision, constant=context == _NOTHING and not is_tool)
+            self._remember(key, found.decision, constant=not context and not is_tool)
         return found
 
     def _known(self, event: Event, signals: Signals) -> Explanation | None:
@@ -267,7 +266,7 @@ class Policy:
         event: Event,
         signals: Signals,
         given: dict[str, Any],
-        context: bytes,
+        context: dict[str, Any],
     ) -> Explanation:
         answer = self._ask(piece, event, context)
         determining = [piece.sources[rule] for rule in answer.reasons]
@@ -293,13 +292,13 @@ class Policy:
             decision=decision,
             matches=tuple(Match.of(source) for source in determining),
             considered=len(piece.sources),
-            context=context,
+            context=orjson.dumps(context),
             facts=signals.facts,
         )
 
     def _context(
         self, piece: Slice, event: Event, signals: Signals, given: dict[str, Any]
-    ) -> bytes:
+    ) -> dict[str, Any]:
         read = piece.reads
         context: dict[str, Any] = {}
         if read.has("input"):
@@ -325,26 +324,29 @@ class Policy:
             context["fulfilled"] = sorted(signals.fulfilled)
         if read.has("user"):
             context["user"] = engine.uid("User", event.user)
-        return orjson.dumps(context)
+        return context
 
-    def _ask(self, piece: Slice, event: Event, context: bytes) -> engine.Answer:
-        """Cedar's answer; a pure function of the request, so it is remembered."""
+    def _ask(self, piece: Slice, event: Event, context: dict[str, Any]) -> engine.Answer:
+        """Cedar's answer; a pure function of the request, so it is remembered for its class."""
         key = self._key(piece, event, context)
-        if key is None:
-            return piece.evaluate(event.user, context.decode())
-        known = self._memo.get(key)
+        known = None if key is None else self._memo.get(key)
         if known is None:
-            known = piece.evaluate(event.user, context.decode())
+            known = piece.evaluate(event.user, orjson.dumps(context).decode())
+            if key is None:
+                return known
             if len(self._memo) >= self.memo_size:
                 self._memo.clear()
             self._memo[key] = known
         return known
 
-    def _key(self, piece: Slice, event: Event, context: bytes) -> _Key | None:
+    def _key(self, piece: Slice, event: Event, context: dict[str, Any]) -> _Key | None:
         """All that an answer depends on; ``None`` if it is not worth remembering."""
-        if len(context) > MAX_MEMO_CONTEXT or self.memo_size == 0 or piece.reads.has("now"):
+        if self.memo_size == 0 or piece.reads.has("now"):
             return None
-        return (event.action, event.agent.id, event.user, event.server, context)
+        alike = piece.classes.of(context) if context else _NOTHING
+        if alike is None or len(alike) > MAX_CLASS_BYTES:
+            return None
+        return (event.action, event.agent.id, event.user, event.server, alike)
 
     def _validator(self, action: Action) -> Validator:
         known = self._validators.get(action.id)

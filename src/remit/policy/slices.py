@@ -11,6 +11,7 @@ from typing import Any
 
 from remit.policy import engine, reads, schema
 from remit.policy.bundle import Directory
+from remit.policy.classes import Classes
 from remit.policy.engine import pst
 from remit.policy.schema import Action, Reads
 from remit.policy.source import Source
@@ -27,6 +28,7 @@ class Slice:
         sources: policies that can apply, by id.
         reads: what they read of the context.
         input: the part of ``context.input`` that is read.
+        classes: which contexts they cannot tell apart.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Slice:
         self.sources = {source.id: source for source in sources}
         self.reads: Reads = reads.union(reads.reads(s.node) for s in self.sources.values())
         self.input = schema.pruned_input(action, self.reads)
+        self.classes = Classes(s.node for s in self.sources.values())
         self._agent = agent
         self._server = server
         self._who = who
