@@ -12,6 +12,7 @@ compares decimals and a double has already lost them.
 import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
 import orjson
@@ -23,6 +24,9 @@ MAX_DEPTH = 64
 MAX_BYTES = 4 * 1024 * 1024
 MAX_INTEGER_DIGITS = 400
 MAX_REMEMBERED = 64
+MAX_REMEMBERED_KEYS = 16
+MAX_REMEMBERED_OBJECTS = 1024
+_SPACE = " \t\n\r"
 
 
 class StrictJsonError(RemitError):
@@ -72,22 +76,38 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _unique_folded(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = _unique(pairs)
-    if len(value) > 1 and len(set(map(_fold, value))) != len(value):
-        raise StrictJsonError(
-            "an object has two keys that differ only by case or look", code="json.case_variant"
-        )
+    if len(value) > 1:
+        keys = tuple(value)
+        if keys not in _distinct:
+            if len(set(map(_fold, keys))) != len(keys):
+                raise StrictJsonError(
+                    "an object has two keys that differ only by case or look",
+                    code="json.case_variant",
+                )
+            _remember(keys)
     return value
 
 
-_EXACT = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_float=Number, parse_int=_integer, parse_constant=_constant
-)
-_FOLDED = json.JSONDecoder(
-    object_pairs_hook=_unique_folded,
-    parse_float=Number,
-    parse_int=_integer,
-    parse_constant=_constant,
-)
+_distinct: set[tuple[str, ...]] = set()
+"""Keys of objects that were seen to be distinct: messages have the same ones again and again."""
+
+
+def _remember(keys: tuple[str, ...]) -> None:
+    if len(keys) <= MAX_REMEMBERED_KEYS and max(map(len, keys)) <= MAX_REMEMBERED:
+        if len(_distinct) >= MAX_REMEMBERED_OBJECTS:
+            _distinct.clear()
+        _distinct.add(keys)
+
+
+def _decoder(hook: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=hook, parse_float=Number, parse_int=_integer, parse_constant=_constant
+    )
+
+
+# `raw_decode` and not `decode`: white space around a value costs two patterns there.
+_EXACT = _decoder(_unique).raw_decode
+_FOLDED = _decoder(_unique_folded).raw_decode
 
 
 def parse(
@@ -114,11 +134,14 @@ def parse(
     if text.startswith("\ufeff"):
         raise StrictJsonError("message starts with a byte order mark", code="json.encoding")
     try:
-        value = (_FOLDED if fold_keys else _EXACT).decode(text)
+        start = len(text) - len(text.lstrip(_SPACE))
+        value, end = (_FOLDED if fold_keys else _EXACT)(text, start)
     except RecursionError:
         raise StrictJsonError("message is nested too deeply", code="json.depth") from None
     except ValueError as error:
         raise StrictJsonError(f"message is not one JSON value: {error}") from None
+    if end != len(text) and text[end:].strip(_SPACE):
+        raise StrictJsonError("message is not one JSON value: there is more behind it")
     if data.count(b"{") + data.count(b"[") > max_depth and _deeper_than(value, max_depth):
         raise StrictJsonError("message is nested too deeply", code="json.depth")
     if b"\\ud" in data or b"\\uD" in data:

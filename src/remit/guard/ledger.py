@@ -5,18 +5,20 @@ import collections
 import contextlib
 import heapq
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+import orjson
 
 from remit import __version__
 from remit.audit.errors import QueueFull
 from remit.audit.log import Log
+from remit.core.canonical import prepared
 from remit.core.decision import Decision, Effect
 from remit.core.digest import sha256
 from remit.core.errors import RemitError
-from remit.core.event import Event, Kind
+from remit.core.event import Agent, Event, Kind
 from remit.core.strictjson import dumps
 from remit.core.text import printable
 from remit.guard.errors import GuardError
@@ -27,6 +29,7 @@ SETTLE_S = 0.002
 RETRY_S = 0.010
 MAX_BEHIND = 512
 MAX_REASONS = 8
+MAX_PARTS = 512
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +70,11 @@ class Ledger:
 
     def __init__(self, log: Log, *, guard_id: str, surface: str) -> None:
         self.log = log
-        self._guard = {"id": guard_id, "version": __version__, "mode": surface}
+        self._guard = prepared({"id": guard_id, "version": __version__, "mode": surface})
+        # Parts that records share: who acts, on what, and answers that are given again and again.
+        self._actors: dict[tuple[Agent, str], _Part] = {}
+        self._actions: dict[tuple[str, ...], dict[str, str]] = {}
+        self._decisions: dict[tuple[int, Mode], tuple[Decision, orjson.Fragment]] = {}
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tie = itertools.count()
@@ -154,26 +161,23 @@ class Ledger:
         seq = self.log.append(_record_kind(event), body, private=private)
         allowed = entry.decision.effect is Effect.ALLOW or entry.mode == "observe"
         if event.kind is Kind.TOOL_CALL and allowed:
-            self.open_calls[event.id] = _opening(body)
+            self.open_calls[event.id] = {
+                "actor": self._actor(event).plain,
+                "session": event.session,
+                "action": body["action"],
+            }
         elif outcome is not None:
             self.open_calls.pop(outcome.call, None)
         return seq
 
     def _body(self, entry: "_Entry") -> dict[str, Any]:
         event, outcome = entry.event, entry.outcome
-        action: dict[str, Any] = {"server": event.server, "name": printable(event.action, 300)}
-        if event.tool:
-            action["tool"] = printable(event.tool, 200)
-        if event.method:
-            action["method"] = printable(event.method, 100)
-        if event.schema_digest:
-            action["schema_digest"] = event.schema_digest
         body: dict[str, Any] = {
-            "actor": self._actor(event),
+            "actor": self._actor(event).written,
             "session": event.session,
             "call": outcome.call if outcome else event.id,
-            "action": action,
-            "decision": _decision(entry.decision, entry.fulfilled, entry.mode),
+            "action": self._action(event),
+            "decision": self._decision(entry),
             "guard": self._guard,
         }
         if event.correlation:
@@ -249,14 +253,57 @@ class Ledger:
             else:
                 future.set_exception(error or GuardError("the audit log failed"))
 
-    @staticmethod
-    def _actor(event: Event) -> dict[str, Any]:
-        actor = {"agent": printable(event.agent.id, 200), "user": printable(event.user, 200)}
-        if event.agent.executable:
-            actor["executable"] = printable(event.agent.executable, 400)
-        if event.agent.claimed:
-            actor["claimed"] = printable(event.agent.claimed, 200)
-        return actor
+    def _actor(self, event: Event) -> "_Part":
+        key = (event.agent, event.user)
+        known = self._actors.get(key)
+        if known is None:
+            actor = {"agent": printable(event.agent.id, 200), "user": printable(event.user, 200)}
+            if event.agent.executable:
+                actor["executable"] = printable(event.agent.executable, 400)
+            if event.agent.claimed:
+                actor["claimed"] = printable(event.agent.claimed, 200)
+            _make_room(self._actors)
+            known = self._actors[key] = _Part(actor, prepared(actor))
+        return known
+
+    def _action(self, event: Event) -> dict[str, str]:
+        key = (event.server, event.action, event.tool, event.method, event.schema_digest)
+        known = self._actions.get(key)
+        if known is None:
+            known = {"server": event.server, "name": printable(event.action, 300)}
+            if event.tool:
+                known["tool"] = printable(event.tool, 200)
+            if event.method:
+                known["method"] = printable(event.method, 100)
+            if event.schema_digest:
+                known["schema_digest"] = event.schema_digest
+            _make_room(self._actions)
+            self._actions[key] = known
+        return known
+
+    def _decision(self, entry: _Entry) -> Any:
+        if entry.fulfilled or entry.decision.error:
+            return _decision(entry.decision, entry.fulfilled, entry.mode)
+        # Policy gives one object again for all that is alike; it is kept, so its id stays its own.
+        key = (id(entry.decision), entry.mode)
+        known = self._decisions.get(key)
+        if known is None:
+            written = prepared(_decision(entry.decision, entry.fulfilled, entry.mode))
+            _make_room(self._decisions)
+            known = self._decisions[key] = (entry.decision, written)
+        return known[1]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A part of records, as it is and as it is written."""
+
+    plain: dict[str, str]
+    written: orjson.Fragment
+
+
+def _make_room(parts: dict[Any, Any]) -> None:
+    if len(parts) >= MAX_PARTS:
+        parts.clear()
 
 
 def _record_kind(event: Event) -> str:
@@ -299,7 +346,3 @@ def _ending(outcome: Outcome) -> dict[str, Any]:
         "bytes": outcome.size,
         "latency_us": outcome.latency_us,
     }
-
-
-def _opening(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: body[key] for key in ("actor", "session", "action")}

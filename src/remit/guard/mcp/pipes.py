@@ -15,7 +15,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO, ClassVar, cast
+from typing import BinaryIO, ClassVar
 
 from remit.guard.errors import GuardError
 from remit.guard.mcp.framing import Line, LineBuffer, Overlong
@@ -49,7 +49,8 @@ class Client(asyncio.Protocol):
         """
         loop = asyncio.get_running_loop()
         try:
-            writer, _ = await loop.connect_write_pipe(lambda: _Sink(self), sink)
+            made = _Sink(self.connection_lost, self._pressed)
+            writer, _ = await loop.connect_write_pipe(lambda: made, sink)
             self._writer = writer
             self._writer.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         except (ValueError, NotImplementedError, OSError):
@@ -80,6 +81,9 @@ class Client(asyncio.Protocol):
         """The client is gone."""
         del exc
         self._on_close()
+
+    def _pressed(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        self.on_pressure(full)
 
     def send(self, data: bytes) -> None:
         """Write to the client; never blocks."""
@@ -126,24 +130,44 @@ class Client(asyncio.Protocol):
 
 
 class _Sink(asyncio.BaseProtocol):
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    """The end of a pipe that we write to."""
+
+    def __init__(
+        self, on_lost: Callable[[Exception | None], None], on_pressure: Callable[[bool], None]
+    ) -> None:
+        self._on_lost = on_lost
+        self._on_pressure = on_pressure
 
     def pause_writing(self) -> None:
-        self._client.on_pressure(True)
+        self._on_pressure(True)
 
     def resume_writing(self) -> None:
-        self._client.on_pressure(False)
+        self._on_pressure(False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._client.connection_lost(exc)
+        self._on_lost(exc)
+
+
+class _Output(asyncio.Protocol):
+    """The server's standard output."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+
+    def data_received(self, data: bytes) -> None:
+        self._server.output(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._server.output_ended()
 
 
 class Server(asyncio.SubprocessProtocol):
     """The governed server's process.
 
     It is started in a session of its own, so that a terminal's interrupt reaches Guard, which
-    stops it in order.
+    stops it in order. Its input and output are pipes of our own: asyncio's for a process take a
+    turn of the loop more for everything that is read.
     """
 
     def __init__(self, limit: int, on_line: OnLine, on_exit: Callable[[str], None]) -> None:
@@ -155,6 +179,7 @@ class Server(asyncio.SubprocessProtocol):
         self._stdout: asyncio.ReadTransport | None = None
         self._relay = StderrRelay()
         self._exited = asyncio.Event()
+        self._status = ""
         self._told = False
         self._holds: set[str] = set()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
@@ -168,24 +193,38 @@ class Server(asyncio.SubprocessProtocol):
             GuardError: it cannot be started.
         """
         loop = asyncio.get_running_loop()
+        theirs_in, stdin = os.pipe()
+        stdout, theirs_out = os.pipe()
+        ours = os.fdopen(stdin, "wb", 0), os.fdopen(stdout, "rb", 0)
         try:
-            await loop.subprocess_exec(
-                lambda: self, *command, env=env, cwd=cwd, start_new_session=os.name == "posix"
+            self._transport, _ = await loop.subprocess_exec(
+                lambda: self,
+                *command,
+                stdin=theirs_in,
+                stdout=theirs_out,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
             )
         except (OSError, ValueError) as error:
+            for pipe in ours:
+                pipe.close()
             reason = getattr(error, "strerror", None) or str(error)
             raise GuardError(
                 f"the server `{command[0]}` cannot be started: {reason}",
                 code="mcp.no_server",
                 hint="check the command after `--`, or `command` of the server in remit.toml",
             ) from error
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The process runs."""
-        self._transport = cast("asyncio.SubprocessTransport", transport)
-        self._stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
-        self._stdout = cast("asyncio.ReadTransport", self._transport.get_pipe_transport(1))
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+        sink = _Sink(lambda _: None, self._pressed)
+        self._stdin, _ = await loop.connect_write_pipe(lambda: sink, ours[0])
         self._stdin.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self._stdout, _ = await loop.connect_read_pipe(lambda: _Output(self), ours[1])
+
+    def _pressed(self, full: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+        self.on_pressure(full)
 
     @property
     def pid(self) -> int:
@@ -193,45 +232,41 @@ class Server(asyncio.SubprocessProtocol):
         return self._transport.get_pid() if self._transport else 0
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        """Bytes of the server."""
+        """Bytes of the server's standard error, the one stream that asyncio reads for us."""
+        del fd
         assert isinstance(data, bytes)
-        if fd == 1:
-            for line in self._lines.feed(data):
-                self._on_line(line)
-        else:
-            self._relay.write(data)
+        self._relay.write(data)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        """A stream of the server ended; without its output there is no server."""
-        del exc
-        if fd == 1:
-            line = self._lines.close()
-            if line is not None:
-                self._on_line(line)
+    def output(self, data: bytes) -> None:
+        """Bytes of the server's standard output."""
+        for line in self._lines.feed(data):
+            self._on_line(line)
+
+    def output_ended(self) -> None:
+        """Without its output there is no server."""
+        line = self._lines.close()
+        if line is not None:
+            self._on_line(line)
+        if self._status:
+            self._tell(self._status)
+        else:
             # If it ends as well, its status says more.
-            loop = asyncio.get_running_loop()
-            loop.call_later(EXIT_STATUS_S, self._tell, "closed its output")
+            asyncio.get_running_loop().call_later(EXIT_STATUS_S, self._tell, "closed its output")
 
     def process_exited(self) -> None:
         """The process ended."""
         code = self._transport.get_returncode() if self._transport else None
         self._exited.set()
-        self._tell(
+        self._status = (
             f"exited with status {code}" if (code or 0) >= 0 else f"died of signal {-(code or 0)}"
         )
+        # What it wrote last is still to be read; a child of its own may keep the pipe open.
+        asyncio.get_running_loop().call_later(EXIT_STATUS_S, self._tell, self._status)
 
     def _tell(self, reason: str) -> None:
         if not self._told:
             self._told = True
             asyncio.get_running_loop().call_soon(self._on_exit, reason)
-
-    def pause_writing(self) -> None:
-        """The server does not read."""
-        self.on_pressure(True)
-
-    def resume_writing(self) -> None:
-        """The server reads again."""
-        self.on_pressure(False)
 
     def send(self, data: bytes) -> None:
         """Write to the server; never blocks."""
@@ -264,6 +299,8 @@ class Server(asyncio.SubprocessProtocol):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._exited.wait(), STOP_GRACE_S)
                 break
+        if self._stdout is not None:
+            self._stdout.close()
         self._transport.close()
         self._relay.close()
 
