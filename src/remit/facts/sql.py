@@ -32,6 +32,8 @@ MAX_SQL = 64 * 1024
 MAX_DEPTH = 100
 MAX_TOKENS = 8_000
 MAX_STATEMENTS = 50
+MAX_BRACKETS = 500
+"""Most ``[``: some dialects look at all of a chain ``a[1][1]…`` again for each of its links."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,13 +117,10 @@ class Sql:
 
 
 def _read(sql: str, options: Options, found: Found) -> None:
-    import logging
-
     import sqlglot
     from sqlglot.errors import SqlglotError
 
-    # It warns of every statement that it only keeps as text; the kind `command` says the same.
-    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    from remit.facts._sql_parser import parse
 
     check_text(sql)
     name = rules.DIALECTS[options.dialect]
@@ -130,11 +129,7 @@ def _read(sql: str, options: Options, found: Found) -> None:
         tokens = dialect.tokenize(sql)
         _bounded(tokens)
         check_tokens(sql, tokens, dialect=name, commands=dialect.tokenizer_class.COMMANDS)
-        trees = [
-            tree
-            for tree in dialect.parser().parse(tokens, sql)
-            if tree is not None and type(tree).__name__ != "Semicolon"
-        ]
+        trees = parse(dialect, tokens, sql)
     except SqlglotError:
         raise FactError("the SQL does not parse", code="facts.parse") from None
     if not trees:
@@ -148,15 +143,18 @@ def _read(sql: str, options: Options, found: Found) -> None:
 def _bounded(tokens: Sequence[Any]) -> None:
     if len(tokens) > MAX_TOKENS:
         raise FactError(f"more than {MAX_TOKENS} words of SQL", code="facts.size")
-    depth = 0
+    depth = brackets = 0
     for token in tokens:
         kind = token.token_type.name
+        brackets += kind == "L_BRACKET"
         if kind in {"L_PAREN", "L_BRACKET", "L_BRACE", "CASE"}:
             depth += 1
             if depth > MAX_DEPTH:
                 raise FactError("the SQL is nested too deeply", code="facts.size")
         elif kind in {"R_PAREN", "R_BRACKET", "R_BRACE", "END"}:
             depth -= 1
+    if brackets > MAX_BRACKETS:
+        raise FactError(f"more than {MAX_BRACKETS} brackets in SQL", code="facts.size")
 
 
 EXTRACTOR = Sql()

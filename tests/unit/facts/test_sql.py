@@ -206,3 +206,26 @@ def test_the_rules_name_classes_of_this_sqlglot() -> None:
     missing = {name for name in named if not hasattr(exp, name)}
     assert missing == set()
     assert rules.NODES.isdisjoint(set(rules.STATEMENTS) - {"Select", "Values"})
+
+
+MANY_READINGS = [
+    ("sqlite", "SELECT 1 FROM a" + " JOIN a" * 40),
+    ("postgres", "SELECT 1 FROM a" + " LEFT JOIN a" * 40),
+    ("tsql", "SELECT " + "STRUCT(" * 60 + "1" + ")" * 60),
+    ("bigquery", "SELECT " + "STRUCT(" * 60 + "1" + ")" * 60),
+    ("postgres", "SELECT a" + "[1]" * 2600),
+    ("duckdb", "SELECT a" + "[1]" * 2600),
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql"), MANY_READINGS)
+def test_what_the_parser_would_read_for_hours_fails(dialect: str, sql: str) -> None:
+    found = fact(sql, dialect)
+    assert found.attributes["ok"] is False
+    assert found.attributes["read_only"] is False
+
+
+def test_many_joins_with_conditions_are_read() -> None:
+    found = fact("SELECT 1 FROM a" + " JOIN b ON a.x = b.x" * 100)
+    assert found.attributes["read_only"] is True
+    assert found.attributes["tables"] == ["a", "b"]
