@@ -15,14 +15,13 @@ from remit.audit.log import Log, directory_of
 from remit.core.event import Agent
 from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
-from remit.facts.base import Environment
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
 from remit.guard.config import ServerConfig
 from remit.guard.errors import GuardError
+from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_agent, current_user
-from remit.guard.judge import Guard
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
@@ -30,9 +29,7 @@ from remit.guard.mcp.flow import Flow
 from remit.guard.mcp.pipes import Client, Server
 from remit.guard.mcp.session import Limits, Parties, Session
 from remit.guard.recovery import close_orphans, restore, save_snapshot
-from remit.guard.store.pins import PinStore
 from remit.policy.bundle import Bundle, load_bundle
-from remit.policy.policy import Policy
 
 EXIT_OK = 0
 EXIT_UNREACHABLE = 5
@@ -156,38 +153,13 @@ async def _govern(
         server=config.id,
     )
     close_orphans(ledger, opened)
-    guard = Guard(
-        ledger=ledger,
-        usage=usage,
-        clock=clock,
-        environment=Environment(
-            workspace=str(config.workspace),
-            realpath=os.path.realpath,
-            cwd=str(config.cwd),
-            matchers=bundle.matchers,
-        ),
-    )
-
-    def in_force(policy: Policy) -> None:
-        guard.policy = policy
-        ledger.note(
-            "policy.load",
-            policy_digest=policy.digest,
-            serial=bundle.serial,
-            name=printable(bundle.name, 100),
-            mode=bundle.mode,
-        )
-
-    catalog = Catalog(config.id, bundle, PinStore(bundle.lock, place.pins), ledger, in_force)
-    catalog.compile_from_pins()
-    if guard.policy is None:
-        # Nothing is pinned yet: the bundle without tools still judges the connection.
-        in_force(Policy.compile(bundle, []))
+    governed = GovernedServer(config, bundle, usage, ledger, clock, place.pins)
+    governed.open()
     parties = Parties(
-        guard=guard,
+        guard=governed.guard,
         ledger=ledger,
         clock=clock,
-        catalog=catalog,
+        catalog=Catalog(config.id, governed, ledger),
         user=user,
         terminal=Terminal(options.terminal) if options.terminal else None,
     )

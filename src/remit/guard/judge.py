@@ -83,6 +83,11 @@ class Guard:
         self._environment = environment
         self._clock = clock
 
+    def replace(self, usage: Usage, environment: Environment) -> None:
+        """Count and look from now on with these; the policy is set beside them."""
+        self._usage = usage
+        self._environment = environment
+
     async def judge(
         self,
         event: Event,
@@ -146,6 +151,9 @@ class Guard:
                     return _refused(decision, obligation, answer), fulfilled
                 if obligation.kind == "confirmation":
                     fulfilled |= {obligation.rule}
+            if self.policy is not policy:
+                # What was asked for is not what the policy in force now would ask for.
+                return _changed(decision), fulfilled
             # Time has passed: a link may point elsewhere now, so nothing of the first look is kept.
             decision = policy.decide(event, self._signals(policy, event, session, fulfilled))
         if decision.effect is Effect.REQUIRE:
@@ -187,6 +195,16 @@ class Guard:
         session.calls += 1
         session.tools.add(event.action)
         return self._usage.hit(event, self._clock.now_us())
+
+
+def _changed(decision: Decision) -> Decision:
+    return Decision(
+        rules=decision.rules,
+        reasons=decision.reasons,
+        error="policy_changed",
+        detail="the policy was replaced while this call waited; make the call again",
+        policy_digest=decision.policy_digest,
+    )
 
 
 def _refused(decision: Decision, obligation: Obligation, answer: Answer) -> Decision:

@@ -12,6 +12,8 @@ from remit.core.event import Agent, Event, Kind, ToolClass
 from remit.facts.base import Environment
 from remit.facts.session import SessionState
 from remit.facts.usage import Usage
+from remit.guard.config import ServerConfig
+from remit.guard.governed import GovernedServer
 from remit.guard.judge import Answer, Guard
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
@@ -228,12 +230,17 @@ class Talk(Corridor):
         self.store = PinStore(self.bundle.lock, directory / "tools.lock")
         if pinned is not None:
             self.store.save(pin(SERVER, pinned))
-
-        def in_force(policy):
-            self.guard.policy = policy
-
-        self.catalog = Catalog(SERVER, self.bundle, self.store, self.ledger, in_force)
-        self.guard.policy = Policy.compile(self.bundle, [])
+        self.governed = GovernedServer(
+            ServerConfig(id=SERVER, command=("x",), cwd=self.workspace, workspace=self.workspace),
+            self.bundle,
+            self.usage,
+            self.ledger,
+            self.clock,
+            directory / "tools.lock",
+        )
+        self.governed.guard.policy = Policy.compile(self.bundle, [])
+        self.guard = self.governed.guard
+        self.catalog = Catalog(SERVER, self.governed, self.ledger)
         self.mcp = Session(
             Parties(
                 guard=self.guard,

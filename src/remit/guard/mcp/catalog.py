@@ -6,7 +6,7 @@ Guard lists the tools itself, all pages, and never lets a list of the server thr
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,6 @@ from remit.core.text import printable
 from remit.guard.errors import GuardError
 from remit.guard.ledger import Ledger
 from remit.guard.store.pins import PinStore
-from remit.policy.bundle import Bundle
 from remit.policy.pins import Change, PinnedServer, PinnedTool, accepted, compare, pin
 from remit.policy.policy import Policy
 
@@ -29,51 +28,46 @@ MAX_NOTED = 32
 AskServer = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
+class Rule(Protocol):
+    """What is in force for the server: all its sessions share it."""
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy."""
+        ...
+
+    @property
+    def pins(self) -> PinStore:
+        """Where its pins are kept."""
+        ...
+
+    def fit(self, pinned: PinnedServer) -> None:
+        """Put a policy in force that is compiled for ``pinned``; raises ``RemitError``."""
+        ...
+
+
 class Catalog:
     """The accepted tools of one server, and the policy compiled against them.
 
     State: not listed yet, listed, or failed. While it is not listed or has failed, no tool exists.
     """
 
-    def __init__(
-        self,
-        server: str,
-        bundle: Bundle,
-        store: PinStore,
-        ledger: Ledger,
-        on_policy: Callable[[Policy], None],
-    ) -> None:
+    def __init__(self, server: str, rule: Rule, ledger: Ledger) -> None:
         self.server = server
-        self._bundle = bundle
-        self._store = store
+        self._rule = rule
         self._ledger = ledger
-        self._on_policy = on_policy
         self._tools: dict[str, PinnedTool] = {}
         self._listed = False
         self._lock = asyncio.Lock()
         self._begun = self._ended = 0
-        self._compiled: PinnedServer | None = None
         self._last_changes: tuple[tuple[str, str], ...] = ()
         self.instructions: str | None = None
-        self.policy: Policy | None = None
         self.problem = ""
 
-    def compile_from_pins(self) -> None:
-        """Compile against the pins alone, so that a bundle that does not fit fails at the start.
-
-        Raises:
-            RemitError: the bundle does not fit its pins, or the pins cannot be read.
-        """
-        pinned = self._store.get(self.server)
-        if pinned is not None:
-            self._compile(pinned)
-
-    def _compile(self, pinned: PinnedServer) -> None:
-        if self._compiled == pinned:
-            return
-        self.policy = Policy.compile(self._bundle, [pinned])
-        self._compiled = pinned
-        self._on_policy(self.policy)
+    @property
+    def policy(self) -> Policy | None:
+        """The policy in force for the server."""
+        return self._rule.policy
 
     def stale(self) -> None:
         """The server said that its list changed: list again before the next use."""
@@ -108,14 +102,14 @@ class Catalog:
             self._ended = number
 
     def _accept(self, tools: list[dict[str, Any]]) -> None:
-        pinned = self._store.get(self.server)
+        pinned = self._rule.pins.get(self.server)
         instructions = self.instructions
         if instructions is None:
             instructions = pinned.instructions if pinned else ""
         if pinned is None:
             pinned = live = pin(self.server, tools, instructions)
-            self._compile(live)
-            self._store.save(live)
+            self._rule.fit(live)
+            self._rule.pins.save(live)
             self._ledger.note(
                 "tools.pin",
                 server=self.server,
@@ -123,9 +117,9 @@ class Catalog:
                 digest=sha256(digest_bytes([[tool.name, tool.digest] for tool in live.tools])),
             )
         else:
-            self._compile(pinned)
+            self._rule.fit(pinned)
             live = _observe(self.server, tools, instructions)
-            self._note_changes(compare(pinned, live, self._store.others(self.server)))
+            self._note_changes(compare(pinned, live, self._rule.pins.others(self.server)))
         known = {tool.name: tool for tool in accepted(pinned, live)}
         # In the server's own order: clients show and models read it.
         names = [raw.get("name") for raw in tools]
@@ -165,7 +159,7 @@ class Catalog:
         Raises:
             RemitError: the pins cannot be read.
         """
-        pinned = self._store.get(self.server)
+        pinned = self._rule.pins.get(self.server)
         return pinned is None or pinned.instructions == text
 
 

@@ -142,7 +142,7 @@ def test_unreadable_pins_block_and_are_not_overwritten(tmp_path, damage):
             assert talk.catalog.problem
             assert (tmp_path / "tools.lock").read_bytes() == damage
             with pytest.raises(RemitError):
-                talk.catalog.compile_from_pins()
+                talk.governed.open()
             with pytest.raises(RemitError):
                 talk.catalog.instructions_accepted("x")
 
