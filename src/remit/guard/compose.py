@@ -25,17 +25,13 @@ from remit.guard.identity import current_agent, current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
-from remit.guard.mcp.flow import Flow
-from remit.guard.mcp.pipes import Client, Server
-from remit.guard.mcp.session import Limits, Parties, Session
+from remit.guard.mcp.session import Limits, Parties
+from remit.guard.mcp.stdio import StdioSession
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.policy.bundle import Bundle, load_bundle
 
 EXIT_OK = 0
 EXIT_UNREACHABLE = 5
-CLOSE_GRACE_S = 5.0
-DRAIN_S = 2.0
-MAX_BACKLOG = 16 << 20
 
 
 class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +77,16 @@ def open_log(state: Path, clock: SystemClock) -> Log:
     )
 
 
+def no_bundle(path: Path | None) -> GuardError:
+    """What is said when there is no policy to be in force."""
+    where = f"there is no policy bundle at `{path}`" if path else "no policy bundle is given"
+    return GuardError(
+        where,
+        code="config.no_bundle",
+        hint="a bundle is a directory with a bundle.toml; `remit policy new` writes one",
+    )
+
+
 def _claim_descriptors() -> None:
     """Refuse to run without standard streams, before a file of ours takes one of their numbers.
 
@@ -119,11 +125,7 @@ async def run_exec(options: ExecOptions) -> int:
         RemitError: Guard cannot start; nothing was forwarded.
     """
     if not options.bundle.is_dir():
-        raise GuardError(
-            f"there is no policy bundle at `{options.bundle}`",
-            code="config.no_bundle",
-            hint="a bundle is a directory with a bundle.toml; `remit policy new` writes one",
-        )
+        raise no_bundle(options.bundle)
     clock = SystemClock()
     bundle = load_bundle(options.bundle)
     place = paths.take(options.state, options.server.id, os.environ)
@@ -173,44 +175,26 @@ async def _govern(
     return status
 
 
+def say(text: str) -> None:
+    """Tell the user; standard output may be the protocol's."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
+
+
 async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
+    link = StdioSession(parties, agent, options.server, options.limits)
+    await link.start(sys.stderr.buffer if sys.stderr else None)
+    end_on_signals(link.done)
+    await link.serve(sys.stdin.buffer, sys.stdout.buffer)
+    if not link.session.gone:
+        return EXIT_OK
+    say(f"remit: {link.session.gone}")
+    return EXIT_UNREACHABLE
+
+
+def end_on_signals(done: asyncio.Event) -> None:
+    """Set ``done`` when the process is asked to end."""
     loop = asyncio.get_running_loop()
-    limits = options.limits
-    done = asyncio.Event()
-    flow = Flow()
-    session: Session
-
-    # The session needs the ends, the ends need the session: they meet when the first line comes.
-    client = Client(limits.client_bytes, lambda line: session.from_client(line), done.set)  # noqa: PLW0108
-    server = Server(
-        limits.server_bytes,
-        lambda line: session.from_server(line),  # noqa: PLW0108
-        lambda reason: session.server_gone(reason),  # noqa: PLW0108
-    )
-    session = Session(
-        parties,
-        agent,
-        limits,
-        to_client=client.send,
-        to_server=server.send,
-        stuck=lambda: flow.stalled or server.backlog >= MAX_BACKLOG,
-    )
-
-    client.on_pressure, server.on_pressure = flow.connect(client, server)
-    config = options.server
-    await server.start(config.command, {**os.environ, **config.env}, str(config.cwd))
     for number in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", None)):
         if number is not None:
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, done.set)
-    try:
-        await client.open(sys.stdin.buffer, sys.stdout.buffer)
-        await done.wait()
-        await session.close(CLOSE_GRACE_S)
-        await client.drain(DRAIN_S)
-        if not session.gone:
-            return EXIT_OK
-        print(f"remit: {session.gone}", file=sys.stderr)  # noqa: T201 - the command's own message
-        return EXIT_UNREACHABLE
-    finally:
-        await server.stop()

@@ -35,7 +35,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 LAUNCHERS = frozenset(
     {
         "sh", "bash", "dash", "zsh", "fish", "env", "sudo", "su", "timeout", "nohup", "setsid",
-        "uv", "uvx", "npx", "npm", "remit", "systemd", "init", "tini", "tmux: server", "cmd",
+        "uv", "uvx", "npx", "npm", "remit", "remit-mcp", "systemd", "init", "tini", "tmux: server",
+        "cmd",
     }
 )  # fmt: skip
 INTERPRETERS = ("python", "node", "bun", "deno", "ruby")
@@ -148,7 +149,7 @@ def _own_name(process: Process) -> str:
 
 
 def _is_ours(process: Process) -> bool:
-    return _script(process) == "remit"
+    return _script(process) in {"remit", "remit-mcp"}
 
 
 def current_agent() -> Agent:
@@ -162,9 +163,13 @@ def current_user() -> str:
         import getpass
 
         return getpass.getuser()
+    return user_name(os.getuid())
+
+
+def user_name(uid: int) -> str:
+    """Name of the user with this number; ``uid:N`` if the table has none."""
     import pwd
 
-    uid = os.getuid()
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from remit.core.decision import Obligation
 from remit.core.errors import RemitError
@@ -33,6 +33,14 @@ def given(answer: Any) -> bool:
         return False
     content = answer.get("content")
     return isinstance(content, dict) and content.get("confirm") is True
+
+
+class Asker(Protocol):
+    """Where a person is asked if the client cannot do it."""
+
+    async def ask(self, text: str, timeout_s: float) -> bool:
+        """Show ``text`` and wait for a yes; everything else, and the time-out, is no."""
+        ...
 
 
 class Terminal:

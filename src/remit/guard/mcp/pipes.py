@@ -12,8 +12,8 @@ import contextlib
 import os
 import signal
 import stat
-import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, ClassVar
 
@@ -25,6 +25,7 @@ OnLine = Callable[[Line | Overlong], None]
 HIGH_WATER_BYTES = 1 << 20
 STOP_GRACE_S = 2.0
 EXIT_STATUS_S = 0.1
+RELAY_S = 0.5
 
 
 class Client(asyncio.Protocol):
@@ -38,6 +39,7 @@ class Client(asyncio.Protocol):
         self._writer: asyncio.WriteTransport | None = None
         self._outbox: collections.deque[bytes] | None = None
         self._wake = threading.Event()
+        self._closed = False
         self._holds: set[str] = set()
         self.on_pressure: Callable[[bool], None] = lambda _full: None
 
@@ -99,6 +101,15 @@ class Client(asyncio.Protocol):
         (self._holds.add if full else self._holds.discard)(why)
         _pause(self._reader, paused=bool(self._holds))
 
+    def close(self) -> None:
+        """Close both streams; what was not sent by now is lost."""
+        if self._reader is not None:
+            self._reader.close()
+        if self._writer is not None:
+            self._writer.abort()
+        self._closed = True
+        self._wake.set()
+
     async def drain(self, timeout_s: float) -> None:
         """Wait until what was sent has left, at most ``timeout_s``."""
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -123,6 +134,8 @@ class Client(asyncio.Protocol):
             while True:
                 self._wake.wait()
                 self._wake.clear()
+                if self._closed:
+                    return
                 while outbox:
                     sink.write(outbox[0])
                     sink.flush()
@@ -177,7 +190,7 @@ class Server(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
         self._stdout: asyncio.ReadTransport | None = None
-        self._relay = StderrRelay()
+        self._relay = StderrRelay(None)
         self._exited = asyncio.Event()
         self._status = ""
         self._told = False
@@ -185,14 +198,19 @@ class Server(asyncio.SubprocessProtocol):
         self.on_pressure: Callable[[bool], None] = lambda _full: None
 
     async def start(
-        self, command: Sequence[str], env: Mapping[str, str] | None, cwd: str | None
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str] | None,
+        cwd: str | None,
+        errors: BinaryIO | None = None,
     ) -> None:
-        """Start the process.
+        """Start the process; its standard error goes to ``errors``, or nowhere.
 
         Raises:
             GuardError: it cannot be started.
         """
         loop = asyncio.get_running_loop()
+        self._relay = StderrRelay(errors)
         theirs_in, stdin = os.pipe()
         stdout, theirs_out = os.pipe()
         ours = os.fdopen(stdin, "wb", 0), os.fdopen(stdout, "rb", 0)
@@ -302,7 +320,7 @@ class Server(asyncio.SubprocessProtocol):
         if self._stdout is not None:
             self._stdout.close()
         self._transport.close()
-        self._relay.close()
+        await self._relay.close()
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -322,7 +340,8 @@ class StderrRelay:
     LIMIT = 1 << 20
     _CONTROLS: ClassVar = {c: "?" for c in (*range(32), *range(127, 160)) if chr(c) not in "\t\n"}
 
-    def __init__(self) -> None:
+    def __init__(self, sink: BinaryIO | None) -> None:
+        self._sink = sink
         self._queue: collections.deque[bytes] = collections.deque()
         self._held = 0
         self._wake = threading.Event()
@@ -332,6 +351,8 @@ class StderrRelay:
 
     def write(self, data: bytes) -> None:
         """Take bytes of the server; never blocks."""
+        if self._sink is None:
+            return
         shown = self._decoder.decode(data).translate(self._CONTROLS).encode()
         if self._held + len(shown) > self.LIMIT:
             return
@@ -342,16 +363,19 @@ class StderrRelay:
             self._thread.start()
         self._wake.set()
 
-    def close(self) -> None:
-        """Let the thread end when it has written what it holds."""
+    async def close(self) -> None:
+        """Let the thread end when it has written what it holds; wait a moment for that."""
         self._done = True
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(0.5)
+        deadline = time.monotonic() + RELAY_S
+        while self._thread is not None and self._thread.is_alive():
+            if time.monotonic() > deadline:
+                return
+            await asyncio.sleep(0.005)
 
     def _pump(self) -> None:
-        if sys.stderr is None:
-            return
+        sink = self._sink
+        assert sink is not None
         with contextlib.suppress(OSError, ValueError):
             while True:
                 self._wake.wait()
@@ -359,8 +383,8 @@ class StderrRelay:
                 while self._queue:
                     data = self._queue.popleft()
                     self._held -= len(data)
-                    sys.stderr.buffer.write(data)
-                    sys.stderr.buffer.flush()
+                    sink.write(data)
+                    sink.flush()
                 if self._done:
                     return
 

@@ -33,7 +33,7 @@ from remit.guard.ledger import Ledger, Outcome
 from remit.guard.mcp.calls import Call, Continuations, State
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.client_side import ClientSide
-from remit.guard.mcp.confirm import Terminal
+from remit.guard.mcp.confirm import Asker
 from remit.guard.mcp.framing import Line, Overlong
 from remit.guard.mcp.messages import (
     UPSTREAM_FAILED,
@@ -87,7 +87,7 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     catalog: Catalog
     user: str
-    terminal: Terminal | None = None
+    terminal: Asker | None = None
 
 
 class Session:

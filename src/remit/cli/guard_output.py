@@ -1,0 +1,75 @@
+"""Tables of ``remit guard``."""
+
+import datetime as dt
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from remit.core.text import printable
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """Print the answer of ``status`` for a person."""
+    console = Console(soft_wrap=True)
+    policy, log = found["policy"], found["log"]
+    console.print(
+        f"Guard {found['version']}, pid {found['pid']}, since {_time(found['since_us'])}",
+        highlight=False,
+    )
+    console.print(
+        f"policy  {_safe(policy['name'])} {_safe(policy['version'])}, serial {policy['serial']}, "
+        f"{policy['mode']}",
+        highlight=False,
+    )
+    last = policy["reload"]
+    if last and not last["ok"]:
+        console.print(
+            f"        [red]the reload of {_time(last['time_us'])} was refused:[/red] "
+            f"{_safe(last['problem'])}",
+            highlight=False,
+        )
+    trouble = f", [red]{_safe(log['poisoned'])}[/red]" if log["poisoned"] else ""
+    console.print(
+        f"log     {log['records']} records, {log['durable']} on disk, {log['signed']} signed, "
+        f"{log['unanchored_records']} not anchored outside{trouble}",
+        highlight=False,
+    )
+    if found["questions"]:
+        console.print(f"waiting {found['questions']} questions: `remit guard questions`")
+    servers = Table("server", "tools", "sessions", "command", box=None, pad_edge=False)
+    for server in found["servers"]:
+        tools = str(server["tools"]) if server["pinned"] else "not seen yet"
+        servers.add_row(
+            server["id"],
+            _safe(server["problem"]) or tools,
+            str(server["sessions"]),
+            _safe(" ".join(server["command"])),
+        )
+    console.print()
+    console.print(servers)
+    if found["sessions"]:
+        sessions = Table(
+            "session", "agent", "user", "server", "calls", "since", box=None, pad_edge=False
+        )
+        for session in found["sessions"]:
+            sessions.add_row(
+                session["id"],
+                _safe(session["agent"]),
+                _safe(session["user"]),
+                session["server"],
+                str(session["calls"]),
+                _time(session["since_us"]),
+            )
+        console.print()
+        console.print(sessions)
+
+
+def _time(time_us: int) -> str:
+    return f"{dt.datetime.fromtimestamp(time_us / 1e6, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _safe(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(printable(text, 300))

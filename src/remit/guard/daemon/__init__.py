@@ -1,0 +1,1 @@
+"""One Guard for a machine: many servers, many sessions, one log."""

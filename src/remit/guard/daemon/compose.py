@@ -1,0 +1,115 @@
+"""The composition root of the daemon."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+
+from remit.audit.log import Log, directory_of
+from remit.facts.usage import Usage
+from remit.guard import paths
+from remit.guard.clock import SystemClock
+from remit.guard.compose import EXIT_OK, end_on_signals, no_bundle, open_log, say
+from remit.guard.config import Config
+from remit.guard.config import load as load_config
+from remit.guard.daemon.daemon import Daemon, Load
+from remit.guard.daemon.unix import Listener
+from remit.guard.identity import current_user
+from remit.guard.ledger import Ledger
+from remit.guard.mcp.session import Limits
+from remit.guard.mcp.stdio import CLOSE_GRACE_S
+from remit.guard.recovery import close_orphans, restore, save_snapshot
+from remit.policy.bundle import Bundle, load_bundle
+
+
+class GuardOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``remit guard run`` was asked to do.
+
+    Attributes:
+        config: the ``remit.toml`` that names servers and bundle.
+        socket: where the shim and the command line find Guard.
+        bundle: directory of the policy bundle, instead of the configuration's.
+        state: exact state directory, instead of the configuration's or the user's.
+        limits: bounds of each session.
+    """
+
+    config: Path
+    socket: Path
+    bundle: Path | None = None
+    state: Path | None = None
+    limits: Limits = Limits()
+
+
+def serve(options: GuardOptions) -> int:
+    """:func:`run_guard` in an event loop of its own, for the command line.
+
+    Raises:
+        RemitError: Guard cannot start.
+    """
+    return asyncio.run(run_guard(options))
+
+
+async def run_guard(options: GuardOptions) -> int:
+    """Be the Guard of this machine until asked to stop; the exit status of the command.
+
+    Raises:
+        RemitError: Guard cannot start; nothing was forwarded.
+    """
+
+    def read() -> tuple[Config, Bundle]:
+        config = load_config(options.config)
+        bundle = options.bundle or config.bundle
+        if bundle is None or not bundle.is_dir():
+            raise no_bundle(bundle)
+        return config, load_bundle(bundle)
+
+    clock = SystemClock()
+    config, bundle = read()
+    state = options.state or config.state or paths.user_state(os.environ) / "guard"
+    place = paths.take(state, "guard", os.environ)
+    try:
+        log = open_log(place.state, clock)
+        try:
+            return await _run_daemon(options, read, bundle, place, log, clock)
+        finally:
+            log.close()
+    finally:
+        os.close(place.lock)
+
+
+async def _run_daemon(
+    options: GuardOptions,
+    read: Load,
+    bundle: Bundle,
+    place: paths.Place,
+    log: Log,
+    clock: SystemClock,
+) -> int:
+    usage = Usage(bundle.limits)
+    snapshot = place.state / "usage.json"
+    opened = restore(directory_of(place.state, log.origin), snapshot, log, usage)
+    ledger = Ledger(log, guard_id=log.origin, surface="daemon")
+    ledger.note("guard.start", pid=os.getpid(), actor={"user": current_user()})
+    close_orphans(ledger, opened)
+    daemon = Daemon(read, usage, ledger, clock, place, options.limits)
+    listener = Listener(options.socket, daemon.handle)
+    try:
+        daemon.reload()
+        listener.open()
+        loop = asyncio.get_running_loop()
+        end_on_signals(daemon.stopping)
+        loop.add_signal_handler(signal.SIGHUP, daemon.reload_quietly)
+        alive = loop.create_task(daemon.keep_alive())
+        say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {options.socket}")
+        await daemon.stopping.wait()
+        await daemon.end_sessions(CLOSE_GRACE_S)
+        alive.cancel()
+    finally:
+        await listener.close()
+        ledger.close()
+    ledger.note("guard.stop", pid=os.getpid())
+    log.flush()
+    save_snapshot(snapshot, ledger, daemon.usage)
+    return EXIT_OK
