@@ -23,6 +23,7 @@ from remit.core.event import Agent, Event, Kind
 from remit.core.strictjson import parse
 from remit.facts.base import Environment
 from remit.facts.registry import compute, forget
+from remit.facts.sql import SHAPES
 from remit.policy.bundle import load_bundle
 from remit.policy.policy import Policy, Signals
 
@@ -151,9 +152,15 @@ def extras(policy: Policy, call: Event, signals: Signals, rounds: int, median: f
 
     def with_new_facts() -> None:
         forget()
+        SHAPES.clear()
+        with_facts()
+
+    def with_new_values() -> None:
+        forget()
         with_facts()
 
     report("policy.decide_and_facts.18.new_sql.p50", measure(with_new_facts, rounds // 4)[0])
+    report("policy.decide_and_facts.18.new_values.p50", measure(with_new_values, rounds // 4)[0])
     report("policy.decide_and_facts.18.p50", measure(with_facts, rounds // 4)[0])
     policy.memo_size = 4096
     memo, _ = measure(lambda: policy.decide(call, signals), rounds)

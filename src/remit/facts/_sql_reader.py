@@ -27,6 +27,15 @@ class Found:
         self.functions: set[str] = set()
         self.plain = True
 
+    def join(self, other: "Found") -> None:
+        """Add what was seen in another text."""
+        self.kinds |= other.kinds
+        self.statements += other.statements
+        self.tables |= other.tables
+        self.columns |= other.columns
+        self.functions |= other.functions
+        self.plain = self.plain and other.plain
+
 
 class Reader:
     """Reads the trees of one text into a :class:`Found`."""

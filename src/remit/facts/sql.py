@@ -25,8 +25,10 @@ import msgspec
 
 from remit.facts import _sql_rules as rules
 from remit.facts._sql_reader import Found, Reader
+from remit.facts._sql_shapes import Shapes, shape
 from remit.facts._sql_text import check_text, check_tokens
-from remit.facts.base import Environment, FactError, Raw, shape, texts
+from remit.facts.base import Environment, FactError, Raw, texts
+from remit.facts.base import shape as attributes
 
 MAX_SQL = 64 * 1024
 MAX_DEPTH = 100
@@ -34,6 +36,9 @@ MAX_TOKENS = 8_000
 MAX_STATEMENTS = 50
 MAX_BRACKETS = 500
 """Most ``[``: some dialects look at all of a chain ``a[1][1]…`` again for each of its links."""
+
+
+SHAPES = Shapes()
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +73,7 @@ class Sql:
     name = "sql"
     repeatable = True
     options = Options
-    shape = shape(
+    shape = attributes(
         kinds="Set<String>",
         statements="Long",
         parsed="Bool",
@@ -129,15 +134,23 @@ def _read(sql: str, options: Options, found: Found) -> None:
         tokens = dialect.tokenize(sql)
         _bounded(tokens)
         check_tokens(sql, tokens, dialect=name, commands=dialect.tokenizer_class.COMMANDS)
-        trees = parse(dialect, tokens, sql)
+        seen = shape(tokens)
+        key = None if seen is None else (name, options.default_schema, *seen)
+        known = None if key is None else SHAPES.get(key)
+        if known is None:
+            known = Found()
+            trees = parse(dialect, tokens, sql)
+            known.statements = len(trees)
+            Reader(sql, name, options.default_schema, known).read(trees, tokens)
+            if key is not None:
+                SHAPES.put(key, known)
     except SqlglotError:
         raise FactError("the SQL does not parse", code="facts.parse") from None
-    if not trees:
+    if not known.statements:
         raise FactError("there is no statement", code="facts.parse")
-    found.statements += len(trees)
+    found.join(known)
     if found.statements > MAX_STATEMENTS:
         raise FactError(f"more than {MAX_STATEMENTS} statements", code="facts.size")
-    Reader(sql, name, options.default_schema, found).read(trees, tokens)
 
 
 def _bounded(tokens: Sequence[Any]) -> None:

@@ -238,7 +238,13 @@ def test_an_allowed_call_goes_there_and_back(tmp_path, modern):
             talk.server({"id": "id", "result": complete(modern, text_result("done"))})
             assert said(await talk.answer("id")) == "done"
             kinds = [r["kind"] for r in talk.records()]
-            assert kinds == ["agent.seen", "policy.load", "tools.pin", "tool.decision", "tool.result"]
+            assert kinds == [
+                "agent.seen",
+                "policy.load",
+                "tools.pin",
+                "tool.decision",
+                "tool.result",
+            ]
             assert not talk.ledger.open_calls
 
     go(play())
