@@ -21,13 +21,16 @@ FRAMES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Governed]]:
+@pytest.fixture(scope="module", params=["exec", "shim"])
+def guards(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Governed]]:
     """One Guard per era, shared by all frames: one frame that breaks it breaks the rest."""
     opened = {}
     try:
         for era in ERAS:
-            opened[era] = Governed(tmp_path_factory.mktemp(f"guard-{era}"), era)
+            directory = tmp_path_factory.mktemp(f"guard-{era}-{request.param}")
+            opened[era] = Governed(directory, era, via=request.param)
         yield opened
     finally:
         for guard in opened.values():

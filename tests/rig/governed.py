@@ -104,6 +104,7 @@ class Governed:
         capabilities: Mapping[str, Any] | None = None,
         bundle: Path | None = None,
         opened: bool = True,
+        via: str = "exec",
     ) -> None:
         self.directory = directory
         self.era = era
@@ -116,7 +117,14 @@ class Governed:
                 copy_bundle("recorder", directory, WORKSPACE=str(directory))
         self.bundle = bundle
         server = [PYTHON, "-I", "-S", str(RECORDER), "--log", str(self.server_log), *server_options]
-        self.command = exec_command("rec", server, bundle, self.state, *options)
+        self.daemon: Any = None
+        if via == "shim":
+            from tests.rig.daemon import Daemon
+
+            self.daemon = Daemon(directory, {"rec": server}, bundle, options=options)
+            self.command = self.daemon.shim("rec")
+        else:
+            self.command = exec_command("rec", server, bundle, self.state, *options)
         self.wire = Wire(self.command, cwd=directory)
         self._marks = 0
         if opened:
@@ -184,7 +192,10 @@ class Governed:
 
     def close(self, deadline_s: float = 10.0) -> int:
         """End the session and return Guard's exit code."""
-        return self.wire.close(deadline_s)
+        code = self.wire.close(deadline_s)
+        if self.daemon is not None:
+            self.daemon.stop()
+        return code
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,141 @@
+"""The Guard of a machine as a real process, its clients, and its command line."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.rig.governed import PYTHON, RECORDER, REMIT, ROOT, copy_bundle, records
+from tests.rig.wire import Wire
+
+SHIM = str(ROOT / ".venv" / "bin" / "remit-mcp")
+
+
+def recorder_command(log: Path, *options: str) -> list[str]:
+    """Return the command of a recorder that writes to `log`."""
+    return [PYTHON, "-I", "-S", str(RECORDER), "--log", str(log), *(options or ("--lenient",))]
+
+
+class Daemon:
+    """`remit guard run` over some servers (id to command)."""
+
+    def __init__(
+        self,
+        directory: Path,
+        servers: Mapping[str, Sequence[str]],
+        bundle: Path,
+        *,
+        options: Sequence[str] = (),
+        extra: str = "",
+    ) -> None:
+        self.directory = directory
+        self.bundle = bundle
+        self.state = directory / "state"
+        # A path of pytest's is easily longer than a socket's name may be.
+        self.socket = Path(f"/tmp/remit-{os.getpid()}-{time.monotonic_ns()}.sock")
+        self.config = directory / "remit.toml"
+        self.write_config(servers, extra)
+        self.command = [
+            REMIT, "guard", "run", "--config", str(self.config), "--bundle", str(bundle),
+            "--state", str(self.state), "--socket", str(self.socket), *options,
+        ]  # fmt: skip
+        self.log = directory / "guard.stderr"
+        self.process = self.start()
+
+    def write_config(self, servers: Mapping[str, Sequence[str]], extra: str = "") -> None:
+        """Write remit.toml anew."""
+        lines = []
+        for name, command in servers.items():
+            lines += [
+                f"[servers.{name}]",
+                f"command = {json.dumps(list(command))}",
+                f"workspace = {json.dumps(str(self.directory))}",
+            ]
+        self.config.write_text("\n".join([*lines, extra]) + "\n")
+
+    def start(self, deadline_s: float = 20.0) -> subprocess.Popen[bytes]:
+        """Start the process and wait until it listens."""
+        with self.log.open("ab") as errors:
+            process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=self.directory,
+                start_new_session=True,
+            )
+        self.process = process
+        until = time.monotonic() + deadline_s
+        while "ok" not in self.ask({"op": "status"}, quiet=True):
+            assert process.poll() is None, self.log.read_text()
+            assert time.monotonic() < until, self.log.read_text()
+            time.sleep(0.02)
+        return process
+
+    def ask(self, question: Mapping[str, Any], *, quiet: bool = False) -> dict[str, Any]:
+        """Ask over the socket, as the command line does."""
+        data = b""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(20)
+                connection.connect(str(self.socket))
+                connection.sendall(json.dumps({"remit": 1, **question}).encode() + b"\n")
+                while piece := connection.recv(1 << 16):
+                    data += piece
+            return dict(json.loads(data))
+        except (OSError, ValueError):
+            if quiet:
+                return {}
+            raise
+
+    def status(self) -> dict[str, Any]:
+        """Return what `remit guard status` shows."""
+        return self.ask({"op": "status"})
+
+    def shim(self, server: str) -> list[str]:
+        """Return the command that a client starts."""
+        return [SHIM, "--socket", str(self.socket), server]
+
+    def client(self, server: str) -> Wire:
+        """Start a client's shim, not opened yet."""
+        return Wire(self.shim(server), cwd=self.directory)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the records of the audit log."""
+        return records(self.state)
+
+    def stop(self, deadline_s: float = 20.0) -> int:
+        """Ask it to end and return its exit code."""
+        if self.process.poll() is None:
+            self.ask({"op": "stop"}, quiet=True)
+            try:
+                self.process.wait(deadline_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def recorder_daemon(directory: Path, *options: str, **more: Any) -> Daemon:
+    """Start a Guard over one recorder called `rec`, with the recorder's bundle."""
+    bundle = directory / "bundle"
+    if not bundle.exists():
+        copy_bundle("recorder", directory, WORKSPACE=str(directory))
+    command = recorder_command(directory / "server.log", *options)
+    return Daemon(directory, {"rec": command}, bundle, **more)
