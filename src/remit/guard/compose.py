@@ -27,6 +27,7 @@ from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
 from remit.guard.mcp.session import Limits, Parties
 from remit.guard.mcp.stdio import StdioSession
+from remit.guard.mcp.upstream import process
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.policy.bundle import Bundle, load_bundle
 
@@ -181,8 +182,10 @@ def say(text: str) -> None:
 
 
 async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
-    link = StdioSession(parties, agent, options.server, options.limits)
-    await link.start(sys.stderr.buffer if sys.stderr else None)
+    errors = sys.stderr.buffer if sys.stderr else None
+    connect = process(options.server, options.limits.server_bytes, errors)
+    link = StdioSession(parties, agent, options.limits, connect)
+    await link.start()
     end_on_signals(link.done)
     await link.serve(sys.stdin.buffer, sys.stdout.buffer)
     if not link.session.gone:

@@ -18,6 +18,7 @@ from remit.guard.judge import Answer, Guard
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.framing import Line
+from remit.guard.mcp.messages import encode
 from remit.guard.mcp.session import Limits, Parties, Session
 from remit.guard.store.pins import PinStore
 from remit.policy.bundle import load_bundle
@@ -252,8 +253,8 @@ class Talk(Corridor):
             ),
             AGENT,
             limits or Limits(call_s=5, own_s=5, confirm_s=5),
-            to_client=self._to_client,
-            to_server=self._to_server,
+            to_client=lambda message: self._to_client(encode(message)),
+            to_server=lambda message: self._to_server(encode(message)),
         )
 
     def _to_client(self, data):

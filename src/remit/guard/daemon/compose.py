@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -12,7 +13,7 @@ from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
 from remit.guard.compose import EXIT_OK, end_on_signals, no_bundle, open_log, say
-from remit.guard.config import Config
+from remit.guard.config import Config, ServerConfig
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon, Load
 from remit.guard.daemon.unix import Listener
@@ -20,6 +21,7 @@ from remit.guard.identity import current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import CLOSE_GRACE_S
+from remit.guard.mcp.upstream import Connect, process
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.policy.bundle import Bundle, load_bundle
 
@@ -93,7 +95,12 @@ async def _run_daemon(
     ledger = Ledger(log, guard_id=log.origin, surface="daemon")
     ledger.note("guard.start", pid=os.getpid(), actor={"user": current_user()})
     close_orphans(ledger, opened)
-    daemon = Daemon(read, usage, ledger, clock, place, options.limits)
+    limits = options.limits
+
+    def connect(config: ServerConfig, errors: BinaryIO | None) -> Connect:
+        return process(config, limits.server_bytes, errors)
+
+    daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
     listener = Listener(options.socket, daemon.handle)
     try:
         daemon.reload()
@@ -104,7 +111,7 @@ async def _run_daemon(
         alive = loop.create_task(daemon.keep_alive())
         say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {options.socket}")
         await daemon.stopping.wait()
-        await daemon.end_sessions(CLOSE_GRACE_S)
+        await daemon.sessions.end_all(CLOSE_GRACE_S)
         alive.cancel()
     finally:
         await listener.close()

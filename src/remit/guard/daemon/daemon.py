@@ -19,10 +19,9 @@ from typing import Any, BinaryIO
 from remit import __version__
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
-from remit.core.event import Agent
 from remit.core.text import printable
 from remit.facts.usage import Usage
-from remit.guard.config import Config
+from remit.guard.config import Config, ServerConfig
 from remit.guard.daemon.protocol import (
     SIGN_OF_LIFE,
     Hello,
@@ -32,50 +31,25 @@ from remit.guard.daemon.protocol import (
     refused,
 )
 from remit.guard.daemon.questions import Questions
+from remit.guard.daemon.sessions import Origin, Sessions
 from remit.guard.daemon.unix import Caller, Peer
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import ancestors, identify
 from remit.guard.ledger import Ledger
-from remit.guard.mcp.catalog import Catalog
-from remit.guard.mcp.session import Limits, Parties
+from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import StdioSession
+from remit.guard.mcp.upstream import Connect
 from remit.guard.paths import Place
 from remit.policy.bundle import Bundle
 
 SIGN_OF_LIFE_S = 2.0
-MAX_SESSIONS = 4096
 STREAMS = 3
 
+ConnectTo = Callable[[ServerConfig, BinaryIO | None], Connect]
+"""How the upstream of a session is made; what the server says on its error stream goes there."""
+
 Load = Callable[[], tuple[Config, Bundle]]
-
-
-class Live:
-    """A session as ``status`` shows it, and how it is ended."""
-
-    def __init__(
-        self, server: str, agent: Agent, user: str, since_us: int, link: StdioSession
-    ) -> None:
-        self.server = server
-        self.agent = agent
-        self.user = user
-        self.since_us = since_us
-        self.link = link
-
-    def shown(self) -> dict[str, Any]:
-        """One line of ``status``."""
-        session = self.link.session
-        return {
-            "id": session.id,
-            "server": self.server,
-            "agent": session.agent.id,
-            "user": self.user,
-            "transport": "stdio",
-            "era": str(session.era),
-            "calls": session.state.calls,
-            "in_flight": len(session.calls),
-            "since_us": self.since_us,
-        }
 
 
 class Daemon:
@@ -94,6 +68,7 @@ class Daemon:
         clock: Clock,
         place: Place,
         limits: Limits,
+        connect: ConnectTo,
     ) -> None:
         self._load = load
         self._usage = usage
@@ -101,16 +76,15 @@ class Daemon:
         self._clock = clock
         self._place = place
         self._limits = limits
+        self._connect = connect
         self._servers: dict[str, GovernedServer] = {}
         self._bundle: Bundle | None = None
-        self._live: dict[str, Live] = {}
         self._peers: set[Caller] = set()
-        self._catalogs: set[Catalog] = set()
         self._reloaded: dict[str, Any] = {}
         self._started_us = clock.now_us()
-        self._quiet = asyncio.Condition()
         self.stopping = asyncio.Event()
         self.questions = Questions(clock)
+        self.sessions = Sessions(ledger, clock, self.questions)
 
     @property
     def usage(self) -> Usage:
@@ -143,15 +117,11 @@ class Daemon:
             raise
         self._usage, self._bundle = usage, bundle
         kept = {name: self._servers[name] for name in config.servers if name not in fresh}
-        ended = self._servers.keys() - kept.keys()
+        gone = self._servers.keys() - kept.keys()
         self._servers = {**kept, **fresh}
         for name, prepared in ready.items():
             self._servers[name].adopt(bundle, prepared, usage)
-        for catalog in self._catalogs:
-            catalog.stale()
-        for live in self._live.values():
-            if live.server in ended:
-                live.link.done.set()
+        self.sessions.replaced(gone)
         self._note_reload(ok=True, servers=len(self._servers), serial=bundle.serial)
 
     def reload_quietly(self) -> None:
@@ -202,7 +172,7 @@ class Daemon:
 
     def _answer(self, hello: Hello, peer: Peer) -> dict[str, Any]:
         """A person's word on a question; the agents that wait for it have none."""
-        asking = {live.agent.executable for live in self._live.values()} - {""}
+        asking = self.sessions.executables()
         if any(process.executable in asking for process in ancestors(peer.pid)):
             self._ledger.note("confirmation.refused", question=hello.question, pid=peer.pid)
             raise GuardError(
@@ -219,7 +189,12 @@ class Daemon:
 
     # --- sessions -------------------------------------------------------------------------------
 
-    def _server(self, name: str) -> GovernedServer:
+    def server(self, name: str) -> GovernedServer:
+        """The governed server called ``name``.
+
+        Raises:
+            GuardError: there is none.
+        """
         found = self._servers.get(name)
         if found is None:
             known = {key: server.config for key, server in self._servers.items()}
@@ -229,96 +204,58 @@ class Daemon:
 
     async def _session(self, caller: Caller, hello: Hello) -> None:
         try:
-            server = self._server(hello.server)
+            server = self.server(hello.server)
             if len(caller.descriptors) != STREAMS:
                 raise GuardError("the standard streams did not come", code="guard.no_streams")
-            if len(self._live) >= MAX_SESSIONS or self.stopping.is_set():
-                raise GuardError("Guard takes no more sessions", code="guard.busy")
-            agent = identify(ancestors(caller.peer.pid))
-            live = self._open(server, agent, caller.peer)
-            source, sink, errors = _streams(caller.descriptors)
-            caller.descriptors.clear()
+            parties = self.sessions.parties(server, caller.peer.user)
         except RemitError as error:
-            self._ledger.note(
-                "session.refused",
-                server=printable(hello.server, 100),
-                code=error.code,
-                pid=caller.peer.pid,
-                user=caller.peer.user,
-            )
-            await caller.say(refused(error))
+            await self._turn_away(caller, hello, error)
             return
-        link, reason = live.link, ""
-        watch: asyncio.Task[None] | None = None
-        try:
-            with source, sink, errors:
-                await link.start(errors)
-                await caller.say(granted(session=link.session.id))
-                self._peers.add(caller)
-                watch = asyncio.get_running_loop().create_task(self._watch(caller, link))
-                await link.serve(source, sink)
-                reason = link.session.gone
-                await caller.say(ended(1 if reason else 0, reason))
-        except RemitError as error:
-            reason = error.message
-            await caller.say(refused(error))
-        finally:
-            if watch is not None:
-                watch.cancel()
-            self._peers.discard(caller)
-            link.close()
-            self._close(live, reason)
-            async with self._quiet:
-                self._quiet.notify_all()
+        source, sink, errors = _streams(caller.descriptors)
+        caller.descriptors.clear()
+        connect = self._connect(server.config, errors)
+        agent = identify(ancestors(caller.peer.pid))
+        link = StdioSession(parties, agent, self._limits, connect)
+        with source, sink, errors:
+            try:
+                await self._serve(caller, link, source, sink)
+            except RemitError as error:
+                await self._turn_away(caller, hello, error)
+            finally:
+                await link.close()
 
-    @staticmethod
-    async def _watch(caller: Caller, link: StdioSession) -> None:
-        await caller.gone()
-        link.done.set()
-
-    def _open(self, server: GovernedServer, agent: Agent, peer: Peer) -> Live:
-        catalog = Catalog(server.config.id, server, self._ledger)
-        parties = Parties(
-            guard=server.guard,
-            ledger=self._ledger,
-            clock=self._clock,
-            catalog=catalog,
-            user=peer.user,
-            terminal=self.questions,
-        )
-        link = StdioSession(parties, agent, server.config, self._limits)
-        live = Live(server.config.id, agent, peer.user, self._clock.now_us(), link)
-        self._live[link.session.id] = live
-        self._catalogs.add(catalog)
+    async def _turn_away(self, caller: Caller, hello: Hello, error: RemitError) -> None:
         self._ledger.note(
-            "session.start",
-            session=link.session.id,
-            server=server.config.id,
-            actor={"agent": printable(agent.id, 100), "user": printable(peer.user, 100)},
-            pid=peer.pid,
+            "session.refused",
+            server=printable(hello.server, 100),
+            code=error.code,
+            pid=caller.peer.pid,
+            user=printable(caller.peer.user, 100),
         )
-        return live
+        await caller.say(refused(error))
 
-    def _close(self, live: Live, reason: str) -> None:
-        session = live.link.session
-        self._live.pop(session.id, None)
-        self._catalogs.discard(session.parties.catalog)
-        with contextlib.suppress(RemitError):
-            self._ledger.note(
-                "session.end",
-                session=session.id,
-                server=live.server,
-                calls=session.state.calls,
-                detail=printable(reason, 300),
-            )
+    async def _serve(
+        self, caller: Caller, link: StdioSession, source: BinaryIO, sink: BinaryIO
+    ) -> None:
+        """Run a session to its end.
 
-    async def end_sessions(self, grace_s: float) -> None:
-        """Ask every session to end, and wait for that."""
-        for live in self._live.values():
-            live.link.done.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s), self._quiet:
-                await self._quiet.wait_for(lambda: not self._live)
+        Raises:
+            RemitError: it could not begin.
+        """
+        origin = Origin(transport="stdio", user=caller.peer.user, pid=caller.peer.pid)
+        live = self.sessions.add(link.session, origin, link.done.set)
+        watch = asyncio.get_running_loop().create_task(_watch(caller, link))
+        try:
+            await link.start()
+            await caller.say(granted(session=link.session.id))
+            self._peers.add(caller)
+            await link.serve(source, sink)
+            reason = link.session.gone
+            await caller.say(ended(1 if reason else 0, reason))
+        finally:
+            watch.cancel()
+            self._peers.discard(caller)
+            await self.sessions.remove(live, link.session.gone)
 
     # --- what is shown --------------------------------------------------------------------------
 
@@ -348,7 +285,7 @@ class Daemon:
                 "poisoned": log.poisoned.message if log.poisoned else "",
             },
             "servers": [self._shown(server) for _, server in sorted(self._servers.items())],
-            "sessions": [live.shown() for live in self._live.values()],
+            "sessions": self.sessions.listing(),
             "questions": len(self.questions.listing()),
         }
 
@@ -365,9 +302,14 @@ class Daemon:
             "command": list(server.config.command),
             "tools": len(pinned.tools) if pinned else 0,
             "pinned": pinned is not None,
-            "sessions": sum(live.server == name for live in self._live.values()),
+            "sessions": self.sessions.count(name),
             "problem": problem,
         }
+
+
+async def _watch(caller: Caller, link: StdioSession) -> None:
+    await caller.gone()
+    link.done.set()
 
 
 def _streams(descriptors: list[int]) -> tuple[BinaryIO, BinaryIO, BinaryIO]:

@@ -43,7 +43,6 @@ from remit.guard.mcp.messages import (
     Refused,
     Request,
     Response,
-    encode,
     failure,
 )
 from remit.guard.mcp.methods import META_CAPABILITIES, META_VERSION, MODERN_VERSIONS, Era
@@ -106,8 +105,8 @@ class Session:
         agent: Agent,
         limits: Limits,
         *,
-        to_client: Callable[[bytes], None],
-        to_server: Callable[[bytes], None],
+        to_client: Callable[[Message], None],
+        to_server: Callable[[Message], None],
         stuck: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stuck = stuck
@@ -192,12 +191,12 @@ class Session:
 
     def write_client(self, message: Message) -> None:
         """Write a message to the client."""
-        self._to_client(encode(message))
+        self._to_client(message)
 
     def write_server(self, message: Message) -> None:
         """Write a message to the server, unless it does not read: then it is dropped."""
         if not self.stuck:
-            self._to_server(encode(message))
+            self._to_server(message)
 
     @property
     def stuck(self) -> bool:

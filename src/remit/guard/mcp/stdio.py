@@ -1,15 +1,15 @@
-"""A session over pipes: a client's standard streams and a server's process."""
+"""A session whose client is at our pipes."""
 
 import asyncio
-import os
 from typing import BinaryIO
 
 from remit.core.event import Agent
-from remit.guard.config import ServerConfig
 from remit.guard.mcp.flow import Flow
 from remit.guard.mcp.framing import Line, Overlong
-from remit.guard.mcp.pipes import Client, Server
+from remit.guard.mcp.messages import Message, encode
+from remit.guard.mcp.pipes import Client
 from remit.guard.mcp.session import Limits, Parties, Session
+from remit.guard.mcp.upstream import Connect
 
 CLOSE_GRACE_S = 5.0
 DRAIN_S = 2.0
@@ -24,20 +24,17 @@ class StdioSession:
         done: set it to end the session; it is set when the client goes.
     """
 
-    def __init__(
-        self, parties: Parties, agent: Agent, config: ServerConfig, limits: Limits
-    ) -> None:
+    def __init__(self, parties: Parties, agent: Agent, limits: Limits, connect: Connect) -> None:
         self.done = asyncio.Event()
-        self._config = config
         # The session needs the ends, the ends need the session: they meet when a line comes.
         self._client = Client(limits.client_bytes, self._from_client, self.done.set)
-        self._server = Server(limits.server_bytes, self._from_server, self._gone)
+        self._server = connect(self._from_server, self._gone)
         self._flow = Flow()
         self.session = Session(
             parties,
             agent,
             limits,
-            to_client=self._client.send,
+            to_client=self._to_client,
             to_server=self._server.send,
             stuck=lambda: self._flow.stalled or self._server.backlog >= MAX_BACKLOG,
         )
@@ -50,26 +47,22 @@ class StdioSession:
     def _from_server(self, line: Line | Overlong) -> None:
         self.session.from_server(line)
 
+    def _to_client(self, message: Message) -> None:
+        self._client.send(encode(message))
+
     def _gone(self, reason: str) -> None:
         self.session.server_gone(reason)
 
-    @property
-    def server_pid(self) -> int:
-        """Process id of the server; 0 before it runs."""
-        return self._server.pid
-
-    async def start(self, errors: BinaryIO | None) -> None:
-        """Start the server; what it says on its standard error goes to ``errors``.
+    async def start(self) -> None:
+        """Connect to the server.
 
         Raises:
-            GuardError: it cannot be started.
+            GuardError: it cannot be reached or started.
         """
-        config = self._config
-        environment = {**os.environ, **config.env}
-        await self._server.start(config.command, environment, str(config.cwd), errors)
+        await self._server.start()
 
     async def serve(self, source: BinaryIO, sink: BinaryIO) -> None:
-        """Serve the client until it goes or ``done`` is set, then stop the server."""
+        """Serve the client until it goes or ``done`` is set, then let the server go."""
         try:
             await self._client.open(source, sink)
             await self.done.wait()
@@ -78,6 +71,7 @@ class StdioSession:
         finally:
             await self._server.stop()
 
-    def close(self) -> None:
-        """Close the client's streams, for a process that goes on without them."""
+    async def close(self) -> None:
+        """Let both ends go, however far the session came; for a process that goes on."""
         self._client.close()
+        await self._server.stop()

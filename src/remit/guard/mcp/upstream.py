@@ -1,0 +1,110 @@
+"""The server's side of a session: what it is to the session, and the form that is a process."""
+
+import os
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+from remit.guard.config import ServerConfig
+from remit.guard.mcp.framing import Line, Overlong
+from remit.guard.mcp.messages import Message, encode
+from remit.guard.mcp.pipes import Server
+
+OnLine = Callable[[Line | Overlong], None]
+OnExit = Callable[[str], None]
+
+
+class Upstream(Protocol):
+    """A connection to a server, for one session. Belongs to the event loop's thread.
+
+    Attributes:
+        on_pressure: called with True when the server does not take what is sent, with False when
+            it does again.
+    """
+
+    on_pressure: Callable[[bool], None]
+
+    async def start(self) -> None:
+        """Connect; raises ``GuardError``."""
+        ...
+
+    def send(self, message: Message) -> None:
+        """Send; never blocks and never raises."""
+        ...
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the server to take them."""
+        ...
+
+    def hold(self, why: str, *, full: bool) -> None:
+        """Stop reading for a reason, or drop the reason."""
+        ...
+
+    async def stop(self) -> None:
+        """End the connection, and the server if it is ours."""
+        ...
+
+
+Connect = Callable[[OnLine, OnExit], Upstream]
+"""Makes the upstream of a session, given who takes its lines and its end."""
+
+
+class ProcessUpstream:
+    """A server that is a process of this session alone."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        limit: int,
+        errors: BinaryIO | None,
+        on_line: OnLine,
+        on_exit: OnExit,
+    ) -> None:
+        self._config = config
+        self._errors = errors
+        self._server = Server(limit, on_line, on_exit)
+
+    @property
+    def on_pressure(self) -> Callable[[bool], None]:
+        """See :class:`Upstream`."""
+        return self._server.on_pressure
+
+    @on_pressure.setter
+    def on_pressure(self, callback: Callable[[bool], None]) -> None:
+        self._server.on_pressure = callback
+
+    async def start(self) -> None:
+        """Start the process.
+
+        Raises:
+            GuardError: it cannot be started.
+        """
+        config = self._config
+        environment = {**os.environ, **config.env}
+        await self._server.start(config.command, environment, str(config.cwd), self._errors)
+
+    def send(self, message: Message) -> None:
+        """See :class:`Upstream`."""
+        self._server.send(encode(message))
+
+    @property
+    def backlog(self) -> int:
+        """See :class:`Upstream`."""
+        return self._server.backlog
+
+    def hold(self, why: str, *, full: bool) -> None:
+        """See :class:`Upstream`."""
+        self._server.hold(why, full=full)
+
+    async def stop(self) -> None:
+        """Stop the process."""
+        await self._server.stop()
+
+
+def process(config: ServerConfig, limit: int, errors: BinaryIO | None) -> Connect:
+    """Connect to a server by starting it."""
+
+    def connect(on_line: OnLine, on_exit: OnExit) -> Upstream:
+        return ProcessUpstream(config, limit, errors, on_line, on_exit)
+
+    return connect
