@@ -286,38 +286,30 @@ class Blocked(io.RawIOBase):
         return
 
 
-class Stream:
-    def __init__(self, buffer):
-        self.buffer = buffer
-
-
-def test_the_relay_never_blocks_and_drops(monkeypatch):
+def test_the_relay_never_blocks_and_drops():
     blocked = Blocked()
-    monkeypatch.setattr(sys, "stderr", Stream(blocked))
-    relay = StderrRelay()
+    relay = StderrRelay(blocked)
     start = time.monotonic()
     for _ in range(100):
         relay.write(b"x" * 65536)
     assert time.monotonic() - start < 1
     assert relay._held <= StderrRelay.LIMIT
     blocked.gate.set()
-    relay.close()
+    asyncio.run(relay.close())
     assert 0 < len(blocked.got) <= StderrRelay.LIMIT + 65536
 
 
-def test_the_relay_takes_out_control_sequences(monkeypatch):
+def test_the_relay_takes_out_control_sequences():
     open_stream = Blocked()
     open_stream.gate.set()
-    monkeypatch.setattr(sys, "stderr", Stream(open_stream))
-    relay = StderrRelay()
+    relay = StderrRelay(open_stream)
     relay.write(b"ok\tfine\n\x1b[2J\x07\x00\r\x7f\n")
-    relay.close()
+    asyncio.run(relay.close())
     assert open_stream.got == b"ok\tfine\n?[2J????\n"
 
 
-def test_a_server_that_floods_its_standard_error_still_answers(monkeypatch):
+def test_a_server_that_floods_its_standard_error_still_answers():
     blocked = Blocked()
-    monkeypatch.setattr(sys, "stderr", Stream(blocked))
 
     async def play():
         seen = Seen()
@@ -326,7 +318,7 @@ def test_a_server_that_floods_its_standard_error_still_answers(monkeypatch):
             "import sys\nfor line in sys.stdin:\n"
             "  sys.stderr.write('e' * 4_000_000); sys.stderr.flush(); print(line, end='', flush=True)"
         )
-        await server.start([sys.executable, "-c", code], None, None)
+        await server.start([sys.executable, "-c", code], None, None, blocked)
         server.send(b"hello\n")
         await seen.until(lambda: seen.lines)
         blocked.gate.set()
