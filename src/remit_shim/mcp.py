@@ -9,6 +9,8 @@ What travels on the socket is in ``spec/guard-socket.md``.
 """
 
 import os
+import select
+import signal
 import socket
 import sys
 import time
@@ -30,7 +32,12 @@ SILENCE_S = 10.0
 LINGER_S = 1.0
 """A Guard that died mid-session: requests that arrive within this time are still answered."""
 IDLE_S = 60.0
+"""Without a Guard requests are answered until the client is silent for so long."""
+STUCK_S = 5.0
+"""Longest time for a client to take an answer."""
 MAX_LINE = 4 << 20
+PIECE = 4096
+"""What a pipe that is ready takes without blocking (PIPE_BUF, pipe(7))."""
 UPSTREAM_FAILED = -31002
 
 
@@ -51,15 +58,37 @@ def main() -> None:
     """The command."""
     arguments = sys.argv[1:]
     if arguments in (["-h"], ["--help"]):
-        sys.stdout.write(USAGE)
+        _write(1, USAGE.encode(), STUCK_S)
         sys.exit(OK)
     path = ""
     if len(arguments) >= 2 and arguments[0] == "--socket":
         path, arguments = arguments[1], arguments[2:]
     if len(arguments) != 1 or not _is_id(arguments[0]):
-        sys.stderr.write(USAGE)
+        _write(2, USAGE.encode(), STUCK_S)
         sys.exit(BAD_USAGE)
+    if not _has_streams():
+        _write(2, b"remit-mcp: standard input or output is closed\n", 0)
+        sys.exit(BAD_USAGE)
+    # Clients end their servers with it: no trace, and Guard sees the socket close.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(run(arguments[0], path or socket_path()))
+
+
+def _has_streams() -> bool:
+    """Whether there is a client at both ends; without an error stream there is none to hand over.
+
+    A number that is free here would be the socket's, and would be handed over as a stream.
+    """
+    try:
+        os.fstat(0)
+        os.fstat(1)
+    except OSError:
+        return False
+    try:
+        os.fstat(2)
+    except OSError:
+        os.open(os.devnull, os.O_WRONLY)
+    return True
 
 
 def _is_id(name: str) -> bool:
@@ -77,11 +106,15 @@ def run(server: str, path: str) -> int:
         socket.send_fds(connection, [hello.encode()], [0, 1, 2])
         answer = _line(connection, HELLO_S)
     except OSError as error:
+        # A Guard that wakes up later finds that nobody waits, and reads nothing beside us.
+        connection.close()
         reason = error.strerror or str(error) or type(error).__name__
         return _deny(f"Remit Guard cannot be reached at {path}: {reason}", UNREACHABLE, IDLE_S)
     if answer is None:
+        connection.close()
         return _deny("Remit Guard did not answer", UNREACHABLE, IDLE_S)
     if '"ok":true' not in answer:
+        connection.close()
         return _deny(_message(answer), REFUSED, IDLE_S)
     while True:
         try:
@@ -90,7 +123,7 @@ def run(server: str, path: str) -> int:
             line = None
         if line is None:
             connection.close()
-            return _deny("Remit Guard stopped", UNREACHABLE, LINGER_S)
+            return _deny("Remit Guard stopped", UNREACHABLE, LINGER_S, LINGER_S)
         if line:
             return REFUSED if '"status":0' not in line else OK
 
@@ -112,23 +145,24 @@ def _message(answer: str) -> str:
     import json
 
     try:
-        return str(json.loads(answer)["error"])
-    except (ValueError, KeyError, TypeError):
+        said = json.loads(answer)
+        hint = said.get("hint")
+        return f"{said['error']}; {hint}" if hint else str(said["error"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return "Remit Guard refused"
 
 
-def _deny(reason: str, status: int, patience_s: float) -> int:
-    """Answer what is asked with ``reason``, until the client goes or is silent so long."""
-    import json
-    import select
-
-    sys.stderr.write(f"remit-mcp: {reason}\n")
-    sys.stderr.flush()
+def _deny(reason: str, status: int, idle_s: float, total_s: float = float("inf")) -> int:
+    """Answer what is asked with ``reason``, until the client goes, is silent, or time is up."""
+    _write(2, f"remit-mcp: {reason}\n".encode(), 0)
+    until = time.monotonic() + total_s
     held = b""
-    while True:
+    while (patience_s := min(idle_s, until - time.monotonic())) > 0:
         try:
             ready = select.select([0], [], [], patience_s)[0]
             data = os.read(0, 1 << 16) if ready else b""
+        except BlockingIOError:
+            continue
         except OSError:
             return status
         if not data:
@@ -136,24 +170,46 @@ def _deny(reason: str, status: int, patience_s: float) -> int:
         *lines, held = (held + data).split(b"\n")
         held = held[-MAX_LINE:]
         for line in lines:
-            try:
-                frame = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(frame, dict) or "method" not in frame:
-                continue
-            number = frame.get("id")
-            if type(number) not in (int, str):
-                continue
-            answer = {
-                "jsonrpc": "2.0",
-                "id": number,
-                "error": {"code": UPSTREAM_FAILED, "message": reason},
-            }
-            try:
-                os.write(1, json.dumps(answer).encode() + b"\n")
-            except OSError:
+            answer = _answer(line, reason)
+            if answer and not _write(1, answer, STUCK_S):
                 return status
+    return status
+
+
+def _answer(line: bytes, reason: str) -> bytes:
+    """The refusal of one request; nothing for all that is none."""
+    import json
+
+    try:
+        frame = json.loads(line)
+    except (ValueError, RecursionError):
+        return b""
+    if (
+        not isinstance(frame, dict)
+        or "method" not in frame
+        or type(frame.get("id")) not in (int, str)
+    ):
+        return b""
+    error = {"code": UPSTREAM_FAILED, "message": reason}
+    return json.dumps({"jsonrpc": "2.0", "id": frame["id"], "error": error}).encode() + b"\n"
+
+
+def _write(descriptor: int, data: bytes, patience_s: float) -> bool:
+    """Write all of it without blocking for longer; whether it went out.
+
+    Guard has made the streams non-blocking, and a reader that does not read must not stop us.
+    """
+    until = time.monotonic() + patience_s
+    while data:
+        try:
+            if not select.select([], [descriptor], [], max(0.0, until - time.monotonic()))[1]:
+                return False
+            data = data[os.write(descriptor, data[:PIECE]) :]
+        except BlockingIOError:
+            continue
+        except OSError:
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -31,3 +31,9 @@ class KeyDestroyedError(CipherError):
     """The key of the subject is gone: the value was erased."""
 
     code = "attest.key_destroyed"
+
+
+class CertificateError(AttestError):
+    """A certificate that cannot be read."""
+
+    code = "attest.certificate"

@@ -44,6 +44,12 @@ def guard() -> None:
     "--state", type=_DIRECTORY, help="Directory for log, keys and pins; one Guard at a time."
 )
 @_SOCKET
+@click.option(
+    "--http",
+    metavar="ADDRESS:PORT|off",
+    default="",
+    help="Listen for MCP over HTTP there.  [default: [http] of the configuration, 127.0.0.1:7448]",
+)
 @click.option("--call-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
 @click.option("--confirm-timeout", type=click.FloatRange(min=0.1), default=300.0, show_default=True)
 def run(
@@ -51,6 +57,7 @@ def run(
     bundle: Path | None,
     state: Path | None,
     socket_path: Path | None,
+    http: str,
     call_timeout: float,
     confirm_timeout: float,
 ) -> int:
@@ -67,8 +74,6 @@ def run(
     A client's configuration:
       {"command": "remit-mcp", "args": ["git"]}
     """
-    # asyncio takes TLS along where it finds it: 4 MB and 14 ms for sockets that have none.
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     from remit.guard.daemon.compose import GuardOptions, serve
     from remit.guard.mcp.session import Limits
 
@@ -78,6 +83,7 @@ def run(
             socket=_place(socket_path),
             bundle=bundle,
             state=state,
+            http=http,
             limits=Limits(call_s=call_timeout, confirm_s=confirm_timeout),
         )
     )

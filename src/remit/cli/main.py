@@ -12,6 +12,7 @@ from remit.core.errors import RemitError
 GROUPS = {
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
+    "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),
 }

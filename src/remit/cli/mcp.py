@@ -83,10 +83,6 @@ def exec_(
       {"command": "remit", "args": ["mcp", "exec", "--bundle", "/etc/remit/git", "--",
                                     "mcp-server-git"]}
     """
-    # asyncio takes TLS along where it finds it: 4 MB and 14 ms for a transport that has none.
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-    from remit.guard.compose import ExecOptions, execute
-    from remit.guard.mcp.session import Limits
     from remit.guard.target import resolve
 
     chosen = resolve(
@@ -97,6 +93,12 @@ def exec_(
         name=name,
         workspace=workspace,
     )
+    if not chosen.server.url:
+        # asyncio takes TLS along where it finds it: 4 MB and 14 ms for pipes that have none.
+        sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+    from remit.guard.compose import ExecOptions, execute
+    from remit.guard.mcp.session import Limits
+
     options = ExecOptions(
         server=chosen.server,
         bundle=chosen.bundle,

@@ -44,11 +44,14 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         id: name for policies, for example ``claude-code``; ``unknown`` if nothing is known.
         executable: absolute path of the program; empty if it could not be read.
         claimed: the self-asserted client name and version: for the record, never for decisions.
+        on_behalf_of: the chain of actors that a verified token names (RFC 8693), the current one
+            first, separated by spaces; empty if there is none.
     """
 
     id: str
     executable: str = ""
     claimed: str = ""
+    on_behalf_of: str = ""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -27,8 +28,9 @@ from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
 from remit.guard.mcp.session import Limits, Parties
 from remit.guard.mcp.stdio import StdioSession
-from remit.guard.mcp.upstream import process
+from remit.guard.mcp.upstream import Connect, Resolve, process
 from remit.guard.recovery import close_orphans, restore, save_snapshot
+from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
 EXIT_OK = 0
@@ -167,7 +169,7 @@ async def _govern(
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
     try:
-        status = await _serve(options, parties, agent)
+        status = await _serve(options, parties, agent, Secrets(place.state).resolve)
     finally:
         ledger.close()
     ledger.note("guard.stop", pid=os.getpid())
@@ -181,9 +183,20 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
 
 
-async def _serve(options: ExecOptions, parties: Parties, agent: Agent) -> int:
+def connect_to(
+    config: ServerConfig, limit: int, errors: BinaryIO | None, resolve: Resolve
+) -> Connect:
+    """How sessions reach a server: by its URL, or by a process of their own."""
+    if config.url:
+        from remit.guard.http.upstream import over_http
+
+        return over_http(config, limit, resolve)
+    return process(config, limit, errors, resolve)
+
+
+async def _serve(options: ExecOptions, parties: Parties, agent: Agent, resolve: Resolve) -> int:
     errors = sys.stderr.buffer if sys.stderr else None
-    connect = process(options.server, options.limits.server_bytes, errors)
+    connect = connect_to(options.server, options.limits.server_bytes, errors, resolve)
     link = StdioSession(parties, agent, options.limits, connect)
     await link.start()
     end_on_signals(link.done)

@@ -11,9 +11,26 @@
     cwd = "."                  # optional, relative to this file
     env = { GIT_PAGER = "cat" }
     workspace = "."            # what path facts call "inside"; default: cwd
+
+    [servers.crm]
+    url = "https://crm.example.com/mcp"      # a server over Streamable HTTP, in place of a command
+    headers = { Authorization = { secret = "crm" } }   # `remit guard secret set crm`
+
+    [http]                     # the listener of `remit guard run`
+    listen = "127.0.0.1:7448"  # "off" for none
+    url = "https://guard.example.com"        # optional: what callers call it
+    hosts = []                 # more values of Host
+    origins = []               # pages that may call
+    tls_cert = "cert.pem"      # needed beyond loopback
+    tls_key = "key.pem"
+    client_ca = "ca.pem"       # optional: certificates of callers
+
+    [oauth]                    # optional, see docs/reference/callers.md
+    [mtls]
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +38,53 @@ from typing import Any
 
 import msgspec
 
+from remit.guard.callers.settings import CallersConfig, MtlsTable, OAuthTable, check_url
 from remit.guard.errors import GuardError
 from remit.policy.pins import check_server_id
 
 DEFAULT = "remit.toml"
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
+_OURS = frozenset(
+    {"host", "content-type", "content-length", "accept", "transfer-encoding", "connection"}
+)
+
+
+DEFAULT_LISTEN = "127.0.0.1:7448"
+
+
+class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value that is kept encrypted in Guard's state and named here.
+
+    Attributes:
+        secret: its name.
+        prefix: what stands before it, for example ``Bearer ``.
+    """
+
+    secret: str
+    prefix: str = ""
+
+
+Value = str | Secret
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[http]``: the listener.
+
+    Attributes:
+        listen: ``address:port``, or ``off``.
+        url: canonical URL, without a path; tokens name it as their audience.
+        hosts, origins: accepted values of Host and Origin besides the listener's own.
+        tls_cert, tls_key: PEM files, relative to the configuration.
+        client_ca: PEM file of authorities whose certificates callers may present.
+    """
+
+    listen: str = DEFAULT_LISTEN
+    url: str = ""
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
+    client_ca: str = ""
 
 
 class _GuardTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,15 +93,20 @@ class _GuardTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _ServerTable(msgspec.Struct, forbid_unknown_fields=True):
-    command: list[str]
+    command: list[str] = []
     cwd: str = ""
-    env: dict[str, str] = {}
+    env: dict[str, Value] = {}
     workspace: str = ""
+    url: str = ""
+    headers: dict[str, Value] = {}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     guard: _GuardTable = msgspec.field(default_factory=_GuardTable)
     servers: dict[str, _ServerTable] = {}
+    http: HttpConfig = HttpConfig()
+    oauth: OAuthTable | None = None
+    mtls: MtlsTable | None = None
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,17 +114,21 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Guard's name of it; policies say ``<id>/<tool>``.
-        command: program and arguments.
+        command: program and arguments; empty if it is reached over HTTP.
         cwd: directory it starts in.
         env: variables added to Guard's environment.
         workspace: what path facts call inside.
+        url: of its MCP endpoint; empty if it is started.
+        headers: sent with every request to it.
     """
 
     id: str
     command: tuple[str, ...]
     cwd: Path
-    env: Mapping[str, str] = {}
+    env: Mapping[str, Value] = {}
     workspace: Path
+    url: str = ""
+    headers: Mapping[str, Value] = {}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +137,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Path | None
     state: Path | None
     servers: Mapping[str, ServerConfig]
+    base: Path = Path()
+    http: HttpConfig = HttpConfig()
+    callers: CallersConfig = CallersConfig()
 
     def server(self, name: str) -> ServerConfig:
         """The server called ``name``.
@@ -107,9 +179,13 @@ def load(path: Path) -> Config:
     base = path.resolve().parent
     servers = {}
     for name, table in file.servers.items():
-        if not table.command:
-            raise GuardError(f"server `{name}` in `{path}` has no command", code="config.invalid")
+        if bool(table.command) == bool(table.url):
+            raise GuardError(
+                f"server `{name}` in `{path}` needs a command or a url, and not both",
+                code="config.invalid",
+            )
         check_server_id(name)
+        _check_remote(name, table)
         cwd = base / table.cwd
         servers[name] = ServerConfig(
             id=name,
@@ -117,9 +193,33 @@ def load(path: Path) -> Config:
             cwd=cwd,
             env=table.env,
             workspace=base / table.workspace if table.workspace else cwd,
+            url=table.url,
+            headers=table.headers,
         )
+    callers = CallersConfig(oauth=file.oauth, mtls=file.mtls)
     return Config(
         bundle=base / file.guard.bundle if file.guard.bundle else None,
         state=base / file.guard.state if file.guard.state else None,
         servers=servers,
+        base=base,
+        http=file.http,
+        callers=callers,
     )
+
+
+def _check_remote(name: str, table: _ServerTable) -> None:
+    """A server over HTTP is reached over TLS, or it is on this machine."""
+    if not table.url:
+        if table.headers:
+            raise GuardError(f"server `{name}` has headers but no url", code="config.invalid")
+        return
+    if table.env:
+        raise GuardError(f"server `{name}` has env but no command", code="config.invalid")
+    check_url(table.url, f"the url of server `{name}`", loopback=True)
+    for header, value in table.headers.items():
+        text = value.prefix if isinstance(value, Secret) else value
+        if not _HEADER.fullmatch(header) or header.lower() in _OURS or not text.isprintable():
+            raise GuardError(
+                f"`{header}` of server `{name}` is no header that can be set",
+                code="config.invalid",
+            )

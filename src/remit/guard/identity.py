@@ -25,6 +25,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "cursor": ("cursor", "Cursor.app"),
     "gemini": ("gemini", "@google/gemini-cli"),
     "goose": ("goose", "goosed"),
+    "mcp-inspector": ("mcp-inspector", "@modelcontextprotocol/inspector"),
     "opencode": ("opencode", "opencode-ai"),
     "vscode": ("code", "code-insiders"),
     "windsurf": ("windsurf",),

@@ -81,6 +81,8 @@ class Ledger:
         self._failed: RemitError | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._later: collections.deque[_Entry] = collections.deque()
+        # How many records of judged events there are: (kind, effect) -> number.
+        self.counts: collections.Counter[tuple[str, str]] = collections.Counter()
         # Allowed calls without a result yet: id of the call -> actor, session and action of it.
         self.open_calls: dict[str, dict[str, Any]] = {}
         log.subscribe(self._committed)
@@ -158,7 +160,9 @@ class Ledger:
                 private["outcome.result_c"] = (event.agent.id, _bounded(outcome.value))
         elif event.input:
             private["action.args_c"] = (event.agent.id, _bounded(dumps(event.input)))
-        seq = self.log.append(_record_kind(event), body, private=private)
+        kind = _record_kind(event)
+        seq = self.log.append(kind, body, private=private)
+        self.counts[kind, entry.decision.effect.value] += 1
         allowed = entry.decision.effect is Effect.ALLOW or entry.mode == "observe"
         if event.kind is Kind.TOOL_CALL and allowed:
             self.open_calls[event.id] = {
@@ -260,6 +264,8 @@ class Ledger:
             actor = {"agent": printable(event.agent.id, 200), "user": printable(event.user, 200)}
             if event.agent.executable:
                 actor["executable"] = printable(event.agent.executable, 400)
+            if event.agent.on_behalf_of:
+                actor["on_behalf_of"] = printable(event.agent.on_behalf_of, 400)
             if event.agent.claimed:
                 actor["claimed"] = printable(event.agent.claimed, 200)
             _make_room(self._actors)

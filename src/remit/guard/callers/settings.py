@@ -68,7 +68,8 @@ class OAuthTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Raises:
             GuardError: an issuer or key set that is not reached safely, an unknown algorithm.
         """
-        check_url(self.issuer, "the issuer", loopback=True)
+        if check_url(self.issuer, "the issuer", loopback=True).query:
+            raise GuardError("the issuer has a query (RFC 8414 §2)", code="config.invalid")
         if self.jwks_uri:
             check_url(self.jwks_uri, "jwks_uri", loopback=is_loopback(self.issuer))
         unknown = set(self.algorithms) - set(ALGORITHMS)
@@ -104,7 +105,7 @@ def check_url(url: str, what: str, *, loopback: bool) -> SplitResult:
     """Refuse a URL that nobody can be sure of.
 
     Args:
-        url: absolute, without user, query and fragment.
+        url: absolute, without user and fragment.
         what: the subject of the error's sentence.
         loopback: whether ``http`` to this machine will do.
 
@@ -119,7 +120,7 @@ def check_url(url: str, what: str, *, loopback: bool) -> SplitResult:
     wrong = (
         not url.isascii()
         or printable(url) != url
-        or any(c in url for c in " \t\n\"\\<>#?@")
+        or any(c in url for c in ' "\\<>#@')
         or not parts.hostname
         or not (parts.scheme == "https" or (loopback and is_loopback(url)))
     )

@@ -1,6 +1,7 @@
 """The composition root of the daemon."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -12,7 +13,7 @@ from remit.audit.log import Log, directory_of
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
-from remit.guard.compose import EXIT_OK, end_on_signals, no_bundle, open_log, say
+from remit.guard.compose import EXIT_OK, connect_to, end_on_signals, no_bundle, open_log, say
 from remit.guard.config import Config, ServerConfig
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon, Load
@@ -21,8 +22,9 @@ from remit.guard.identity import current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import CLOSE_GRACE_S
-from remit.guard.mcp.upstream import Connect, process
+from remit.guard.mcp.upstream import Connect
 from remit.guard.recovery import close_orphans, restore, save_snapshot
+from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
 
@@ -34,6 +36,7 @@ class GuardOptions(msgspec.Struct, frozen=True, kw_only=True):
         socket: where the shim and the command line find Guard.
         bundle: directory of the policy bundle, instead of the configuration's.
         state: exact state directory, instead of the configuration's or the user's.
+        http: address of the HTTP listener, or ``off``, instead of the configuration's.
         limits: bounds of each session.
     """
 
@@ -41,6 +44,7 @@ class GuardOptions(msgspec.Struct, frozen=True, kw_only=True):
     socket: Path
     bundle: Path | None = None
     state: Path | None = None
+    http: str = ""
     limits: Limits = Limits()
 
 
@@ -74,16 +78,46 @@ async def run_guard(options: GuardOptions) -> int:
     try:
         log = open_log(place.state, clock)
         try:
-            return await _run_daemon(options, read, bundle, place, log, clock)
+            return await _run_daemon(options, read, config, bundle, place, log, clock)
         finally:
             log.close()
     finally:
         os.close(place.lock)
 
 
+async def _open_http(
+    options: GuardOptions,
+    config: Config,
+    daemon: Daemon,
+    ledger: Ledger,
+    place: paths.Place,
+    stack: contextlib.AsyncExitStack,
+) -> None:
+    """Open the HTTP listener, unless it is off."""
+    http = config.http
+    if options.http:
+        http = msgspec.structs.replace(http, listen=options.http)
+    if http.listen == "off":
+        return
+    from remit.guard.callers.compose import callers_from
+    from remit.guard.daemon.rooms import HttpRooms
+    from remit.guard.http.app import App
+    from remit.guard.http.listener import HttpListener
+
+    callers = callers_from(config.callers, place.state)
+    rooms = HttpRooms(daemon, ledger, options.limits)
+    listener = HttpListener(http, config.base, options.limits.client_bytes)
+    stack.push_async_callback(listener.close)
+    await listener.start(App(rooms, callers, listener.rules, listener.base))
+    sweeping = asyncio.get_running_loop().create_task(rooms.sweep())
+    stack.callback(sweeping.cancel)
+    daemon.address = listener.base
+
+
 async def _run_daemon(
     options: GuardOptions,
     read: Load,
+    config: Config,
     bundle: Bundle,
     place: paths.Place,
     log: Log,
@@ -97,25 +131,28 @@ async def _run_daemon(
     close_orphans(ledger, opened)
     limits = options.limits
 
+    resolve = Secrets(place.state).resolve
+
     def connect(config: ServerConfig, errors: BinaryIO | None) -> Connect:
-        return process(config, limits.server_bytes, errors)
+        return connect_to(config, limits.server_bytes, errors, resolve)
 
     daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
     listener = Listener(options.socket, daemon.handle)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(ledger.close)
         daemon.reload()
         listener.open()
+        stack.push_async_callback(listener.close)
+        await _open_http(options, config, daemon, ledger, place, stack)
         loop = asyncio.get_running_loop()
         end_on_signals(daemon.stopping)
         loop.add_signal_handler(signal.SIGHUP, daemon.reload_quietly)
         alive = loop.create_task(daemon.keep_alive())
-        say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {options.socket}")
+        stack.callback(alive.cancel)
+        where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket
+        say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {where}")
         await daemon.stopping.wait()
         await daemon.sessions.end_all(CLOSE_GRACE_S)
-        alive.cancel()
-    finally:
-        await listener.close()
-        ledger.close()
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
     save_snapshot(snapshot, ledger, daemon.usage)

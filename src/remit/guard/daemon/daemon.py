@@ -58,6 +58,8 @@ class Daemon:
     Attributes:
         stopping: set when Guard is asked to end.
         questions: confirmations that wait for a person.
+        sessions: those that go on.
+        address: URL of the HTTP listener, empty without one.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Daemon:
         self._bundle: Bundle | None = None
         self._peers: set[Caller] = set()
         self._reloaded: dict[str, Any] = {}
+        self.address = ""
         self._started_us = clock.now_us()
         self.stopping = asyncio.Event()
         self.questions = Questions(clock)
@@ -202,6 +205,10 @@ class Daemon:
         assert found is not None
         return found
 
+    def connect(self, server: GovernedServer) -> Connect:
+        """How sessions over HTTP reach a server; what it says on its error stream is dropped."""
+        return self._connect(server.config, None)
+
     async def _session(self, caller: Caller, hello: Hello) -> None:
         try:
             server = self.server(hello.server)
@@ -268,6 +275,7 @@ class Daemon:
             "pid": os.getpid(),
             "since_us": self._started_us,
             "state": str(self._place.state),
+            "http": self.address,
             "policy": {
                 "name": bundle.name if bundle else "",
                 "version": bundle.version if bundle else "",
@@ -298,8 +306,9 @@ class Daemon:
             pinned, problem = None, error.message
         return {
             "id": name,
-            "transport": "stdio",
+            "transport": "http" if server.config.url else "stdio",
             "command": list(server.config.command),
+            "url": server.config.url,
             "tools": len(pinned.tools) if pinned else 0,
             "pinned": pinned is not None,
             "sessions": self.sessions.count(name),

@@ -3,10 +3,13 @@
 import array
 import asyncio
 import contextlib
+import fcntl
 import os
+import select
 import socket
+import stat
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -86,22 +89,9 @@ class Listener:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if _answers(self.path):
-                raise GuardError(
-                    f"another Guard listens on `{self.path}`",
-                    code="guard.running",
-                    hint="`remit guard status` shows it, `remit guard stop` ends it",
-                )
-            with contextlib.suppress(FileNotFoundError):
-                self.path.unlink()
-            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listening.setblocking(False)
-            mask = os.umask(0o177)
-            try:
-                listening.bind(str(self.path))
-            finally:
-                os.umask(mask)
-            listening.listen(BACKLOG)
+            with _alone(self.path.parent):
+                _make_way(self.path)
+                listening = _bound(self.path)
         except OSError as error:
             raise GuardError(
                 f"Guard cannot listen on `{self.path}`: {error.strerror or error}",
@@ -135,6 +125,9 @@ class Listener:
             peer = _peer(sock)
             async with asyncio.timeout(HELLO_S):
                 line = await _hello(sock, descriptors)
+            if _hung_up(sock):
+                # Its streams are somebody else's by now, and nobody hears the answer.
+                return
             await self._handler(Caller(sock, peer, line, descriptors))
         except (OSError, TimeoutError, EOFError):
             return
@@ -153,9 +146,10 @@ class Listener:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._socket is not None:
-            self._socket.close()
+            # Unlinked first: what is there now is ours, for nobody replaces a socket that answers.
             with contextlib.suppress(OSError):
                 self.path.unlink()
+            self._socket.close()
 
 
 def _peer(sock: socket.socket) -> Peer:
@@ -188,6 +182,9 @@ async def _hello(sock: socket.socket, descriptors: list[int]) -> bytes:
         data += piece
         if not piece or len(data) > MAX_HELLO or flags & socket.MSG_CTRUNC:
             raise EOFError
+        if len(descriptors) > MAX_DESCRIPTORS:
+            # Each message may bring some, and a line may come in thousands of messages.
+            raise EOFError
     return data[:-1]
 
 
@@ -205,16 +202,78 @@ async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> Non
         loop.remove_reader(sock)
 
 
+def _hung_up(sock: socket.socket) -> bool:
+    """Whether the peer closed its end, by now, altogether."""
+    poll = select.poll()
+    poll.register(sock, 0)
+    return bool(poll.poll(0))
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Hold a directory: of two Guards that find one dead socket, the second finds the first.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_way(path: Path) -> None:
+    """Remove the socket of a Guard that is no more.
+
+    Raises:
+        GuardError: a Guard serves it, or it is no socket.
+        OSError: it cannot be reached or removed.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise GuardError(
+            f"`{path}` is there and is no socket",
+            code="guard.no_socket",
+            hint="choose another place with --socket, or move the file away",
+        )
+    if _answers(path):
+        raise GuardError(
+            f"another Guard listens on `{path}`",
+            code="guard.running",
+            hint="`remit guard status` shows it, `remit guard stop` ends it",
+        )
+    path.unlink()
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket that listens at ``path``, for this user alone."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.setblocking(False)
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(mask)
+    return listening
+
+
 def _answers(path: Path) -> bool:
-    """Whether somebody serves the socket at ``path``."""
+    """Whether somebody serves the socket at ``path``; a queue that is full has an owner, too."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return False
-        except OSError as error:
-            if isinstance(error, TimeoutError):
-                return True
-            raise
+        except (TimeoutError, BlockingIOError):
+            return True
     return True

@@ -27,6 +27,7 @@ from remit.guard.mcp.messages import (
     METHOD_NOT_FOUND,
     UNSUPPORTED_VERSION,
     UPSTREAM_FAILED,
+    Id,
     Message,
     Notification,
     Refused,
@@ -69,14 +70,28 @@ class ClientSide:
 
     def receive(self, line: Line | Overlong) -> None:
         """One line. Never raises: what is wrong with it is answered and recorded."""
-        session = self._session
         try:
-            self._take(self._parse(line))
+            message = self._parse(line)
         except Refused as refusal:
             self._refuse(refusal)
         except Exception as error:  # noqa: BLE001 - no input may stop Guard; nothing was forwarded
-            session.refused("client", _internal(error))
-            session.write_client(failure(None, INTERNAL_ERROR, "the message cannot be handled"))
+            self._broken(error, None)
+        else:
+            self.take(message)
+
+    def take(self, message: Message) -> None:
+        """One message. Never raises, like :meth:`receive`."""
+        try:
+            self._take(message)
+        except Refused as refusal:
+            self._refuse(refusal)
+        except Exception as error:  # noqa: BLE001 - no input may stop Guard; nothing was forwarded
+            self._broken(error, message.id if isinstance(message, Request) else None)
+
+    def _broken(self, error: Exception, number: Id | None) -> None:
+        self._session.refused("client", _internal(error))
+        text = "the message cannot be handled"
+        self._session.write_client(failure(number, INTERNAL_ERROR, text))
 
     def _parse(self, line: Line | Overlong) -> Message:
         limit = self._session.limits.client_bytes

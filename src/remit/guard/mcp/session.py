@@ -137,6 +137,10 @@ class Session:
         """One line of the client. Never raises."""
         self._client.receive(line)
 
+    def take(self, message: Message) -> None:
+        """A message of the client that its surface has parsed strictly already. Never raises."""
+        self._client.take(message)
+
     def from_server(self, line: Line | Overlong) -> None:
         """One line of the server. Never raises."""
         self._server.receive(line)

@@ -1,10 +1,10 @@
 """The server's side of a session: what it is to the session, and the form that is a process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
-from remit.guard.config import ServerConfig
+from remit.guard.config import ServerConfig, Value
 from remit.guard.mcp.framing import Line, Overlong
 from remit.guard.mcp.messages import Message, encode
 from remit.guard.mcp.pipes import Server
@@ -45,6 +45,9 @@ class Upstream(Protocol):
         ...
 
 
+Resolve = Callable[[Mapping[str, Value]], dict[str, str]]
+"""Puts secrets into values of a configuration."""
+
 Connect = Callable[[OnLine, OnExit], Upstream]
 """Makes the upstream of a session, given who takes its lines and its end."""
 
@@ -57,10 +60,12 @@ class ProcessUpstream:
         config: ServerConfig,
         limit: int,
         errors: BinaryIO | None,
+        resolve: Resolve,
         on_line: OnLine,
         on_exit: OnExit,
     ) -> None:
         self._config = config
+        self._resolve = resolve
         self._errors = errors
         self._server = Server(limit, on_line, on_exit)
 
@@ -77,10 +82,10 @@ class ProcessUpstream:
         """Start the process.
 
         Raises:
-            GuardError: it cannot be started.
+            RemitError: it cannot be started, or a secret of it cannot be had.
         """
         config = self._config
-        environment = {**os.environ, **config.env}
+        environment = {**os.environ, **self._resolve(config.env)}
         await self._server.start(config.command, environment, str(config.cwd), self._errors)
 
     def send(self, message: Message) -> None:
@@ -101,10 +106,10 @@ class ProcessUpstream:
         await self._server.stop()
 
 
-def process(config: ServerConfig, limit: int, errors: BinaryIO | None) -> Connect:
+def process(config: ServerConfig, limit: int, errors: BinaryIO | None, resolve: Resolve) -> Connect:
     """Connect to a server by starting it."""
 
     def connect(on_line: OnLine, on_exit: OnExit) -> Upstream:
-        return ProcessUpstream(config, limit, errors, on_line, on_exit)
+        return ProcessUpstream(config, limit, errors, resolve, on_line, on_exit)
 
     return connect

@@ -1,0 +1,288 @@
+"""Guard's HTTP listener as an ASGI application: MCP endpoints, metadata, health and metrics.
+
+What happens to a request, in this order: its head is checked, its caller is authenticated, its body
+is parsed strictly, head and body are compared, and only then a session sees it. Whatever goes wrong
+is answered with a status, a JSON-RPC error and a record.
+"""
+
+import asyncio
+from typing import Protocol
+
+from remit.core.errors import RemitError
+from remit.core.strictjson import dumps
+from remit.guard.callers.base import Caller, CallerError, Callers, Presented
+from remit.guard.http.conversations import Conversation, SharedConversation
+from remit.guard.http.heads import (
+    Head,
+    HttpRefusal,
+    Rules,
+    check_agrees,
+    check_parameters,
+    read_head,
+)
+from remit.guard.http.responses import (
+    JSON,
+    Receive,
+    Responder,
+    Scope,
+    Send,
+    refuse,
+    respond,
+)
+from remit.guard.http.streams import Stream, event_id
+from remit.guard.mcp.messages import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    Message,
+    Refused,
+    Request,
+    encode,
+    failure,
+    parse_message,
+)
+from remit.guard.mcp.methods import META_VERSION, MODERN_VERSIONS, is_modern
+
+BODY_S = 30.0
+WELL_KNOWN = b"/.well-known/oauth-protected-resource"
+
+
+class Rooms(Protocol):
+    """Where conversations live; the daemon's side of the listener."""
+
+    async def open(self, server: str, caller: Caller) -> tuple[str, Conversation]:
+        """A new legacy conversation and its ``Mcp-Session-Id``; raises ``RemitError``."""
+        ...
+
+    async def shared(self, server: str, caller: Caller) -> SharedConversation:
+        """The conversation of a caller's modern requests; raises ``RemitError``."""
+        ...
+
+    def find(self, server: str, session: str, caller: Caller) -> Conversation | None:
+        """A legacy conversation of this caller."""
+        ...
+
+    def refused(self, server: str, status: int, code: str, caller: Caller | None) -> None:
+        """Record a request that went no further."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether calls can be judged and recorded."""
+        ...
+
+    def metrics(self) -> str:
+        """Metrics in the Prometheus text format."""
+        ...
+
+
+class App:
+    """The ASGI application.
+
+    Args:
+        rooms: conversations.
+        callers: authentication.
+        rules: what heads may say.
+        base: canonical URL of the listener, without a slash at the end.
+    """
+
+    def __init__(self, rooms: Rooms, callers: Callers, rules: Rules, base: str) -> None:
+        self._rooms = rooms
+        self._callers = callers
+        self._rules = rules
+        self._base = base
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. Anything but HTTP is not served."""
+        if scope["type"] != "http":
+            raise RuntimeError("only HTTP is served")
+        path: bytes = scope.get("raw_path") or scope["path"].encode("latin-1", "replace")
+        path = path.partition(b"?")[0]
+        method: str = scope["method"]
+        if method == "GET" and not path.startswith(b"/mcp/"):
+            await self._plain(path, send)
+            return
+        caller: Caller | None = None
+        server = ""
+        try:
+            head = read_head(method, path, scope["headers"], self._rules)
+            server = head.server
+            caller = await self._authenticate(head, scope)
+            await self._endpoint(head, caller, receive, send)
+        except CallerError as error:
+            self._rooms.refused(server, error.status, error.code, caller)
+            headers = {"www-authenticate": error.www_authenticate}
+            await refuse(send, error.status, error, INVALID_REQUEST, headers)
+        except HttpRefusal as error:
+            self._rooms.refused(server, error.status, error.code, caller)
+            await refuse(send, error.status, error, error.rpc_code, error.headers)
+        except RemitError as error:
+            self._rooms.refused(server, 503, error.code, caller)
+            await refuse(send, 503, error, INTERNAL_ERROR, {})
+
+    # --- not MCP --------------------------------------------------------------------------------
+
+    async def _plain(self, path: bytes, send: Send) -> None:
+        if path == b"/healthz":
+            await respond(send, 200, {"content-type": "text/plain"}, b"ok\n")
+        elif path == b"/readyz":
+            ready = self._rooms.ready()
+            body = (
+                b"ok\n" if ready else b"the audit log cannot be written, or no policy is in force\n"
+            )
+            await respond(send, 200 if ready else 503, {"content-type": "text/plain"}, body)
+        elif path == b"/metrics":
+            kind = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
+            await respond(send, 200, kind, self._rooms.metrics().encode())
+        elif path.startswith(WELL_KNOWN):
+            resource = self._base + path.removeprefix(WELL_KNOWN).decode("latin-1")
+            found = self._callers.metadata(resource)
+            if found is None:
+                await respond(send, 404, JSON, b"{}")
+            else:
+                await respond(send, 200, JSON, dumps(found))
+        else:
+            await respond(send, 404, {"content-type": "text/plain"}, b"MCP is at /mcp/<server>\n")
+
+    # --- MCP ------------------------------------------------------------------------------------
+
+    async def _authenticate(self, head: Head, scope: Scope) -> Caller:
+        tls = scope.get("extensions", {}).get("tls", {})
+        return await self._callers.authenticate(
+            Presented(
+                authorization=head.authorization,
+                certificate=tls.get("client_cert_der") or b"",
+                resource=f"{self._base}/mcp/{head.server}",
+                server=head.server,
+            )
+        )
+
+    async def _endpoint(self, head: Head, caller: Caller, receive: Receive, send: Send) -> None:
+        if head.method == "POST":
+            await self._post(head, caller, receive, send)
+            return
+        if head.version in MODERN_VERSIONS:
+            raise HttpRefusal(405, "this era has no sessions", headers={"allow": "POST"})
+        conversation = self._found(head, caller)
+        if head.method == "DELETE":
+            conversation.done.set()
+            await respond(send, 204, {}, b"")
+            return
+        stream = self._listening(head, conversation)
+        await Responder(send, receive).events(stream, resumable=True)
+
+    def _listening(self, head: Head, conversation: Conversation) -> Stream:
+        if "text/event-stream" not in head.fields.get("accept", "").lower():
+            raise HttpRefusal(406, "accept text/event-stream", code="http.accept")
+        last = head.fields.get("last-event-id")
+        if last is None:
+            stream = conversation.listen()
+            if stream is None:
+                raise HttpRefusal(409, "the session is listened to already", code="http.listening")
+            return stream
+        known = event_id(last)
+        found = conversation.resume(*known) if known is not None else None
+        if found is None:
+            raise HttpRefusal(400, "nothing can be said again from there", code="http.event_id")
+        return found
+
+    def _found(self, head: Head, caller: Caller) -> Conversation:
+        if not head.session:
+            raise HttpRefusal(400, "the request needs Mcp-Session-Id", code="http.no_session")
+        found = self._rooms.find(head.server, head.session, caller)
+        if found is None or found.done.is_set():
+            raise HttpRefusal(
+                404, "there is no such session; initialize again", code="http.session"
+            )
+        return found
+
+    async def _post(self, head: Head, caller: Caller, receive: Receive, send: Send) -> None:
+        body = await _body(receive, self._rules.max_body)
+        try:
+            message = parse_message(body, fold_keys=True, max_bytes=self._rules.max_body)
+        except Refused as refusal:
+            self._rooms.refused(head.server, 400, refusal.code, caller)
+            answer = failure(refusal.id, refusal.rpc_code, refusal.message)
+            await respond(send, 400, JSON, encode(answer)[:-1])
+            return
+        modern = isinstance(message, Request) and is_modern(message.params)
+        if modern or head.version in MODERN_VERSIONS:
+            await self._modern(head, caller, message, Responder(send, receive))
+        else:
+            await self._legacy(head, caller, message, Responder(send, receive))
+
+    async def _modern(
+        self, head: Head, caller: Caller, message: Message, responder: "Responder"
+    ) -> None:
+        if not isinstance(message, Request):
+            raise HttpRefusal(400, "this era sends nothing but requests", code="http.era")
+        if not is_modern(message.params):
+            raise HttpRefusal(
+                400, f"`_meta` needs `{META_VERSION}`", code="http.era", rpc_code=-32602
+            )
+        check_agrees(head, message, modern=True)
+        conversation = await self._rooms.shared(head.server, caller)
+        if message.method == "tools/call":
+            await _check_tool(head, conversation, message)
+        stream = conversation.request(message)
+        try:
+            await responder.answer(stream, modern=True)
+        finally:
+            if not stream.ended or stream.reader is not None:
+                conversation.abandoned(stream)
+
+    async def _legacy(
+        self, head: Head, caller: Caller, message: Message, responder: "Responder"
+    ) -> None:
+        if isinstance(message, Request):
+            check_agrees(head, message, modern=False)
+        if isinstance(message, Request) and message.method == "initialize":
+            await self._initialize(head, caller, message, responder)
+            return
+        conversation = self._found(head, caller)
+        if isinstance(message, Request):
+            await responder.answer(conversation.request(message))
+            return
+        conversation.other(message)
+        await respond(responder.send, 202, {}, b"")
+
+    async def _initialize(
+        self, head: Head, caller: Caller, message: Request, responder: "Responder"
+    ) -> None:
+        if head.session:
+            raise HttpRefusal(400, "a session is open already", code="http.session")
+        name, conversation = await self._rooms.open(head.server, caller)
+        stream = conversation.request(message)
+        await responder.answer(stream, headers={"mcp-session-id": name})
+        if not responder.succeeded:
+            conversation.done.set()
+
+
+async def _check_tool(head: Head, conversation: Conversation, message: Request) -> None:
+    """Compare ``Mcp-Param-*`` with the arguments, by the pinned schema."""
+    name = message.params.get("name")
+    session = conversation.session
+    catalog = session.parties.catalog
+    await catalog.ensure(session.ask_server)
+    tool = catalog.tool(name) if isinstance(name, str) else None
+    schema = tool.definition.get("inputSchema") if tool is not None else None
+    check_parameters(head, message.params.get("arguments"), schema)
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                part = await receive()
+                if part["type"] != "http.request":
+                    raise HttpRefusal(400, "the request broke off", code="http.cut")
+                parts.append(part.get("body", b""))
+                size += len(parts[-1])
+                if size > limit:
+                    raise HttpRefusal(
+                        413, f"the body is larger than {limit} bytes", code="http.size"
+                    )
+                if not part.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise HttpRefusal(408, "the body did not come in time", code="http.slow") from None
