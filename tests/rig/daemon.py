@@ -32,6 +32,7 @@ class Daemon:
         *,
         options: Sequence[str] = (),
         extra: str = "",
+        http: str = "off",
     ) -> None:
         self.directory = directory
         self.bundle = bundle
@@ -42,7 +43,7 @@ class Daemon:
         self.write_config(servers, extra)
         self.command = [
             REMIT, "guard", "run", "--config", str(self.config), "--bundle", str(bundle),
-            "--state", str(self.state), "--socket", str(self.socket), *options,
+            "--state", str(self.state), "--socket", str(self.socket), "--http", http, *options,
         ]  # fmt: skip
         self.log = directory / "guard.stderr"
         self.process = self.start()
@@ -96,6 +97,23 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """Return what `remit guard status` shows."""
         return self.ask({"op": "status"})
+
+    @property
+    def url(self) -> str:
+        """URL of the HTTP listener."""
+        return str(self.status()["http"])
+
+    def key(self, agent: str = "tester", user: str = "ann", *options: str) -> str:
+        """Issue a bearer key to a caller."""
+        command = [REMIT, "key", "new", "--agent", agent, "--user", user]
+        done = subprocess.run(
+            [*command, "--state", str(self.state), *options],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout.strip()
 
     def shim(self, server: str) -> list[str]:
         """Return the command that a client starts."""

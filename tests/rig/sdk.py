@@ -13,12 +13,14 @@ SCRIPT = Path(__file__).with_name("sdk_agent.py")
 
 
 class SdkClient:
-    """A real client: `mode` is "legacy", "2026-07-28" or "auto"."""
+    """A real client of a command or a URL: `mode` is "legacy", "2026-07-28" or "auto"."""
 
     def __init__(
         self,
-        command: Sequence[str],
+        command: Sequence[str] = (),
         *,
+        url: str = "",
+        headers: Mapping[str, str] | None = None,
         mode: str = "auto",
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
@@ -27,6 +29,8 @@ class SdkClient:
     ) -> None:
         setup = {
             "command": list(command),
+            "url": url,
+            "headers": dict(headers or {}),
             "mode": mode,
             "cwd": str(cwd) if cwd else None,
             "env": dict(env) if env else None,

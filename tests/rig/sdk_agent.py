@@ -2,7 +2,7 @@
 
 Runs under .rig/py-modern (the development environment has no `mcp` package on purpose).
 Arguments: a JSON object {"command": [...], "mode": "legacy" | "2026-07-28" | "auto",
-"cwd": ..., "env": {...}, "roots": [...]}.
+"cwd": ..., "env": {...}, "roots": [...]}; "url" and "headers" in place of a command.
 Commands: {"do": "tools"} · {"do": "call", "name", "arguments"} · {"do": "answers", "queue": [...]}
 · {"do": "resources" | "prompts"} · {"do": "read", "uri"} · {"do": "prompt", "name", "arguments"}.
 An answer is {"action": "accept" | "decline" | "cancel", "content": {...}}; with no answer left the
@@ -14,9 +14,11 @@ import json
 import sys
 from typing import Any
 
+import httpx2
 import mcp_types as types
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 
 def emit(value: Any) -> None:
@@ -44,14 +46,19 @@ async def main() -> None:
     async def roots(context: Any) -> types.ListRootsResult:
         return types.ListRootsResult(roots=[types.Root(uri=uri) for uri in setup["roots"]])
 
-    server = StdioServerParameters(
-        command=setup["command"][0],
-        args=setup["command"][1:],
-        env=setup.get("env"),
-        cwd=setup.get("cwd"),
-    )
+    if setup.get("url"):
+        http = httpx2.AsyncClient(headers=setup["headers"], timeout=60)
+        transport: Any = streamable_http_client(setup["url"], http_client=http)
+    else:
+        server = StdioServerParameters(
+            command=setup["command"][0],
+            args=setup["command"][1:],
+            env=setup.get("env"),
+            cwd=setup.get("cwd"),
+        )
+        transport = stdio_client(server)
     client = Client(
-        stdio_client(server),
+        transport,
         mode=setup.get("mode", "auto"),
         elicitation_callback=elicit,
         list_roots_callback=roots if setup.get("roots") else None,

@@ -5,10 +5,12 @@ Whether it is genuine was settled by TLS; whom it may speak for is settled by wh
 
 import datetime as dt
 import hashlib
+import warnings
 from typing import TypeVar
 
 import msgspec
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from remit.attest.errors import CertificateError
@@ -50,7 +52,10 @@ def parse_certificate(der: bytes) -> Certificate:
     if len(der) > MAX_BYTES:
         raise CertificateError(f"the certificate is larger than {MAX_BYTES} bytes")
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            # What the library only warns of today it will refuse later, and RFC 5280 forbids now.
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
         names = _extension(extensions, x509.SubjectAlternativeName)
         basic = _extension(extensions, x509.BasicConstraints)
@@ -71,6 +76,7 @@ def parse_certificate(der: bytes) -> Certificate:
     except (
         ValueError,
         TypeError,
+        CryptographyDeprecationWarning,
         x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,

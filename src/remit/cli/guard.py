@@ -4,11 +4,14 @@ import json
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from remit.core.errors import RemitError
+
+if TYPE_CHECKING:
+    from remit.guard.store.secrets import Secrets
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -156,6 +159,64 @@ def refuse(question: str, socket_path: Path | None) -> int:
     """Say no to a call that waits."""
     _ask(socket_path, {"op": "answer", "question": question, "yes": False})
     return 0
+
+
+@guard.group()
+def secret() -> None:
+    """Keep credentials of servers in Guard, encrypted; agents never see them."""
+
+
+_STATE = click.option(
+    "--state", type=_DIRECTORY, help="Guard's state directory.  [default: the user's]"
+)
+
+
+@secret.command("set")
+@click.argument("name")
+@_STATE
+def set_(name: str, state: Path | None) -> int:
+    """Keep one line of standard input, or of a prompt, under NAME.
+
+    \b
+    In remit.toml:
+      headers = { Authorization = { secret = "NAME", prefix = "Bearer " } }
+      env = { TOKEN = { secret = "NAME" } }
+    """
+    if sys.stdin.isatty():
+        value = click.prompt(name, hide_input=True, err=True)
+    else:
+        value = sys.stdin.readline().removesuffix("\n")
+    _secrets(state).put(name, value)
+    return 0
+
+
+@secret.command("list")
+@_STATE
+@_OUTPUT
+def list_(state: Path | None, output: str) -> int:
+    """Names of the secrets, never their values."""
+    names = _secrets(state).names()
+    click.echo(json.dumps(names) if output == "json" else "\n".join(names))
+    return 0
+
+
+@secret.command()
+@click.argument("name")
+@_STATE
+def remove(name: str, state: Path | None) -> int:
+    """Forget a secret; sessions that have it already keep it."""
+    if not _secrets(state).remove(name):
+        raise RemitError(f"there is no secret `{name}`", code="secret.missing")
+    return 0
+
+
+def _secrets(state: Path | None) -> "Secrets":
+    import os
+
+    from remit.guard.paths import user_state
+    from remit.guard.store.secrets import Secrets
+
+    return Secrets(state or user_state(os.environ) / "guard")
 
 
 def _place(path: Path | None) -> Path:

@@ -97,7 +97,8 @@ def _time_us(claims: VerifiedClaims, name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise invalid("a time of the token is not a number", "oauth.time")
-    return int(value) * _SECOND_US
+    # A float of any size: multiplied as a whole it could become infinite.
+    return int(value) * _SECOND_US + int(value % 1 * _SECOND_US)
 
 
 def _check_binding(value: Any, certificate: bytes) -> None:

@@ -37,13 +37,13 @@ async def fetch(url: str) -> bytes:
     Raises:
         FetchError: no such answer.
     """
-    import aiohttp
-
     if not is_loopback(url):
         try:
             import ssl  # noqa: F401 - where it was left out, nothing can be verified
         except ImportError as error:
             raise FetchError("this process runs without TLS") from error
+    import aiohttp
+
     try:
         async with (
             aiohttp.ClientSession(
@@ -62,7 +62,8 @@ async def fetch(url: str) -> bytes:
                 if len(body) > MAX_BYTES:
                     raise FetchError(f"`{printable(url, 200)}` answered too much")
             return bytes(body)
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    # OSError has time-outs in it; RuntimeError is a library that was loaded before TLS was.
+    except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
         raise FetchError(
             f"`{printable(url, 200)}` does not answer: {printable(str(error), 200)}"
         ) from error

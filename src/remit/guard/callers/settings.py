@@ -118,8 +118,7 @@ def check_url(url: str, what: str, *, loopback: bool) -> SplitResult:
     except ValueError:
         parts = SplitResult("", "", "", "", "")
     wrong = (
-        not url.isascii()
-        or printable(url) != url
+        not (url.isascii() and url.isprintable())
         or any(c in url for c in ' "\\<>#@')
         or not parts.hostname
         or not (parts.scheme == "https" or (loopback and is_loopback(url)))

@@ -21,6 +21,7 @@ class Secrets:
     """The secrets of one state directory."""
 
     def __init__(self, state: Path) -> None:
+        self._state = state
         self._directory = state / "secrets"
         self._keys = state / "keys" / "secrets"
 
@@ -40,6 +41,9 @@ class Secrets:
             )
         path = self._path(name)
         try:
+            # One by one: `parents` would make those above with the mode of the umask.
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._keys.parent.mkdir(mode=0o700, exist_ok=True)
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(path, self._cipher().encrypt(name, raw, _aad(name)))
         except OSError as error:
