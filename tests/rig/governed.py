@@ -107,6 +107,7 @@ class Governed:
         via: str = "exec",
     ) -> None:
         self.directory = directory
+        self.via = via
         self.era = era
         self.modern = era == MODERN
         self.server_log = directory / "server.log"
@@ -118,17 +119,34 @@ class Governed:
         self.bundle = bundle
         server = [PYTHON, "-I", "-S", str(RECORDER), "--log", str(self.server_log), *server_options]
         self.daemon: Any = None
-        if via == "shim":
-            from tests.rig.daemon import Daemon
-
-            self.daemon = Daemon(directory, {"rec": server}, bundle, options=options)
-            self.command = self.daemon.shim("rec")
-        else:
+        self._bridge: Any = None
+        if via == "exec":
             self.command = exec_command("rec", server, bundle, self.state, *options)
-        self.wire = Wire(self.command, cwd=directory)
+            self.wire = Wire(self.command, cwd=directory)
+        else:
+            self._through_a_daemon(via, server, options)
         self._marks = 0
         if opened:
             self.opening = self.wire.open(era, capabilities)
+
+    def _through_a_daemon(self, via: str, server: list[str], options: Sequence[str]) -> None:
+        """`shim`: stdio by the daemon; `http`: HTTP to stdio; `http-http`: HTTP to HTTP."""
+        from tests.rig.daemon import Daemon
+        from tests.rig.http_wire import HttpWire
+        from tests.rig.web import bridge
+
+        servers, extra = {"rec": server}, ""
+        if via == "http-http":
+            self._bridge = bridge(server)
+            servers, extra = {}, f'[servers.rec]\nurl = "{self._bridge.url}"\n'
+        self.daemon = Daemon(
+            self.directory, servers, self.bundle, options=options, extra=extra, http="127.0.0.1:0"
+        )
+        self.command = self.daemon.command
+        if via == "shim":
+            self.wire = Wire(self.daemon.shim("rec"), cwd=self.directory)
+        else:
+            self.wire = HttpWire(self.daemon, self.daemon.key(), "rec", modern=self.modern)
 
     def mark(self) -> str:
         """Return a text that occurs nowhere else."""
@@ -195,6 +213,8 @@ class Governed:
         code = self.wire.close(deadline_s)
         if self.daemon is not None:
             self.daemon.stop()
+        if self._bridge is not None:
+            self._bridge.stop()
         return code
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,8 +57,12 @@ class HttpServer:
 
     def stop(self) -> None:
         """Kill it."""
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        try:
+            self.process.wait(3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +80,13 @@ def modern_server(log: Path) -> HttpServer:
     """Start the SDK's MCPServer (both eras)."""
     port = free_port()
     return HttpServer([sdk_python(), str(MODERN_SERVER), str(port), str(log)], port)
+
+
+def bridge(recorder: Sequence[str]) -> HttpServer:
+    """Start a recorder behind HTTP."""
+    port = free_port()
+    script = Path(__file__).parents[1] / "conformance" / "servers" / "bridge.py"
+    return HttpServer([sys.executable, "-I", "-S", str(script), str(port), *recorder], port)
 
 
 def everything_http() -> HttpServer:

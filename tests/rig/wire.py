@@ -14,7 +14,7 @@ from typing import Any, Self
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
-DEADLINE_S = 15.0
+DEADLINE_S = float(os.environ.get("REMIT_DEADLINE_S", "15"))
 _STDERR_KEPT = 256 * 1024
 
 

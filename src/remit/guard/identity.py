@@ -18,7 +18,8 @@ from remit.core.text import printable
 MAX_ANCESTORS = 12
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
-    "claude-code": ("claude", "@anthropic-ai/claude-code"),
+    # Its own installer names the program by the version: ~/.local/share/claude/versions/2.1.197.
+    "claude-code": ("claude", "@anthropic-ai/claude-code", "/claude/versions/"),
     "claude-desktop": ("claude-desktop", "Claude.app"),
     "codex": ("codex", "@openai/codex"),
     "copilot": ("copilot", "@github/copilot"),

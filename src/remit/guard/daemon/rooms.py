@@ -131,14 +131,19 @@ class HttpRooms:
         await self._house.sessions.remove(live, conversation.session.gone)
 
     def refused(self, server: str, status: int, code: str, caller: Caller | None) -> None:
-        """Count a request that went no further, and record it unless there is a flood of them."""
+        """Count a request that went no further, and record it.
+
+        Of strangers some are recorded every minute, lest anybody who reaches the port fills the
+        disk; of callers all are.
+        """
         self._refused[status] = self._refused.get(status, 0) + 1
-        now = asyncio.get_running_loop().time()
-        if now - self._minute >= MINUTE_S:
-            self._minute, self._noted = now, 0
-        self._noted += 1
-        if self._noted > MAX_NOTED_PER_MINUTE:
-            return
+        if caller is None:
+            now = asyncio.get_running_loop().time()
+            if now - self._minute >= MINUTE_S:
+                self._minute, self._noted = now, 0
+            self._noted += 1
+            if self._noted > MAX_NOTED_PER_MINUTE:
+                return
         with contextlib.suppress(RemitError):
             self._ledger.note(
                 "http.refused",

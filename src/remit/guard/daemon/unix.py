@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import select
 import socket
 import stat
@@ -19,9 +20,14 @@ from remit.guard.errors import GuardError
 from remit.guard.identity import user_name
 
 HELLO_S = 5.0
+SAY_S = 5.0
 MAX_DESCRIPTORS = 3
 MAX_PEERS = 4096
 BACKLOG = 512
+PER_PEER = 8
+"""Descriptors that a session may need: its connection, three streams, the server's ends."""
+RESERVED = 48
+"""Descriptors that no peer gets: the log must be able to open its next file, whoever connects."""
 _CREDENTIALS = struct.Struct("iII")
 _ONE = struct.Struct("i")
 
@@ -54,8 +60,9 @@ class Caller:
         self.descriptors = descriptors
 
     async def say(self, data: bytes) -> None:
-        """Send a line; raises ``OSError`` if the peer is gone."""
-        await asyncio.get_running_loop().sock_sendall(self.sock, data)
+        """Send a line; raises ``OSError`` if the peer is gone, or does not take it in time."""
+        async with asyncio.timeout(SAY_S):
+            await asyncio.get_running_loop().sock_sendall(self.sock, data)
 
     def say_now(self, data: bytes) -> None:
         """Send a short line if it fits into the socket's buffer, else let it be."""
@@ -111,7 +118,7 @@ class Listener:
                 # No descriptors left, perhaps; those who wait are taken when there are.
                 await asyncio.sleep(0.1)
                 continue
-            if len(self._tasks) >= MAX_PEERS:
+            if len(self._tasks) >= _room():
                 sock.close()
                 continue
             task = loop.create_task(self._serve(sock))
@@ -150,6 +157,14 @@ class Listener:
             with contextlib.suppress(OSError):
                 self.path.unlink()
             self._socket.close()
+
+
+def _room() -> int:
+    """How many peers may be there at once, by the descriptors that this process may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MAX_PEERS
+    return min(MAX_PEERS, max(1, (limit - RESERVED) // PER_PEER))
 
 
 def _peer(sock: socket.socket) -> Peer:

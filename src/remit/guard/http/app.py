@@ -113,7 +113,7 @@ class App:
             await refuse(send, error.status, error, INVALID_REQUEST, headers)
         except HttpRefusal as error:
             self._rooms.refused(server, error.status, error.code, caller)
-            await refuse(send, error.status, error, error.rpc_code, error.headers)
+            await refuse(send, error.status, error, error.rpc_code, error.headers, error.id)
         except RemitError as error:
             self._rooms.refused(server, 503, error.code, caller)
             await refuse(send, 503, error, INTERNAL_ERROR, {})
@@ -204,10 +204,14 @@ class App:
             await respond(send, 400, JSON, encode(answer)[:-1])
             return
         modern = isinstance(message, Request) and is_modern(message.params)
-        if modern or head.version in MODERN_VERSIONS:
-            await self._modern(head, caller, message, Responder(send, receive))
-        else:
-            await self._legacy(head, caller, message, Responder(send, receive))
+        try:
+            if modern or head.version in MODERN_VERSIONS:
+                await self._modern(head, caller, message, Responder(send, receive))
+            else:
+                await self._legacy(head, caller, message, Responder(send, receive))
+        except HttpRefusal as error:
+            error.id = message.id if isinstance(message, Request) else None
+            raise
 
     async def _modern(
         self, head: Head, caller: Caller, message: Message, responder: "Responder"
@@ -241,8 +245,11 @@ class App:
         if isinstance(message, Request):
             await responder.answer(conversation.request(message))
             return
-        conversation.other(message)
-        await respond(responder.send, 202, {}, b"")
+        refusal = conversation.other(message)
+        if refusal is None:
+            await respond(responder.send, 202, {}, b"")
+        else:
+            await respond(responder.send, 400, JSON, encode(refusal)[:-1])
 
     async def _initialize(
         self, head: Head, caller: Caller, message: Request, responder: "Responder"

@@ -70,6 +70,7 @@ class Conversation:
         self._tokens: dict[Id, str | int] = {}
         # The request that is being taken: an answer without id meanwhile can only be its.
         self._taking: Id | None = None
+        self._refusal: Response | None = None
         self._general: Stream | None = None
         self._pending: collections.deque[Message] = collections.deque()
         self._finished: collections.OrderedDict[str, Stream] = collections.OrderedDict()
@@ -125,12 +126,19 @@ class Conversation:
             self._taking = None
         return stream
 
-    def other(self, message: Notification | Response) -> None:
-        """Take a notification, or an answer to something that the server asked."""
+    def other(self, message: Notification | Response) -> Response | None:
+        """Take a notification, or an answer to something that the server asked.
+
+        Returns:
+            The refusal, if the session does not take it.
+        """
         self.used = asyncio.get_running_loop().time()
+        self._refusal = None
         self.session.take(message)
+        refusal, self._refusal = self._refusal, None
         if isinstance(message, Notification) and message.method == "notifications/cancelled":
             self._cancelled(message.params.get("requestId"))
+        return refusal
 
     def _cancelled(self, number: Any) -> None:
         call = self.session.calls.get(number) if isinstance(number, int | str) else None
@@ -179,6 +187,8 @@ class Conversation:
             number = self._taking if message.id is None else message.id
             if number is not None:
                 self._answer(number, message)
+            else:
+                self._refusal = message
             return
         stream = self._stream_of(message)
         if stream is not None:

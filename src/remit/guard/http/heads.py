@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from remit.guard.errors import GuardError
-from remit.guard.mcp.messages import INVALID_REQUEST, Request
+from remit.guard.mcp.messages import INVALID_REQUEST, Id, Request
 from remit.guard.mcp.methods import META_VERSION
 
 HEADER_MISMATCH = -32020
@@ -44,6 +44,7 @@ class HttpRefusal(GuardError):  # noqa: N818 - it says what happened to the requ
         status: HTTP status code.
         headers: of the answer, besides its type and length.
         rpc_code: JSON-RPC error code of the answer's body.
+        id: of the request, if it was read.
     """
 
     code = "http.refused"
@@ -61,6 +62,7 @@ class HttpRefusal(GuardError):  # noqa: N818 - it says what happened to the requ
         self.status = status
         self.rpc_code = rpc_code
         self.headers = headers or {}
+        self.id: Id | None = None
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

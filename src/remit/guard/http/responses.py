@@ -10,7 +10,7 @@ import orjson
 from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.guard.http.streams import Item, Stream, event
-from remit.guard.mcp.messages import encode, failure
+from remit.guard.mcp.messages import Id, encode, failure
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -153,10 +153,15 @@ def _error_code(data: bytes) -> int | None:
 
 
 async def refuse(
-    send: Send, status: int, error: RemitError, rpc_code: int, headers: Headers
+    send: Send,
+    status: int,
+    error: RemitError,
+    rpc_code: int,
+    headers: Headers,
+    number: Id | None = None,
 ) -> None:
-    """Answer with a JSON-RPC error that belongs to no request."""
-    answer = failure(None, rpc_code, printable(error.message, 300))
+    """Answer with a JSON-RPC error, to request ``number`` if it is known."""
+    answer = failure(number, rpc_code, printable(error.message, 300))
     await respond(send, status, {**JSON, **headers}, encode(answer)[:-1])
 
 
