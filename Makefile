@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-peers demo test test-all lint format bench clean
+.PHONY: help setup rig rig-peers rig-agents demo test test-all lint format bench clean
 
 PYTEST := .venv/bin/python -m pytest
 SUITES := $(wildcard tests/unit tests/integration tests/conformance tests/fault tests/fuzz)
@@ -23,6 +23,9 @@ rig-peers: rig
 	@scripts/install.sh py-fastmcp
 	@scripts/install.sh py-mcpproxy
 
+rig-agents: rig
+	@scripts/install.sh npm-agents
+
 demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh py-modern
 	@scripts/install.sh py-sqlite
@@ -33,7 +36,7 @@ test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two 
 	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=short $(PYTEST) -m "not slow" $(SUITES)
 
-test-all: rig-peers ## Every test, the slow and the long ones too
+test-all: rig-peers rig-agents ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 

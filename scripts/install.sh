@@ -3,6 +3,7 @@
 #   install.sh project               .venv                 Remit itself, editable, with its development tools
 #   install.sh py-NAME               .rig/py-NAME          tests/rig/requirements-py-NAME.txt
 #   install.sh npm                   .rig/npm              tests/rig/package.json
+#   install.sh npm-agents            .rig/npm-agents       tests/rig/agents/package.json
 set -eu
 cd "$(dirname "$0")/.."
 what=$1
@@ -13,6 +14,7 @@ case $what in
     project) target=.venv inputs="pyproject.toml scripts/install.sh" ;;
     py-*) target=.rig/$what inputs="tests/rig/requirements-$what.txt scripts/install.sh" ;;
     npm) target=.rig/npm inputs="tests/rig/package.json scripts/install.sh" ;;
+    npm-agents) target=.rig/npm-agents inputs="tests/rig/agents/package.json scripts/install.sh" ;;
     *) say "install.sh: unknown environment: $what"; exit 2 ;;
 esac
 
@@ -54,10 +56,10 @@ case $what in
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
             --requirement "tests/rig/requirements-$what.txt"
         ;;
-    npm)
+    npm | npm-agents)
         scripts/prerequisites.sh node
         mkdir -p "$target"
-        cp tests/rig/package.json "$target/package.json"
+        cp "${inputs% *}" "$target/package.json"
         # No install scripts: everything used here runs as it was published.
         run npm --prefix "$target" install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
         ;;

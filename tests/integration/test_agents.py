@@ -1,74 +1,126 @@
-"""Claude Code and Codex, the real programs, first on a bare server and then under Guard.
+"""Real agents, first on a bare server and then under Guard.
 
 The bare runs are the measure: the same script of the same model does write the file there.
 """
 
-from collections.abc import Callable
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.rig.agents import Run, run_claude, run_codex
-from tests.rig.governed import copy_bundle, exec_command, records
-from tests.rig.models import AnthropicModel, OpenAIModel
+from tests.rig.agents import CLAUDE, CODEX, COPILOT, GEMINI, OPENCODE, Client, governed, http_files
 from tests.rig.programs import filesystem_server, make_folder
 
 AGENTS = [
-    pytest.param(AnthropicModel, run_claude, id="claude-code"),
-    pytest.param(OpenAIModel, run_codex, id="codex"),
+    pytest.param(CLAUDE, id="claude-code"),
+    pytest.param(CODEX, id="codex"),
+    pytest.param(COPILOT, id="copilot", marks=pytest.mark.slow),
+    pytest.param(GEMINI, id="gemini", marks=pytest.mark.slow),
+    pytest.param(OPENCODE, id="opencode", marks=pytest.mark.slow),
 ]
-Model = type[AnthropicModel] | type[OpenAIModel]
-Start = Callable[..., Run]
+SCRIPTED = "All done."
 
 
-@pytest.mark.parametrize(("model", "start"), AGENTS)
-def test_bare(tmp_path: Path, model: Model, start: Start) -> None:
+def can_trace() -> bool:
+    """Whether this machine lets one process watch another."""
+    strace = shutil.which("strace")
+    if strace is None:
+        return False
+    command = [strace, "-f", "-e", "trace=none", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("client", AGENTS)
+def test_bare(tmp_path: Path, client: Client) -> None:
     """Without Guard the agent reads the notes and overwrites the hidden file."""
     inside = make_folder(tmp_path / "work")
+    read, write = client.tool("fs", "read_text_file"), client.tool("fs", "write_file")
     script = [
-        ("mcp__fs__read_text_file", {"path": str(inside / "notes.txt")}),
-        ("mcp__fs__write_file", {"path": str(inside / ".profile"), "content": "echo pwned\n"}),
+        (read, {"path": str(inside / "notes.txt")}),
+        (write, {"path": str(inside / ".profile"), "content": "echo pwned\n"}),
     ]
-    with model(script) as played:
-        run = start(played, {"fs": filesystem_server(inside)}, tmp_path / "agent", work=inside)
+    with client.model(script) as model:
+        run = client.run(model, {"fs": filesystem_server(inside)}, tmp_path / "agent", work=inside)
     assert run.code == 0, run
-    assert "All done." in run.stdout
-    assert len(played.shown) == 2, played.unknown
-    assert "the notes" in played.shown[0]
+    assert SCRIPTED in run.stdout
+    assert {read, write} <= set(model.offered)
+    assert model.called == [read, write], (model.shown, model.unknown)
+    assert "the notes" in model.shown[0]
     assert (inside / ".profile").read_text() == "echo pwned\n"
 
 
-@pytest.mark.parametrize(("model", "start"), AGENTS)
-def test_governed(tmp_path: Path, model: Model, start: Start) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("client", AGENTS)
+def test_bare_http(tmp_path: Path, client: Client) -> None:
+    """So it does on a server that it is given as a URL and a key."""
+    inside = make_folder(tmp_path / "work")
+    read, write = client.tool("fs", "read_text_file"), client.tool("fs", "write_file")
+    script = [
+        (read, {"path": str(inside / "notes.txt")}),
+        (write, {"path": str(inside / ".profile"), "content": "echo pwned\n"}),
+    ]
+    with http_files() as server, client.model(script) as model:
+        run = client.run(model, {"fs": server}, tmp_path / "agent", work=inside)
+    assert run.code == 0, run
+    assert model.called == [read, write], (model.shown, model.unknown)
+    assert "the notes" in model.shown[0]
+    assert (inside / ".profile").read_text() == "echo pwned\n"
+
+
+@pytest.mark.parametrize("via", ["exec", "shim", "http"])
+@pytest.mark.parametrize("client", AGENTS)
+def test_governed(tmp_path: Path, client: Client, via: str) -> None:
     """Under Guard the agent reads the notes; the writing is refused and the model is told why."""
     inside = make_folder(tmp_path / "work")
-    bundle = copy_bundle("real", tmp_path, WORKSPACE=str(tmp_path / "work"))
-    state = tmp_path / "state" / "fs"
-    governed = exec_command("fs", filesystem_server(inside), bundle, state)
+    read, write = client.tool("fs", "read_text_file"), client.tool("fs", "write_file")
     script = [
-        ("mcp__fs__read_text_file", {"path": str(inside / "notes.txt")}),
-        ("mcp__fs__write_file", {"path": str(inside / ".profile"), "content": "echo pwned\n"}),
-        (
-            "mcp__fs__read_text_file",
-            {"path": str(tmp_path / "work" / "outside" / ".." / ".." / "secret")},
-        ),
+        (read, {"path": str(inside / "notes.txt")}),
+        (write, {"path": str(inside / ".profile"), "content": "echo pwned\n"}),
+        (read, {"path": str(tmp_path / "work" / "outside" / ".." / ".." / "secret")}),
     ]
-    with model(script) as played:
-        run = start(played, {"fs": governed}, tmp_path / "agent", work=inside)
+    command = filesystem_server(inside)
+    with (
+        governed(via, tmp_path, "fs", command, workspace=tmp_path / "work") as front,
+        client.model(script) as model,
+    ):
+        run = client.run(model, {"fs": front.server}, tmp_path / "agent", work=inside)
     assert run.code == 0, run
-    assert "All done." in run.stdout
-    assert "mcp__fs__write_file" in played.offered
-    assert "mcp__fs__create_directory" not in played.offered
-    assert len(played.shown) == 3, (played.shown, played.unknown)
-    assert "the notes" in played.shown[0]
-    assert "Denied by Remit" in played.shown[1]
-    assert "fs-no-hidden-files" in played.shown[1]
-    assert "Denied by Remit" in played.shown[2]
+    assert SCRIPTED in run.stdout
+    assert {read, write} <= set(model.offered)
+    assert client.tool("fs", "create_directory") not in model.offered
+    assert model.called == [read, write, read], (model.shown, model.unknown)
+    assert "the notes" in model.shown[0]
+    assert "Denied by Remit" in model.shown[1]
+    assert "fs-no-hidden-files" in model.shown[1]
+    assert "Denied by Remit" in model.shown[2]
+    assert "fs-inside-only" in model.shown[2]
     assert not (inside / ".profile").exists()
-    decisions = [
-        (record["action"]["name"], record["decision"]["effect"])
-        for record in records(state)
-        if record["kind"] == "tool.decision"
+    expected = [
+        ("fs/read_text_file", "allow"),
+        ("fs/write_file", "deny"),
+        ("fs/read_text_file", "deny"),
     ]
-    assert ("fs/read_text_file", "allow") in decisions
-    assert ("fs/write_file", "deny") in decisions
+    # Codex ends with SIGKILL for the servers that it started, and a Guard that is one of them takes
+    # along what it had to write within the next 50 ms. What has effects was written before that.
+    front.decided(client.agent, *(expected[:2] if via == "exec" else expected))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_trace(), reason="LOUD: strace may not trace here, nothing was watched")
+@pytest.mark.parametrize("client", AGENTS)
+def test_reaches_nobody_else(tmp_path: Path, client: Client) -> None:
+    """What the rig runs connects to its model and to nothing beyond this machine."""
+    trace = tmp_path / "trace"
+    watch = ["strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(trace)]
+    inside = make_folder(tmp_path / "work")
+    read = client.tool("fs", "read_text_file")
+    with client.model([(read, {"path": str(inside / "notes.txt")})]) as model:
+        run = client.run(
+            model, {"fs": filesystem_server(inside)}, tmp_path / "agent", work=inside, under=watch
+        )
+    assert run.code == 0, run
+    assert model.called == [read]
+    named = [line for line in trace.read_text().splitlines() if "sa_family=AF_INET" in line]
+    assert named
+    assert [line for line in named if '"127.0.0.1"' not in line and '"::1"' not in line] == []

@@ -1,8 +1,9 @@
 """Scripted language models on loopback: real agents talk to them, and they ask for tools by script.
 
-`AnthropicModel` speaks the Messages API (Claude Code), `OpenAIModel` the Responses API (Codex); both
-stream. Stateless: how many tool results the conversation already holds decides what comes next, so a
-repeated request gets the same answer. Each keeps what it was shown, which is the evidence.
+`AnthropicModel` speaks the Messages API (Claude Code), `OpenAIModel` the Responses API (Codex),
+`ChatModel` OpenAI's chat completions (Copilot, OpenCode), `GeminiModel` generateContent (Gemini
+CLI); all stream. Stateless: how many tool results the conversation already holds decides what comes
+next, so a repeated request gets the same answer. Each keeps what it was shown, which is the evidence.
 
 Agents start their first turn without the tools of a server that is still starting; then the model
 sleeps through the agent's own shell and asks again, a bounded number of times.
@@ -19,7 +20,7 @@ Call = tuple[str, Mapping[str, Any]]
 PATIENCE = 30
 
 
-class _Model:
+class Model:
     """A loopback HTTP server that plays a model."""
 
     def __init__(self, script: Sequence[Call], final: str = "All done.") -> None:
@@ -69,6 +70,11 @@ class _Model:
         """The base URL of this model."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    @property
+    def called(self) -> list[str]:
+        """The tools that this model called and got an answer from, in order, without the waiting."""
+        return [name for name, _ in self.script[: len(self.shown)]]
+
     def _patient(self) -> bool:
         self.waited += 1
         return self.waited <= PATIENCE
@@ -103,7 +109,7 @@ def _sse(events: Sequence[Mapping[str, Any]]) -> bytes:
     )
 
 
-class AnthropicModel(_Model):
+class AnthropicModel(Model):
     """The Messages API as far as Claude Code uses it."""
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
@@ -180,7 +186,7 @@ class AnthropicModel(_Model):
         return 200, "text/event-stream", _sse(events)
 
 
-class OpenAIModel(_Model):
+class OpenAIModel(Model):
     """The Responses API as far as Codex uses it."""
 
     _EMPTY: ClassVar[bytes] = b'{"object":"list","data":[],"models":[]}'
@@ -245,6 +251,135 @@ class OpenAIModel(_Model):
             },
         ]
         return 200, "text/event-stream", _sse(events)
+
+
+class ChatModel(Model):
+    """OpenAI's chat completions as far as Copilot and OpenCode use them."""
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Answer the list of models."""
+        if path.split("?", maxsplit=1)[0].endswith("/models"):
+            return 200, b'{"object":"list","data":[{"id":"rig","object":"model","owned_by":"rig"}]}'
+        return super().get(path)
+
+    def post(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        """Answer /v1/chat/completions."""
+        if not path.split("?", maxsplit=1)[0].endswith("/chat/completions"):
+            self.unknown.append(f"POST {path}")
+            return 404, "application/json", b'{"error":{"message":"not found"}}'
+        self.requests.append(body)
+        names = [tool["function"]["name"] for tool in body.get("tools") or []]
+        message: dict[str, Any] = {"role": "assistant", "content": self.final}
+        if names:
+            self.offered = names
+            self.shown = [
+                _flatten(part.get("content"))
+                for part in body.get("messages", [])
+                if part.get("role") == "tool"
+                and not str(part.get("tool_call_id")).startswith("call_wait")
+            ]
+            if len(self.shown) < len(self.script):
+                message = {"role": "assistant", "content": None, "tool_calls": [self._call(names)]}
+        return self._answer(body, message)
+
+    def _call(self, names: Sequence[str]) -> dict[str, Any]:
+        name, arguments = self.script[len(self.shown)]
+        identity = f"call_{len(self.shown):04d}"
+        if name not in names and self._patient():
+            identity = f"call_wait{self.waited:04d}"
+            name, arguments = "bash", {"command": "sleep 0.5", "description": "Wait a moment"}
+        return {
+            "index": 0,
+            "id": identity,
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(arguments)},
+        }
+
+    @staticmethod
+    def _answer(body: Mapping[str, Any], message: dict[str, Any]) -> tuple[int, str, bytes]:
+        reason = "tool_calls" if "tool_calls" in message else "stop"
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        head = {"id": "chat_rig", "created": 1, "model": body.get("model", "rig")}
+        if not body.get("stream"):
+            whole = {
+                **head,
+                "object": "chat.completion",
+                "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+                "usage": usage,
+            }
+            return 200, "application/json", json.dumps(whole).encode()
+        head["object"] = "chat.completion.chunk"
+        chunks = [
+            {**head, "choices": [{"index": 0, "delta": message, "finish_reason": None}]},
+            {
+                **head,
+                "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
+                "usage": usage,
+            },
+        ]
+        lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
+        return 200, "text/event-stream", "".join([*lines, "data: [DONE]\n\n"]).encode()
+
+
+class GeminiModel(Model):
+    """generateContent and streamGenerateContent as far as Gemini CLI uses them."""
+
+    def post(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
+        """Answer /v1beta/models/MODEL:METHOD."""
+        method = path.split("?", maxsplit=1)[0].rpartition(":")[2]
+        if method == "countTokens":
+            return 200, "application/json", b'{"totalTokens":10}'
+        if method not in {"generateContent", "streamGenerateContent"}:
+            self.unknown.append(f"POST {path}")
+            return 404, "application/json", b'{"error":{"code":404,"message":"not found"}}'
+        self.requests.append(body)
+        names = [
+            declared["name"]
+            for tool in body.get("tools", [])
+            for declared in tool.get("functionDeclarations", [])
+        ]
+        part: dict[str, Any] = {"text": self._text(body)}
+        if names:
+            self.offered = names
+            self.shown = [
+                _flatten(answer.get("response", {}).get("output", answer.get("response")))
+                for content in body.get("contents", [])
+                for answer in (p.get("functionResponse") for p in content.get("parts", []))
+                if answer and not str(answer.get("id")).startswith("wait")
+            ]
+            if len(self.shown) < len(self.script):
+                part = {"functionCall": self._call(names)}
+        answer = {
+            "candidates": [
+                {
+                    "index": 0,
+                    "content": {"role": "model", "parts": [part]},
+                    "finishReason": "STOP",
+                }
+            ],
+            "usageMetadata": {
+                "promptTokenCount": 10,
+                "candidatesTokenCount": 5,
+                "totalTokenCount": 15,
+            },
+            "modelVersion": "rig",
+        }
+        if method == "generateContent":
+            return 200, "application/json", json.dumps(answer).encode()
+        return 200, "text/event-stream", f"data: {json.dumps(answer)}\r\n\r\n".encode()
+
+    def _text(self, body: Mapping[str, Any]) -> str:
+        """Return the last words; where only JSON is accepted, no words at all."""
+        wanted = body.get("generationConfig", {}).get("responseMimeType")
+        return "{}" if wanted == "application/json" else self.final
+
+    def _call(self, names: Sequence[str]) -> dict[str, Any]:
+        name, arguments = self.script[len(self.shown)]
+        identity = f"call{len(self.shown):04d}"
+        if name not in names and self._patient():
+            identity = f"wait{self.waited:04d}"
+            name, arguments = "run_shell_command", {"command": "sleep 0.5"}
+        return {"id": identity, "name": name, "args": dict(arguments)}
 
 
 def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:

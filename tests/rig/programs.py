@@ -1,6 +1,7 @@
 """Where the real programs are, and small real worlds for them: a repository, a database, a folder."""
 
 import os
+import platform
 import sqlite3
 import subprocess
 from collections.abc import Sequence
@@ -20,10 +21,10 @@ GIT_ENVIRONMENT = {
 }
 
 
-def need(path: Path) -> Path:
+def need(path: Path, target: str = "rig") -> Path:
     """Return `path`, or fail: a test that skips because nobody installed its program checks nothing."""
     if not path.exists():
-        raise FileNotFoundError(f"{path.relative_to(ROOT)} is not installed: run `make rig`")
+        raise FileNotFoundError(f"{path.relative_to(ROOT)} is not installed: run `make {target}`")
     return path
 
 
@@ -72,6 +73,39 @@ def claude() -> list[str]:
 def codex() -> list[str]:
     """Return the command of the Codex CLI."""
     return ["node", str(need(RIG / "npm/node_modules/@openai/codex/bin/codex.js"))]
+
+
+def gemini() -> list[str]:
+    """Return the command of Gemini CLI, which runs on Node."""
+    return ["node", str(_agent("@google/gemini-cli/bundle/gemini.js"))]
+
+
+def copilot() -> list[str]:
+    """Return the command of GitHub Copilot CLI, the native program of this platform."""
+    return [str(_agent(f"@github/copilot-linux-{_architecture()}/copilot"))]
+
+
+def opencode() -> list[str]:
+    """Return the command of OpenCode, the native program for this processor."""
+    name = f"opencode-linux-{_architecture()}"
+    if _architecture() == "x64" and " avx2 " not in Path("/proc/cpuinfo").read_text():
+        name += "-baseline"
+    return [str(_agent(f"{name}/bin/opencode"))]
+
+
+def inspector() -> list[str]:
+    """Return the command of the MCP Inspector without a window."""
+    script = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+    return ["node", str(_agent(script)), "--cli"]
+
+
+def _agent(path: str) -> Path:
+    return need(RIG / "npm-agents" / "node_modules" / path, "rig-agents")
+
+
+def _architecture() -> str:
+    """Return the name npm packages have for this processor."""
+    return {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def make_repository(directory: Path) -> Path:

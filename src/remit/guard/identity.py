@@ -16,6 +16,7 @@ from remit.core.event import Agent
 from remit.core.text import printable
 
 MAX_ANCESTORS = 12
+MAX_LINEAGE = 64
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     # Its own installer names the program by the version: ~/.local/share/claude/versions/2.1.197.
@@ -81,15 +82,10 @@ def _from_proc(pid: int) -> tuple[int, Process] | None:
         parent = int(stat[stat.rindex(b")") + 2 :].split()[1])
         if parent <= 0:
             return None
-        line = Path(f"/proc/{parent}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return None
-    try:
-        executable = str(Path(f"/proc/{parent}/exe").readlink()).removesuffix(" (deleted)")
-    except OSError:
-        executable = ""
-    arguments = tuple(a.decode("utf-8", "replace") for a in line.split(b"\0")[:-1])
-    return parent, Process(parent, executable, arguments)
+    process = _itself(parent)
+    return None if process is None else (parent, process)
 
 
 def _from_psutil(pid: int) -> tuple[int, Process] | None:
@@ -102,6 +98,42 @@ def _from_psutil(pid: int) -> tuple[int, Process] | None:
         return parent.pid, Process(parent.pid, parent.exe(), tuple(parent.cmdline()))
     except psutil.Error:
         return None
+
+
+def lineage(pid: int) -> tuple[Process, ...] | None:
+    """``pid`` itself and every ancestor of it; ``None`` if one of them cannot be seen (Linux).
+
+    For what must not be answered by an agent: a process that has ended, or hides behind too many
+    others, has no lineage.
+    """
+    found: list[Process] = []
+    number = pid
+    for _ in range(MAX_LINEAGE):
+        process = _itself(number)
+        if process is None:
+            return None
+        found.append(process)
+        try:
+            stat = Path(f"/proc/{number}/stat").read_bytes()
+            number = int(stat[stat.rindex(b")") + 2 :].split()[1])
+        except (OSError, ValueError, IndexError):
+            return None
+        if number <= 0:
+            return tuple(found)
+    return None
+
+
+def _itself(pid: int) -> Process | None:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+    try:
+        executable = str(Path(f"/proc/{pid}/exe").readlink()).removesuffix(" (deleted)")
+    except OSError:
+        executable = ""
+    arguments = tuple(a.decode("utf-8", "replace") for a in line.split(b"\0")[:-1])
+    return Process(pid, executable, arguments)
 
 
 def identify(processes: Iterator[Process]) -> Agent:

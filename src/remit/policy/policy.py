@@ -324,6 +324,8 @@ class Policy:
             context["fulfilled"] = sorted(signals.fulfilled)
         if read.has("user"):
             context["user"] = engine.uid("User", event.user)
+        if read.has("on_behalf_of"):
+            context["on_behalf_of"] = event.agent.on_behalf_of
         return context
 
     def _ask(self, piece: Slice, event: Event, context: dict[str, Any]) -> engine.Answer:

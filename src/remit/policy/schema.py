@@ -68,6 +68,7 @@ ENGINE: Mapping[str, Mapping[str, Any]] = {
     "over_limit": _TEXTS,
     "fulfilled": _TEXTS,
     "user": {"type": "EntityOrCommon", "name": "User"},
+    "on_behalf_of": {"type": "EntityOrCommon", "name": "String"},
 }
 """Context attributes that only the engine writes → their Cedar types."""
 

@@ -27,6 +27,9 @@ from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
+END_S = CLOSE_GRACE_S + 8.0
+"""Longer than a session waits for its calls and its server together."""
+
 
 class GuardOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What ``remit guard run`` was asked to do.
@@ -152,7 +155,7 @@ async def _run_daemon(
         where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket
         say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {where}")
         await daemon.stopping.wait()
-        await daemon.sessions.end_all(CLOSE_GRACE_S)
+        await daemon.sessions.end_all(END_S)
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
     save_snapshot(snapshot, ledger, daemon.usage)

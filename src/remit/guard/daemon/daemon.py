@@ -35,7 +35,7 @@ from remit.guard.daemon.sessions import Origin, Sessions
 from remit.guard.daemon.unix import Caller, Peer
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
-from remit.guard.identity import ancestors, identify
+from remit.guard.identity import ancestors, identify, lineage
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import StdioSession
@@ -176,7 +176,8 @@ class Daemon:
     def _answer(self, hello: Hello, peer: Peer) -> dict[str, Any]:
         """A person's word on a question; the agents that wait for it have none."""
         asking = self.sessions.executables()
-        if any(process.executable in asking for process in ancestors(peer.pid)):
+        line = lineage(peer.pid)
+        if line is None or not line[0].executable or any(p.executable in asking for p in line):
             self._ledger.note("confirmation.refused", question=hello.question, pid=peer.pid)
             raise GuardError(
                 "an agent cannot confirm a call",
@@ -215,11 +216,10 @@ class Daemon:
             if len(caller.descriptors) != STREAMS:
                 raise GuardError("the standard streams did not come", code="guard.no_streams")
             parties = self.sessions.parties(server, caller.peer.user)
+            source, sink, errors = _streams(caller.descriptors)
         except RemitError as error:
             await self._turn_away(caller, hello, error)
             return
-        source, sink, errors = _streams(caller.descriptors)
-        caller.descriptors.clear()
         connect = self._connect(server.config, errors)
         agent = identify(ancestors(caller.peer.pid))
         link = StdioSession(parties, agent, self._limits, connect)
@@ -322,5 +322,19 @@ async def _watch(caller: Caller, link: StdioSession) -> None:
 
 
 def _streams(descriptors: list[int]) -> tuple[BinaryIO, BinaryIO, BinaryIO]:
-    source, sink, errors = descriptors
-    return io.FileIO(source, "rb"), io.FileIO(sink, "wb"), io.FileIO(errors, "wb")
+    """Files of the descriptors; each that becomes one is taken out of the list.
+
+    Raises:
+        GuardError: one of them is no stream.
+    """
+    made: list[io.FileIO] = []
+    try:
+        for mode in ("rb", "wb", "wb"):
+            made.append(io.FileIO(descriptors[0], mode))
+            descriptors.pop(0)
+    except OSError as error:
+        for file in made:
+            file.close()
+        raise GuardError("a standard stream is no stream", code="guard.bad_streams") from error
+    source, sink, errors = made
+    return source, sink, errors

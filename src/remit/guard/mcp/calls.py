@@ -32,6 +32,7 @@ class Call:
 
     __slots__ = (
         "answered",
+        "asking",
         "event",
         "fulfilled",
         "judged",
@@ -50,6 +51,7 @@ class Call:
         self.modern = modern
         self.state = State.HELD
         self.answered = False
+        self.asking = False
         self.judged = False
         self.event: Event | None = None
         self.fulfilled: frozenset[str] = frozenset()

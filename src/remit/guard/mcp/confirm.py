@@ -179,9 +179,11 @@ class CallFulfiller:
             timer = loop.call_later(PROGRESS_S, tick)
 
         timer = loop.call_later(PROGRESS_S, tick)
+        call.asking = True
         try:
             return Answer.GIVEN if await question else Answer.REFUSED
         finally:
+            call.asking = False
             timer.cancel()
 
 

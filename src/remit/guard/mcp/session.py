@@ -303,8 +303,14 @@ class Session:
         self.own_up.fail(self.gone)
 
     async def close(self, grace_s: float) -> None:
-        """The client is gone: let what is in flight finish for ``grace_s``, then drop it."""
+        """The client is gone: let what is in flight finish for ``grace_s``, then drop it.
+
+        A call that waits for a person is dropped at once: a yes would run it for nobody.
+        """
         loop = asyncio.get_running_loop()
+        for call in list(self.calls.values()):
+            if call.asking and call.task is not None:
+                call.task.cancel()
         deadline = loop.time() + grace_s
         while self.calls and loop.time() < deadline:
             if self.gone or self.stuck:
