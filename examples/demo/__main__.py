@@ -138,6 +138,34 @@ def rug_pull(stage: Stage) -> None:
     stage.expect("id_ed25519" in done.stdout + done.stderr, "a person should see the new text")
 
 
+def one_guard(stage: Stage) -> None:
+    """Many clients, many servers, one Guard."""
+    stage.chapter(
+        "One Guard for all agents and servers of a machine",
+        "`remit guard run` holds policy, pins and one log. One agent comes over stdio by "
+        "`remit-mcp`, "
+        "another over HTTP with a key of its own; what they may do is one policy.",
+    )
+    print(flush=True)
+    with stage.guard() as guard:
+        key = guard.key("nightly-report", "ann")
+        stage.expect(key.startswith("rmt_"), "remit key new should print a key")
+        with guard.by_shim("git") as one, guard.by_http("db", key) as two:
+            log = {"repo_path": str(stage.repository), "max_count": 1}
+            one.call("git_log", log, allowed=True, shows="add three")
+            two.call("read_query", {"query": "SELECT count(*) FROM users"}, allowed=True)
+            delete = {"query": "DELETE FROM users"}
+            two.call("write_query", delete, allowed=False, shows="denied by remit")
+            print(flush=True)
+            shown = guard.status()
+            for row in shown.splitlines():
+                if row.strip():
+                    print(f"            {stage.short(row)}", flush=True)
+            stage.expect("nightly-report" in shown, "status should name the agent of the key")
+            stage.expect(shown.count("ann") >= 1, "status should name the user")
+        print(flush=True)
+
+
 def verification(stage: Stage) -> Path:
     """The log, checked by two programs."""
     stage.chapter(
@@ -213,7 +241,7 @@ def main() -> int:
         "sent, what policy said, what the agent saw."
     )
     stage = Stage(OUTPUT)
-    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull):
+    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull, one_guard):
         chapter(stage)
     tampering(stage, verification(stage))
     print(flush=True)
@@ -228,7 +256,7 @@ def main() -> int:
     print(
         "\nTry next:\n"
         "  less demo-output/policy/tool/demo.cedar             the policy you just saw, 60 lines\n"
-        "  .venv/bin/remit audit tail --state demo-output/state/git\n"
+        "  .venv/bin/remit audit tail --state demo-output/state/guard\n"
         "  .venv/bin/remit policy check demo-output/policy\n"
         "  docs/guide/getting-started.md                       put your own server under policy"
     )

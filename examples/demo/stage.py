@@ -1,14 +1,16 @@
 """What the story needs: a world to act in, governed clients, and a readable way to tell."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,6 +102,15 @@ class Stage:
         command += ["--state", str(self.state(server)), server]
         return Agent(self, server, SdkClient(command, cwd=self.directory))
 
+    @contextlib.contextmanager
+    def guard(self) -> Iterator["OneGuard"]:
+        """Run one Guard for all servers, with a socket and an HTTP listener."""
+        guard = OneGuard(self)
+        try:
+            yield guard
+        finally:
+            guard.close()
+
     def remit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line, and show it."""
         shown = [self.short(argument) for argument in arguments]
@@ -139,13 +150,72 @@ class Stage:
             line("NOT TRUE", what, "red", "bold")
 
 
+class OneGuard:
+    """`remit guard run`, and the ways to it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        # Sockets have short names.
+        self._place = tempfile.mkdtemp(prefix="remit-")
+        self.socket = f"{self._place}/guard.sock"
+        self.state = stage.state("guard")
+        command = [REMIT, "guard", "run", "--config", str(stage.config), "--http", "127.0.0.1:0"]
+        command += ["--state", str(self.state), "--socket", self.socket]
+        line("command", "remit guard run", "bold")
+        self._process = subprocess.Popen(
+            command,
+            cwd=stage.directory,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stderr is not None
+        self.says = self._process.stderr.readline()
+        self.url = self.says.rsplit(" ", 1)[-1].strip()
+
+    def by_shim(self, server: str) -> "Agent":
+        """Connect an agent over stdio: it starts `remit-mcp SERVER`."""
+        command = [f"{REMIT}-mcp", "--socket", self.socket, server]
+        client = SdkClient(command, cwd=self.stage.directory)
+        return Agent(self.stage, server, client, self.state)
+
+    def by_http(self, server: str, key: str) -> "Agent":
+        """Connect an agent over HTTP with a key of its own."""
+        headers = {"Authorization": f"Bearer {key}"}
+        client = SdkClient(url=f"{self.url}/mcp/{server}", headers=headers)
+        return Agent(self.stage, server, client, self.state)
+
+    def key(self, agent: str, user: str) -> str:
+        """Issue a key."""
+        arguments = ["key", "new", "--agent", agent, "--user", user, "--state", str(self.state)]
+        return self.stage.remit(*arguments).stdout.strip()
+
+    def status(self) -> str:
+        """Return what `remit guard status` shows."""
+        return self.stage.remit("guard", "status", "--socket", self.socket).stdout
+
+    def close(self) -> None:
+        """Stop it."""
+        self.stage.remit("guard", "stop", "--socket", self.socket)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        shutil.rmtree(self._place, ignore_errors=True)
+
+
 class Agent:
     """The agent's connection to one server."""
 
-    def __init__(self, stage: Stage, server: str, client: SdkClient) -> None:
+    def __init__(
+        self, stage: Stage, server: str, client: SdkClient, state: Path | None = None
+    ) -> None:
         self.stage = stage
         self.server = server
         self.client = client
+        self.state = state or stage.state(server)
 
     def call(
         self, tool: str, arguments: Mapping[str, Any], *, allowed: bool, shows: str = ""
@@ -179,14 +249,14 @@ class Agent:
         action = f"{self.server}/{tool}"
         until = time.monotonic() + 2
         while time.monotonic() < until:
-            log = records(self.stage.state(self.server))
+            log = records(self.state)
             fresh = [
                 record
-                for record in log[self.stage.seen.get(self.server, 0) :]
+                for record in log[self.stage.seen.get(str(self.state), 0) :]
                 if record["kind"] == "tool.decision" and record["action"]["name"] == action
             ]
             if fresh:
-                self.stage.seen[self.server] = len(log)
+                self.stage.seen[str(self.state)] = len(log)
                 decision = fresh[-1]["decision"]
                 why = ", ".join(decision.get("rule_ids", [])) or decision.get("error", "")
                 return decision[
