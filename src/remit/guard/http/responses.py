@@ -39,11 +39,17 @@ class Responder:
         self.send = send
         self._receive = receive
         self._succeeded = False
+        self._resumable = False
 
     @property
     def succeeded(self) -> bool:
         """Whether a result was delivered."""
         return self._succeeded
+
+    @property
+    def resumable(self) -> bool:
+        """Whether an event with an id was sent, from which the client may go on."""
+        return self._resumable
 
     async def answer(
         self,
@@ -54,37 +60,30 @@ class Responder:
     ) -> None:
         """Say what is in ``stream`` as the response to a request."""
         headers = headers or {}
-        stream.reader = self
+        stream.attach(self)
         gone = asyncio.ensure_future(self._gone())
         try:
-            first = await _first(stream, gone, PATIENCE_S)
+            first = await self._first(stream, gone, PATIENCE_S)
             if gone.done():
-                if first is not None:
-                    stream.rewind(first.number - 1)
                 return
             if first is not None and first.last:
                 await self._json(first.data, modern, headers)
-            elif first is None and stream.ended:
-                # Cancelled: there is no answer to give.
-                await self._begin(200, {**_EVENTS, **headers})
-                await self._end()
             else:
+                # Without a word and ended it was cancelled: there is no answer to give.
                 await self._events(stream, first, gone, headers, resumable=not modern)
-            stream.reader = None
         finally:
             gone.cancel()
-            if not modern:
-                stream.reader = None
+            stream.detach(self)
 
     async def events(self, stream: Stream, *, resumable: bool) -> None:
         """Say what is in ``stream`` for as long as somebody listens."""
-        stream.reader = self
+        stream.attach(self)
         gone = asyncio.ensure_future(self._gone())
         try:
             await self._events(stream, None, gone, {}, resumable=resumable)
         finally:
             gone.cancel()
-            stream.reader = None
+            stream.detach(self)
 
     async def _events(
         self,
@@ -98,15 +97,16 @@ class Responder:
         await self._begin(200, {**_EVENTS, **headers})
         while not gone.done():
             if item is None:
-                if stream.ended and not stream.waiting:
+                if stream.reader is not self or (stream.ended and not stream.unread):
                     break
                 await self._more(b": still here\n\n")
             else:
+                self._resumable = resumable
                 await self._more(event(stream, item, resumable=resumable))
                 if item.last:
                     self._succeeded = _error_code(item.data) is None
                     break
-            item = await _first(stream, gone, KEEP_ALIVE_S)
+            item = await self._first(stream, gone, KEEP_ALIVE_S)
         if not gone.done():
             await self._end()
 
@@ -125,25 +125,26 @@ class Responder:
     async def _end(self) -> None:
         await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    async def _first(
+        self, stream: Stream, gone: "asyncio.Future[None]", patience_s: float
+    ) -> Item | None:
+        """The next message; ``None`` at the end, when the client goes, or after ``patience_s``."""
+        if stream.unread:
+            return await stream.next(self)
+        waiting = asyncio.ensure_future(stream.next(self))
+        try:
+            both: set[asyncio.Future[Any]] = {waiting, gone}
+            await asyncio.wait(both, timeout=patience_s, return_when="FIRST_COMPLETED")
+            return waiting.result() if waiting.done() else None
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+
     async def _gone(self) -> None:
         """Wait until the client closes its connection."""
         with contextlib.suppress(Exception):
             while (await self._receive())["type"] != "http.disconnect":
                 pass
-
-
-async def _first(stream: Stream, gone: "asyncio.Future[None]", patience_s: float) -> Item | None:
-    """The next message; ``None`` at the end, when the client goes, or after ``patience_s``."""
-    if stream.waiting:
-        return await stream.next()
-    waiting = asyncio.ensure_future(stream.next())
-    try:
-        both: set[asyncio.Future[Any]] = {waiting, gone}
-        await asyncio.wait(both, timeout=patience_s, return_when="FIRST_COMPLETED")
-        return waiting.result() if waiting.done() else None
-    finally:
-        if not waiting.done():
-            waiting.cancel()
 
 
 def _error_code(data: bytes) -> int | None:

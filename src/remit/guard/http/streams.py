@@ -1,7 +1,8 @@
 """What Guard has to say in one HTTP response, in order, and what may be said again.
 
 A stream outlives its connection: in the legacy era a client that was cut off comes back with
-``Last-Event-ID`` and gets the rest (MCP 2025-11-25, transports, resumability).
+``Last-Event-ID`` and gets the rest (MCP 2025-11-25, transports, resumability). While somebody reads
+it, what waits in it makes the server wait; while nobody does, the oldest of it is given up.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import msgspec
 
 MAX_KEPT = 512
 MAX_KEPT_BYTES = 4 << 20
+MAX_UNREAD_BYTES = 8 << 20
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -33,26 +35,51 @@ class Stream:
 
     Args:
         name: part of event ids, without ``:``.
-        on_size: told how the bytes that wait change.
+        on_size: told how the bytes change that wait for a reader who is there.
         keep: keep what was taken, to be said again.
     """
 
     def __init__(self, name: str, on_size: Callable[[int], None], *, keep: bool) -> None:
         self.name = name
         self.ended = False
-        self.reader: object | None = None
+        self._reader: object | None = None
         self._on_size = on_size
         self._keep = keep
         self._number = 0
         self._waiting: collections.deque[Item] = collections.deque()
+        self._waiting_bytes = 0
         self._kept: collections.deque[Item] = collections.deque()
         self._kept_bytes = 0
         self._wake = asyncio.Event()
 
     @property
-    def waiting(self) -> bool:
-        """Whether there is something to say now."""
-        return bool(self._waiting)
+    def reader(self) -> object | None:
+        """Who reads it now."""
+        return self._reader
+
+    @property
+    def unread(self) -> int:
+        """How many messages wait."""
+        return len(self._waiting)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are held."""
+        return self._waiting_bytes + self._kept_bytes
+
+    def attach(self, reader: object) -> None:
+        """Let somebody read; whoever did so before gets nothing more."""
+        if self._reader is None:
+            self._on_size(self._waiting_bytes)
+        self._reader = reader
+        self._wake.set()
+
+    def detach(self, reader: object) -> None:
+        """Say that ``reader`` is gone, unless another one took over."""
+        if self._reader is reader:
+            self._reader = None
+            self._on_size(-self._waiting_bytes)
+            self._trim()
 
     def put(self, data: bytes, *, last: bool = False) -> None:
         """Add a message; after the last one nothing is added."""
@@ -60,9 +87,10 @@ class Stream:
             return
         self._number += 1
         self._waiting.append(Item(self._number, data, last))
-        self._on_size(len(data))
+        self._changed(len(data))
         if last:
             self.ended = True
+        self._trim()
         self._wake.set()
 
     def end(self) -> None:
@@ -70,15 +98,18 @@ class Stream:
         self.ended = True
         self._wake.set()
 
-    async def next(self) -> Item | None:
-        """The next message; ``None`` at the end. Cancelling loses nothing."""
-        while not self._waiting:
-            if self.ended:
-                return None
+    async def next(self, reader: object) -> Item | None:
+        """The next message; ``None`` at the end or if another reader took over.
+
+        Cancelling loses nothing.
+        """
+        while self._reader is reader and not self._waiting and not self.ended:
             self._wake.clear()
             await self._wake.wait()
+        if self._reader is not reader or not self._waiting:
+            return None
         item = self._waiting.popleft()
-        self._on_size(-len(item.data))
+        self._changed(-len(item.data))
         if self._keep:
             self._kept.append(item)
             self._kept_bytes += len(item.data)
@@ -96,20 +127,36 @@ class Stream:
             self._kept.pop()
             self._kept_bytes -= len(item.data)
             self._waiting.appendleft(item)
-            self._on_size(len(item.data))
+            self._changed(len(item.data))
         self._wake.set()
         return True
-
-    def _next_number(self) -> int:
-        return self._waiting[0].number if self._waiting else self._number + 1
 
     def drop(self) -> None:
         """Forget everything; nobody will read it."""
         self.end()
-        for item in self._waiting:
-            self._on_size(-len(item.data))
+        self._changed(-self._waiting_bytes)
         self._waiting.clear()
+        self._forget_kept()
+
+    def _next_number(self) -> int:
+        return self._waiting[0].number if self._waiting else self._number + 1
+
+    def _changed(self, by: int) -> None:
+        self._waiting_bytes += by
+        if self._reader is not None:
+            self._on_size(by)
+
+    def _trim(self) -> None:
+        while (
+            self._reader is None and self._waiting_bytes > MAX_UNREAD_BYTES and self.unread > 1
+        ):
+            self._changed(-len(self._waiting.popleft().data))
+            # INVARIANT: what is kept and what waits follow on each other without a gap.
+            self._forget_kept()
+
+    def _forget_kept(self) -> None:
         self._kept.clear()
+        self._kept_bytes = 0
 
 
 def event(stream: Stream, item: Item, *, resumable: bool) -> bytes:
@@ -121,6 +168,6 @@ def event(stream: Stream, item: Item, *, resumable: bool) -> bytes:
 def event_id(text: str) -> tuple[str, int] | None:
     """Stream and number of an event id that :func:`event` gave."""
     name, colon, number = text.partition(":")
-    if not colon or not number.isdecimal() or len(number) > len("9" * 12):
+    if not colon or not (number.isascii() and number.isdecimal()) or len(number) > len("9" * 12):
         return None
     return name, int(number)
