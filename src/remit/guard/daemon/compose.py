@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,7 @@ from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
+MAX_DESCRIPTORS = 65_536
 END_S = CLOSE_GRACE_S + 8.0
 """Longer than a session waits for its calls and its server together."""
 
@@ -74,6 +76,7 @@ async def run_guard(options: GuardOptions) -> int:
             raise no_bundle(bundle)
         return config, load_bundle(bundle)
 
+    _many_descriptors()
     clock = SystemClock()
     config, bundle = read()
     state = options.state or config.state or paths.user_state(os.environ) / "guard"
@@ -86,6 +89,15 @@ async def run_guard(options: GuardOptions) -> int:
             log.close()
     finally:
         os.close(place.lock)
+
+
+def _many_descriptors() -> None:
+    """Raise the soft limit of open files to the hard one: a session has eight of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 async def _open_http(

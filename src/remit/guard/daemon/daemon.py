@@ -118,6 +118,10 @@ class Daemon:
         except RemitError as error:
             self._note_reload(ok=False, code=error.code, problem=printable(error.message, 600))
             raise
+        except Exception as error:
+            problem = f"{type(error).__name__} while reading the configuration"
+            self._note_reload(ok=False, code="guard.reload_failed", problem=problem)
+            raise GuardError(problem, code="guard.reload_failed") from error
         self._usage, self._bundle = usage, bundle
         kept = {name: self._servers[name] for name in config.servers if name not in fresh}
         gone = self._servers.keys() - kept.keys()

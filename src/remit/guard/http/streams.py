@@ -147,9 +147,7 @@ class Stream:
             self._on_size(by)
 
     def _trim(self) -> None:
-        while (
-            self._reader is None and self._waiting_bytes > MAX_UNREAD_BYTES and self.unread > 1
-        ):
+        while self._reader is None and self._waiting_bytes > MAX_UNREAD_BYTES and self.unread > 1:
             self._changed(-len(self._waiting.popleft().data))
             # INVARIANT: what is kept and what waits follow on each other without a gap.
             self._forget_kept()

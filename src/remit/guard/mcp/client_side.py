@@ -49,6 +49,7 @@ from remit.guard.mcp.methods import (
     Method,
     check_params,
     is_modern,
+    subscribed,
 )
 
 if TYPE_CHECKING:
@@ -239,9 +240,11 @@ class ClientSide:
             return
         if not session.connected and event.kind is not Kind.MCP_CONNECT:
             refused = await self._connect(call)
-            if refused is not None:
-                self._deny(call, event, refused)
-                return
+        if refused is None and name == "subscriptions/listen":
+            refused = await self._subscribe(call)
+        if refused is not None:
+            self._deny(call, event, refused)
+            return
         verdict = await self._parties.guard.judge(
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
@@ -268,6 +271,17 @@ class ClientSide:
         verdict = await self._parties.guard.judge(event, session.state, fulfiller)
         session.connected = verdict.allowed
         return None if verdict.allowed else verdict.decision
+
+    async def _subscribe(self, call: Call) -> Decision | None:
+        """Judge each resource that a listener wants to be told of; the first deny, if any."""
+        session = self._session
+        for uri in subscribed(call.request.params):
+            event = session.event(Kind.MCP_SUBSCRIBE, call.request.method, {"uri": uri})
+            fulfiller = CallFulfiller(session, None)
+            verdict = await self._parties.guard.judge(event, session.state, fulfiller)
+            if not verdict.allowed:
+                return verdict.decision
+        return None
 
     def _continue(self, call: Call, params: dict[str, Any]) -> Decision | None:
         """Unwrap ``requestState`` of the second and later rounds of a call.
@@ -480,4 +494,9 @@ def _correlation(params: dict[str, Any]) -> dict[str, str]:
         ("callId", "call_id"),
         ("traceparent", "trace"),
     )
-    return {name: meta[key] for key, name in names if isinstance(meta.get(key), str)}
+    found = {name: meta[key] for key, name in names if isinstance(meta.get(key), str)}
+    turn = meta.get("x-codex-turn-metadata")
+    if isinstance(turn, dict):
+        ids = ("session_id", "thread_id", "turn_id")
+        found |= {f"codex_{key}": turn[key] for key in ids if isinstance(turn.get(key), str)}
+    return found

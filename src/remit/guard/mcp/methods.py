@@ -95,6 +95,28 @@ def _task(method: str, eras: frozenset[Era], **fields: tuple[type, ...]) -> Meth
     )
 
 
+_FILTERS = frozenset({"toolsListChanged", "promptsListChanged", "resourcesListChanged"})
+MAX_SUBSCRIPTIONS = 256
+
+
+def subscribed(params: Params) -> list[str]:
+    """The resources that ``subscriptions/listen`` asks to be told of: each is an event of its own.
+
+    Raises:
+        Refused: a filter that the protocol does not have, or too many resources.
+    """
+    wanted = params.get("notifications", {})
+    uris = wanted.get("resourceSubscriptions", [])
+    known = wanted.keys() - {"resourceSubscriptions"} <= _FILTERS
+    flags = all(isinstance(wanted[key], bool) for key in wanted.keys() & _FILTERS)
+    listed = isinstance(uris, list) and all(isinstance(uri, str) for uri in uris)
+    if not (known and flags and listed) or len(uris) > MAX_SUBSCRIPTIONS:
+        raise Refused(
+            "`params.notifications` is malformed", rpc_code=INVALID_PARAMS, code="mcp.params"
+        )
+    return list(dict.fromkeys(uris))
+
+
 CLIENT_REQUESTS: Mapping[str, Method] = {
     "initialize": Method(
         eras=LEGACY,

@@ -1223,3 +1223,39 @@ def test_a_poisoned_log_stops_the_calls_and_the_session_lives(tmp_path):
             await talk.arrives("ping")
 
     go(play())
+
+
+def listen(*uris, **more):
+    return {"notifications": {"resourceSubscriptions": list(uris), **more}}
+
+
+def test_each_resource_of_a_listener_is_judged(tmp_path):
+    policies = POLICIES.replace('Remit::Action::"mcp.subscribe",', "") + (
+        '@id("some") permit (principal, action == Remit::Action::"mcp.subscribe", resource)'
+        ' when { ["", "memo://one"].contains(context.input.uri) };\n'
+    )
+
+    async def play():
+        async with Talk(tmp_path, policies) as talk:
+            await talk.open(modern=True)
+            talk.ask(1, "subscriptions/listen", listen("memo://one", "memo://two"), modern=True)
+            assert (await talk.answer(1))["error"]["code"] == -31001
+            talk.ask(2, "subscriptions/listen", listen("memo://one"), modern=True)
+            up = await talk.arrives("subscriptions/listen")
+            assert up["id"] == 2
+            for number, odd in enumerate(
+                [
+                    {"notifications": {"resourceSubscriptions": "memo://one"}},
+                    {"notifications": {"resourceSubscriptions": [1]}},
+                    {"notifications": {"everything": True}},
+                    {"notifications": {"toolsListChanged": "yes"}},
+                    listen(*map(str, range(300))),
+                ],
+                10,
+            ):
+                talk.ask(number, "subscriptions/listen", odd, modern=True)
+                assert (await talk.answer(number))["error"]["code"] == -32602
+            decided = [r for r in talk.records() if r["kind"] == "mcp.decision"]
+            assert [r["decision"]["effect"] for r in decided][:2] == ["allow", "deny"]
+
+    go(play())
