@@ -32,19 +32,20 @@ def show_status(found: dict[str, Any]) -> None:
     trouble = f", [red]{_safe(log['poisoned'])}[/red]" if log["poisoned"] else ""
     console.print(
         f"log     {log['records']} records, {log['durable']} on disk, {log['signed']} signed, "
-        f"{log['unanchored_records']} not anchored outside{trouble}",
+        f"{log['unanchored_records']} not anchored outside "
+        f"(for {log['unanchored_seconds']} s){trouble}",
         highlight=False,
     )
     if found["questions"]:
         console.print(f"waiting {found['questions']} questions: `remit guard questions`")
-    servers = Table("server", "tools", "sessions", "command", box=None, pad_edge=False)
+    servers = Table("server", "tools", "sessions", "command or url", box=None, pad_edge=False)
     for server in found["servers"]:
         tools = str(server["tools"]) if server["pinned"] else "not seen yet"
         servers.add_row(
             server["id"],
             _safe(server["problem"]) or tools,
             str(server["sessions"]),
-            _safe(" ".join(server["command"])),
+            _safe(server["url"] or " ".join(server["command"])),
         )
     console.print()
     console.print(servers)

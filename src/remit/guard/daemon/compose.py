@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from typing import BinaryIO
 import msgspec
 
 from remit.audit.log import Log, directory_of
+from remit.audit.log import read as read_log
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
@@ -152,6 +154,8 @@ async def _run_daemon(
         return connect_to(config, limits.server_bytes, errors, resolve)
 
     daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
+    for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
+        daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
     listener = Listener(options.socket, daemon.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)

@@ -60,6 +60,7 @@ class Daemon:
         questions: confirmations that wait for a person.
         sessions: those that go on.
         address: URL of the HTTP listener, empty without one.
+        log_since_us: time of the log's first record.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Daemon:
         self._peers: set[Caller] = set()
         self._reloaded: dict[str, Any] = {}
         self.address = ""
+        self.log_since_us = clock.now_us()
         self._started_us = clock.now_us()
         self.stopping = asyncio.Event()
         self.questions = Questions(clock)
@@ -188,11 +190,14 @@ class Daemon:
                 code="guard.agent_answers",
                 hint="run this command in a terminal of your own",
             )
-        if not self.questions.answer(hello.question, yes=hello.yes):
-            raise GuardError(f"no question `{hello.question}` is open", code="guard.no_question")
+        if not self.questions.is_open(hello.question):
+            name = printable(hello.question, 40)
+            raise GuardError(f"no question `{name}` is open", code="guard.no_question")
+        # A word that cannot be recorded is none.
         self._ledger.note(
             "confirmation.answer", question=hello.question, yes=hello.yes, user=peer.user
         )
+        self.questions.answer(hello.question, yes=hello.yes)
         return {}
 
     # --- sessions -------------------------------------------------------------------------------
@@ -294,12 +299,17 @@ class Daemon:
                 "durable": log.durable_size,
                 "signed": log.signed_size,
                 "unanchored_records": log.size,
+                "unanchored_seconds": self._unanchored_s(),
                 "poisoned": log.poisoned.message if log.poisoned else "",
             },
             "servers": [self._shown(server) for _, server in sorted(self._servers.items())],
             "sessions": self.sessions.listing(),
             "questions": len(self.questions.listing()),
         }
+
+    def _unanchored_s(self) -> int:
+        """Age of the oldest record that nobody outside of this machine has seen."""
+        return max(0, self._clock.now_us() - self.log_since_us) // 1_000_000
 
     def _shown(self, server: GovernedServer) -> dict[str, Any]:
         name = server.config.id

@@ -51,12 +51,16 @@ class Questions:
         finally:
             self._open.pop(name, None)
 
+    def is_open(self, name: str) -> bool:
+        """Whether a question waits for its answer."""
+        _, future = self._open.get(name, (None, None))
+        return future is not None and not future.done()
+
     def answer(self, name: str, *, yes: bool) -> bool:
         """Settle a question; whether it was open."""
-        _, future = self._open.get(name, (None, None))
-        if future is None or future.done():
+        if not self.is_open(name):
             return False
-        future.set_result(yes)
+        self._open[name][1].set_result(yes)
         return True
 
     def listing(self) -> list[dict[str, Any]]:

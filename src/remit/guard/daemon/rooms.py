@@ -45,10 +45,24 @@ class House(Protocol):
 class HttpRooms:
     """See :class:`remit.guard.http.app.Rooms`. Belongs to the event loop's thread."""
 
-    def __init__(self, house: House, ledger: Ledger, limits: Limits) -> None:
+    def __init__(
+        self,
+        house: House,
+        ledger: Ledger,
+        limits: Limits,
+        *,
+        legacy_idle_s: float = LEGACY_IDLE_S,
+        shared_idle_s: float = SHARED_IDLE_S,
+        sweep_s: float = SWEEP_S,
+    ) -> None:
         self._house = house
         self._ledger = ledger
         self._limits = limits
+        self._legacy_idle_s = legacy_idle_s
+        self._shared_idle_s = shared_idle_s
+        self._sweep_s = sweep_s
+        # Sessions that are being opened, by caller: they count before they are there.
+        self._begun: dict[str, int] = {}
         self._legacy: dict[str, tuple[str, Conversation]] = {}
         self._shared: dict[tuple[str, str], SharedConversation] = {}
         self._opening: dict[tuple[str, str], asyncio.Lock] = {}
@@ -63,11 +77,19 @@ class HttpRooms:
         Raises:
             RemitError: the server is unknown or cannot be reached, or the caller has too many.
         """
-        same = sum(c.identity == caller.identity for _, c in self._legacy.values())
-        if same >= MAX_PER_CALLER:
+        who = caller.identity
+        same = sum(c.identity == who for _, c in self._legacy.values())
+        begun = self._begun.get(who, 0)
+        if same + begun >= MAX_PER_CALLER:
             raise GuardError("this caller has too many sessions", code="http.too_many")
+        self._begun[who] = begun + 1
+        try:
+            conversation = await self._begin(server, caller, Conversation)
+        finally:
+            self._begun[who] -= 1
+            if not self._begun[who]:
+                del self._begun[who]
         name = secrets.token_urlsafe(32)
-        conversation = await self._begin(server, caller, Conversation)
         self._legacy[name] = (server, conversation)
         return name, conversation
 
@@ -77,6 +99,7 @@ class HttpRooms:
         Raises:
             RemitError: the server is unknown or cannot be reached.
         """
+        self._house.server(server)
         key = (server, caller.identity)
         lock = self._opening.setdefault(key, asyncio.Lock())
         async with lock:
@@ -88,6 +111,14 @@ class HttpRooms:
                 self._shared[key] = known
             known.used = asyncio.get_running_loop().time()
             return known
+
+    def serves(self, server: str) -> bool:
+        """Whether a server of that name is configured."""
+        try:
+            self._house.server(server)
+        except RemitError:
+            return False
+        return True
 
     def find(self, server: str, session: str, caller: Caller) -> Conversation | None:
         """A legacy conversation, if it is of this server and this caller."""
@@ -164,11 +195,11 @@ class HttpRooms:
     async def sweep(self) -> None:
         """End conversations that nobody used for long."""
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(self._sweep_s)
             now = asyncio.get_running_loop().time()
             for _, conversation in list(self._legacy.values()):
-                if conversation.idle and now - conversation.used > LEGACY_IDLE_S:
+                if conversation.idle and now - conversation.used > self._legacy_idle_s:
                     conversation.done.set()
             for shared in list(self._shared.values()):
-                if shared.idle and now - shared.used > SHARED_IDLE_S:
+                if shared.idle and now - shared.used > self._shared_idle_s:
                     shared.done.set()
