@@ -1,0 +1,122 @@
+"""The words of this package: findings, views of a text, and what a detector is."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from remit.core.errors import RemitError
+
+Channel = Literal["user_prompt", "completion", "tool_args", "tool_result"]
+Severity = Literal["low", "medium", "high", "critical"]
+SEVERITIES: Sequence[Severity] = ("low", "medium", "high", "critical")
+
+
+class ContentError(RemitError):
+    """Base of this package's errors."""
+
+    code = "content.error"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector saw, and where.
+
+    Attributes:
+        kind: ``secret``, ``pii``, ``phi``, ``injection``, ``exfiltration``, ``invisible``,
+            ``canary``, ``term``, ``poisoning``, or ``uninspected`` (a detector failed, or the text
+            is too large: nobody can say what is in it).
+        label: what it is within its kind, for example ``github_token``, ``CREDIT_CARD``.
+        severity: how bad it is where it does not belong.
+        score_milli: how sure the detector is, 0 to 1000.
+        start, end: code points of the original text.
+        rule: the rule within the detector.
+        version: of the detector, as ``<name>/<number>``.
+    """
+
+    kind: str
+    label: str
+    severity: Severity
+    score_milli: int
+    start: int
+    end: int
+    rule: str
+    version: str
+
+
+class View(msgspec.Struct, frozen=True):
+    """One reading of a text.
+
+    Attributes:
+        name: ``original``, ``fold``, ``base64`` …; nested ones are joined by ``>``.
+        text: what is read.
+        starts: for each character of ``text`` the code point of the original that it begins at;
+            ``None`` if they are the same.
+        ends: likewise where it ends.
+    """
+
+    name: str
+    text: str
+    starts: Sequence[int] | None = None
+    ends: Sequence[int] | None = None
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original that ``text[start:end]`` was read from; ``end > start``."""
+        if self.starts is None or self.ends is None:
+            return start, end
+        return self.starts[start], self.ends[end - 1]
+
+
+class Views(msgspec.Struct, frozen=True):
+    """A text and its readings, made once for all detectors.
+
+    Attributes:
+        original: the text.
+        views: the original first, then every reading that differs from those before it.
+        complete: whether every reading was made within the limits of work; what was not read was
+            not inspected.
+    """
+
+    original: str
+    views: tuple[View, ...]
+    complete: bool = True
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What detectors know besides the text.
+
+    Attributes:
+        channel: where the text goes or comes from.
+        trusted_domains: hosts that links may lead to; ``example.com`` also means below it.
+        canaries: texts that must not turn up anywhere, by the name of each.
+        terms: words and phrases of the bundle, by the label of their list.
+    """
+
+    channel: Channel = "tool_result"
+    trusted_domains: frozenset[str] = frozenset()
+    canaries: Mapping[str, str] = {}
+    terms: Mapping[str, tuple[str, ...]] = {}
+
+
+class Detector(Protocol):
+    """Finds one kind of thing. A module of ``detectors/`` with a ``DETECTOR`` is found by itself.
+
+    Attributes:
+        name: the module's name.
+        version: ``<name>/<number>``; it changes with what is found.
+        tier: ``pattern`` (always on), ``model``, or ``judge``.
+        channels: where it looks.
+    """
+
+    name: str
+    version: str
+    tier: Literal["pattern", "model", "judge"]
+    channels: frozenset[Channel]
+
+    def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
+        """Everything it sees. Work must grow no faster than the text; raising is a failure."""
+        ...
+
+
+ALL_CHANNELS: frozenset[Channel] = frozenset(
+    ("user_prompt", "completion", "tool_args", "tool_result")
+)

@@ -1,0 +1,80 @@
+"""Inspect a text with every detector that looks at its channel.
+
+A detector that raises, and a text that is too large or could not be read to the end, leave a
+finding ``uninspected``: policy decides, and the shipped policies deny.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterable
+
+import remit.content.detectors
+from remit.content.base import Detector, Finding, Surroundings, Views
+from remit.content.views import read
+
+MAX_CHARACTERS = 4 << 20
+MAX_FINDINGS = 1000
+
+
+@functools.cache
+def detectors() -> tuple[Detector, ...]:
+    """Every detector, by name. Modules are found by listing the package."""
+    names = sorted(m.name for m in pkgutil.iter_modules(remit.content.detectors.__path__))
+    package = remit.content.detectors.__name__
+    modules = (importlib.import_module(f"{package}.{n}") for n in names if not n.startswith("_"))
+    return tuple(m.DETECTOR for m in modules if hasattr(m, "DETECTOR"))
+
+
+def inspect(
+    text: str, around: Surroundings, *, using: Iterable[Detector] | None = None
+) -> tuple[Finding, ...]:
+    """What is in ``text``, in the order of its places; never raises.
+
+    Args:
+        text: as it was decoded; lone surrogates may be in it.
+        around: where it goes or comes from.
+        using: detectors, instead of all.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return (_uninspected(len(text), "too_large", "inspect/1"),)
+    found: list[Finding] = []
+    try:
+        views = read(text)
+    except Exception:  # noqa: BLE001 - what cannot be read was not inspected
+        return (_uninspected(len(text), "unreadable", "inspect/1"),)
+    if not views.complete:
+        found.append(_uninspected(len(text), "incomplete", "inspect/1"))
+    for detector in detectors() if using is None else using:
+        if around.channel in detector.channels:
+            found += _run(detector, views, around)
+    unique = {(f.kind, f.label, f.start, f.end): f for f in sorted(found, key=_sure)}
+    return tuple(sorted(unique.values(), key=_place))[:MAX_FINDINGS]
+
+
+def _run(detector: Detector, views: Views, around: Surroundings) -> list[Finding]:
+    try:
+        return list(detector.find(views, around))
+    except Exception:  # noqa: BLE001 - a detector that fails is a text that was not inspected
+        return [_uninspected(len(views.original), f"failed:{detector.name}", detector.version)]
+
+
+def _uninspected(length: int, why: str, version: str) -> Finding:
+    return Finding(
+        kind="uninspected",
+        label=why.partition(":")[0],
+        severity="high",
+        score_milli=1000,
+        start=0,
+        end=length,
+        rule=why,
+        version=version,
+    )
+
+
+def _sure(finding: Finding) -> int:
+    return finding.score_milli
+
+
+def _place(finding: Finding) -> tuple[int, int, str, str]:
+    return finding.start, finding.end, finding.kind, finding.label
