@@ -22,6 +22,7 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
 	@scripts/install.sh py-mcpproxy
+	@scripts/install.sh py-contextforge
 
 rig-agents: rig
 	@scripts/install.sh npm-agents

@@ -100,9 +100,10 @@ class Ledger:
         """Append the record of one judged event.
 
         A side effect's record is appended at once, and its index is given, to be waited for. All
-        others are accepted here and appended, in their order, when the surface has a moment
-        (:meth:`settle`), within ``SETTLE_S``, and before anything that is appended at once. If
-        the disk does not keep up, everybody waits for it: what waits in memory stays bounded.
+        others are accepted here and appended together, in their order, within ``SETTLE_S`` and
+        before anything that is appended at once: one after the other costs twice as much, and
+        falls into the time of a call. If the disk does not keep up, everybody waits for it: what
+        waits in memory stays bounded.
 
         Raises:
             AuditError: the log is poisoned or its queue is full; nothing may be allowed.
@@ -119,10 +120,6 @@ class Ledger:
         if self._timer is None:
             self._timer = self._loop.call_later(SETTLE_S, self._settle_in_time)
         return None
-
-    def settle(self) -> None:
-        """Append what waits: for a surface that has just forwarded a call and is idle now."""
-        self._settle_quietly()
 
     def _settle_in_time(self) -> None:
         self._timer = None

@@ -160,9 +160,9 @@ async def _run_daemon(
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
         daemon.reload()
+        await _open_http(options, config, daemon, ledger, place, stack)
         listener.open()
         stack.push_async_callback(listener.close)
-        await _open_http(options, config, daemon, ledger, place, stack)
         loop = asyncio.get_running_loop()
         end_on_signals(daemon.stopping)
         loop.add_signal_handler(signal.SIGHUP, daemon.reload_quietly)

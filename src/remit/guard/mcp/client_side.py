@@ -260,7 +260,6 @@ class ClientSide:
         else:
             self._note_capabilities(call, params)
             session.forward(call, params)
-            self._parties.ledger.settle()
 
     async def _connect(self, call: Call) -> Decision | None:
         """The modern era has no opening: its first request connects. The deny, if it is one."""

@@ -160,7 +160,6 @@ class Results:
         if verdict.allowed:
             self._remember_task(message.result, event)
             session.answer(call, message)
-            self._parties.ledger.settle()
         else:
             self._deny(call, event, verdict.decision)
 
