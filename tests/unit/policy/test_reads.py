@@ -89,6 +89,7 @@ ATOMS = st.sampled_from(
         "context.session.calls > 2",
         'context.session.labels.contains("web")',
         'context.user == Remit::User::"u"',
+        'context.on_behalf_of == "w"',
         'context.now > datetime("2026-06-01")',
         "context.input == context.input",
         'context.fulfilled == ["f"]',
@@ -122,6 +123,7 @@ CONTEXTS = st.fixed_dictionaries(
         "over_limit": st.lists(st.sampled_from("lm")),
         "fulfilled": st.lists(st.sampled_from("fg")),
         "user": st.sampled_from("uv").map(lambda name: engine.uid("User", name)),
+        "on_behalf_of": st.sampled_from(["", "w"]),
     }
 )
 ACTION = schema.Action("s/t", "tool.read", INPUT, tool_class="read", server="s", tool="t")
