@@ -6,19 +6,23 @@ is answered with a status, a JSON-RPC error and a record.
 """
 
 import asyncio
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from remit.core.errors import RemitError
 from remit.core.strictjson import dumps
 from remit.guard.callers.base import Caller, CallerError, Callers, Presented
 from remit.guard.http.conversations import Conversation, SharedConversation
 from remit.guard.http.heads import (
+    HEADER_MISMATCH,
     Head,
     HttpRefusal,
     Rules,
     check_agrees,
     check_parameters,
+    read_fields,
     read_head,
+    server_of,
 )
 from remit.guard.http.responses import (
     JSON,
@@ -33,6 +37,7 @@ from remit.guard.http.streams import Stream, event_id
 from remit.guard.mcp.messages import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    UNSUPPORTED_VERSION,
     Message,
     Refused,
     Request,
@@ -40,10 +45,11 @@ from remit.guard.mcp.messages import (
     failure,
     parse_message,
 )
-from remit.guard.mcp.methods import META_VERSION, MODERN_VERSIONS, is_modern
+from remit.guard.mcp.methods import LEGACY_VERSIONS, META_VERSION, MODERN_VERSIONS, is_modern
 
 BODY_S = 30.0
 WELL_KNOWN = b"/.well-known/oauth-protected-resource"
+_PROBES = frozenset({b"/healthz", b"/readyz"})
 
 
 class Rooms(Protocol):
@@ -59,6 +65,10 @@ class Rooms(Protocol):
 
     def find(self, server: str, session: str, caller: Caller) -> Conversation | None:
         """A legacy conversation of this caller."""
+        ...
+
+    def serves(self, server: str) -> bool:
+        """Whether a server of that name is configured."""
         ...
 
     def refused(self, server: str, status: int, code: str, caller: Caller | None) -> None:
@@ -82,27 +92,35 @@ class App:
         callers: authentication.
         rules: what heads may say.
         base: canonical URL of the listener, without a slash at the end.
+        body_s: seconds that a body may take.
     """
 
-    def __init__(self, rooms: Rooms, callers: Callers, rules: Rules, base: str) -> None:
+    def __init__(
+        self, rooms: Rooms, callers: Callers, rules: Rules, base: str, *, body_s: float = BODY_S
+    ) -> None:
         self._rooms = rooms
         self._callers = callers
         self._rules = rules
         self._base = base
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Anything but HTTP is not served."""
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served")
-        path: bytes = scope.get("raw_path") or scope["path"].encode("latin-1", "replace")
-        path = path.partition(b"?")[0]
+        path = _path(scope)
         method: str = scope["method"]
-        if method == "GET" and not path.startswith(b"/mcp/"):
-            await self._plain(path, send)
+        if method == "GET" and path in _PROBES:
+            await self._probe(path, send)
             return
         caller: Caller | None = None
         server = ""
         try:
+            _check_version(scope)
+            if method == "GET" and not path.startswith(b"/mcp/"):
+                read_fields(scope["headers"], self._rules)
+                await self._plain(path, send)
+                return
             head = read_head(method, path, scope["headers"], self._rules)
             server = head.server
             caller = await self._authenticate(head, scope)
@@ -120,27 +138,30 @@ class App:
 
     # --- not MCP --------------------------------------------------------------------------------
 
+    async def _probe(self, path: bytes, send: Send) -> None:
+        """What probes of whatever runs Guard ask; they name it by any address it has."""
+        ready = path == b"/healthz" or self._rooms.ready()
+        body = b"ok\n" if ready else b"the audit log cannot be written, or no policy is in force\n"
+        await respond(send, 200 if ready else 503, {"content-type": "text/plain"}, body)
+
     async def _plain(self, path: bytes, send: Send) -> None:
-        if path == b"/healthz":
-            await respond(send, 200, {"content-type": "text/plain"}, b"ok\n")
-        elif path == b"/readyz":
-            ready = self._rooms.ready()
-            body = (
-                b"ok\n" if ready else b"the audit log cannot be written, or no policy is in force\n"
-            )
-            await respond(send, 200 if ready else 503, {"content-type": "text/plain"}, body)
-        elif path == b"/metrics":
+        if path == b"/metrics":
             kind = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
             await respond(send, 200, kind, self._rooms.metrics().encode())
         elif path.startswith(WELL_KNOWN):
-            resource = self._base + path.removeprefix(WELL_KNOWN).decode("latin-1")
-            found = self._callers.metadata(resource)
+            found = self._metadata(path.removeprefix(WELL_KNOWN))
             if found is None:
                 await respond(send, 404, JSON, b"{}")
             else:
                 await respond(send, 200, JSON, dumps(found))
         else:
             await respond(send, 404, {"content-type": "text/plain"}, b"MCP is at /mcp/<server>\n")
+
+    def _metadata(self, path: bytes) -> dict[str, Any] | None:
+        server = server_of(path)
+        if server is None or not self._rooms.serves(server):
+            return None
+        return self._callers.metadata(f"{self._base}/mcp/{server}")
 
     # --- MCP ------------------------------------------------------------------------------------
 
@@ -156,6 +177,8 @@ class App:
         )
 
     async def _endpoint(self, head: Head, caller: Caller, receive: Receive, send: Send) -> None:
+        if not self._rooms.serves(head.server):
+            raise HttpRefusal(404, "no server of that name is configured", code="http.server")
         if head.method == "POST":
             await self._post(head, caller, receive, send)
             return
@@ -192,10 +215,15 @@ class App:
             raise HttpRefusal(
                 404, "there is no such session; initialize again", code="http.session"
             )
+        if head.version and found.version and head.version != found.version:
+            raise HttpRefusal(
+                400, "the session speaks another version of the protocol", code="http.version",
+                rpc_code=HEADER_MISMATCH,
+            )  # fmt: skip
         return found
 
     async def _post(self, head: Head, caller: Caller, receive: Receive, send: Send) -> None:
-        body = await _body(receive, self._rules.max_body)
+        body = await _body(receive, self._rules.max_body, self._body_s)
         try:
             message = parse_message(body, fold_keys=True, max_bytes=self._rules.max_body)
         except Refused as refusal:
@@ -212,9 +240,13 @@ class App:
         except HttpRefusal as error:
             error.id = message.id if isinstance(message, Request) else None
             raise
+        except RemitError as error:
+            failed = HttpRefusal(503, error.message, code=error.code, rpc_code=INTERNAL_ERROR)
+            failed.id = message.id if isinstance(message, Request) else None
+            raise failed from error
 
     async def _modern(
-        self, head: Head, caller: Caller, message: Message, responder: "Responder"
+        self, head: Head, caller: Caller, message: Message, responder: Responder
     ) -> None:
         if not isinstance(message, Request):
             raise HttpRefusal(400, "this era sends nothing but requests", code="http.era")
@@ -230,12 +262,16 @@ class App:
         try:
             await responder.answer(stream, modern=True)
         finally:
-            if not stream.ended or stream.reader is not None:
-                conversation.abandoned(stream)
+            conversation.abandoned(stream)
 
     async def _legacy(
-        self, head: Head, caller: Caller, message: Message, responder: "Responder"
+        self, head: Head, caller: Caller, message: Message, responder: Responder
     ) -> None:
+        if head.version and head.version not in LEGACY_VERSIONS:
+            raise HttpRefusal(
+                400, "unsupported protocol version", code="http.version",
+                rpc_code=UNSUPPORTED_VERSION,
+            )  # fmt: skip
         if isinstance(message, Request):
             check_agrees(head, message, modern=False)
         if isinstance(message, Request) and message.method == "initialize":
@@ -243,7 +279,7 @@ class App:
             return
         conversation = self._found(head, caller)
         if isinstance(message, Request):
-            await responder.answer(conversation.request(message))
+            await _answered(conversation, conversation.request(message), responder)
             return
         refusal = conversation.other(message)
         if refusal is None:
@@ -252,15 +288,52 @@ class App:
             await respond(responder.send, 400, JSON, encode(refusal)[:-1])
 
     async def _initialize(
-        self, head: Head, caller: Caller, message: Request, responder: "Responder"
+        self, head: Head, caller: Caller, message: Request, responder: Responder
     ) -> None:
         if head.session:
             raise HttpRefusal(400, "a session is open already", code="http.session")
         name, conversation = await self._rooms.open(head.server, caller)
         stream = conversation.request(message)
-        await responder.answer(stream, headers={"mcp-session-id": name})
-        if not responder.succeeded:
-            conversation.done.set()
+        try:
+            await _answered(conversation, stream, responder, {"mcp-session-id": name})
+        finally:
+            if not responder.succeeded:
+                conversation.done.set()
+
+
+def _check_version(scope: Scope) -> None:
+    version = scope.get("http_version", "1.1")
+    if version not in {"1.0", "1.1"}:
+        raise HttpRefusal(505, "that version of HTTP is not served", code="http.version")
+    if version == "1.0" and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+        raise HttpRefusal(400, "HTTP/1.0 has no transfer codings", code="http.length")
+
+
+def _path(scope: Scope) -> bytes:
+    """The path as it came, without the query, which means nothing here.
+
+    A target in another form (an absolute one) names a host besides the Host header: it is no path
+    of ours, whatever it ends with.
+    """
+    path: bytes = scope.get("raw_path") or scope["path"].encode("latin-1", "replace")
+    target = scope.get("extensions", {}).get("target")
+    if target is not None:
+        path = target["raw"]
+    return path.partition(b"?")[0]
+
+
+async def _answered(
+    conversation: Conversation,
+    stream: Stream,
+    responder: Responder,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Give a legacy answer, and forget it if nobody can come back for it."""
+    try:
+        await responder.answer(stream, headers=headers)
+    finally:
+        if not responder.resumable:
+            conversation.settled(stream)
 
 
 async def _check_tool(head: Head, conversation: Conversation, message: Request) -> None:
@@ -274,11 +347,11 @@ async def _check_tool(head: Head, conversation: Conversation, message: Request) 
     check_parameters(head, message.params.get("arguments"), schema)
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def _body(receive: Receive, limit: int, patience_s: float) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(patience_s):
             while True:
                 part = await receive()
                 if part["type"] != "http.request":

@@ -36,6 +36,7 @@ LOW_BYTES = 1 << 20
 MAX_BACKLOG = 16 << 20
 MAX_PENDING = 256
 MAX_FINISHED = 64
+MAX_FINISHED_BYTES = 16 << 20
 GRACE_S = 5.0
 
 
@@ -45,6 +46,7 @@ class Conversation:
     Attributes:
         session: the session.
         identity: of the caller; a request of another one has no part in it.
+        version: of the protocol, once ``initialize`` was answered.
         done: set when it is to end.
         used: monotonic seconds of its last request.
     """
@@ -60,6 +62,7 @@ class Conversation:
         identity: str,
     ) -> None:
         self.identity = identity
+        self.version = ""
         self.done = asyncio.Event()
         self.used = asyncio.get_running_loop().time()
         self._numbers = itertools.count(1)
@@ -71,8 +74,7 @@ class Conversation:
         # The request that is being taken: an answer without id meanwhile can only be its.
         self._taking: Id | None = None
         self._refusal: Response | None = None
-        self._general: Stream | None = None
-        self._pending: collections.deque[Message] = collections.deque()
+        self._general = self._stream() if self.resumable else None
         self._finished: collections.OrderedDict[str, Stream] = collections.OrderedDict()
         self._upstream = connect(self._from_server, self._gone)
         self._upstream.on_pressure = lambda _full: None
@@ -93,9 +95,13 @@ class Conversation:
         """End session and connection, and every response that is still open."""
         self.done.set()
         await self.session.close(0)
-        for stream in (*self._streams.values(), *self._finished.values(), self._general):
-            if stream is not None:
+        for number in list(self._streams):
+            self._answer(number, failure(number, UPSTREAM_FAILED, "the session has ended"))
+        for stream in (*self._finished.values(), self._general):
+            if stream is not None and stream.reader is None:
                 stream.drop()
+            elif stream is not None:
+                stream.end()
         await self._upstream.stop()
 
     @property
@@ -141,31 +147,37 @@ class Conversation:
         return refusal
 
     def _cancelled(self, number: Any) -> None:
-        call = self.session.calls.get(number) if isinstance(number, int | str) else None
+        if type(number) is not int and type(number) is not str:
+            return
+        call = self.session.calls.get(number)
         if call is not None and call.state is not State.CANCELLED:
             return
-        stream = self._streams.pop(number, None) if isinstance(number, int | str) else None
+        stream = self._streams.pop(number, None)
         if stream is not None:
             self._forget(number)
             stream.end()
 
+    def settled(self, stream: Stream) -> None:
+        """Nobody can come back for what is in ``stream``: no event of it was ever sent."""
+        self._finished.pop(stream.name, None)
+        stream.drop()
+
     def listen(self) -> Stream | None:
         """The stream of what belongs to no request; ``None`` if somebody reads it already."""
-        if self._general is not None and self._general.reader is not None:
+        if self._general is None or self._general.reader is not None:
             return None
-        if self._general is None:
-            self._general = self._stream()
-        while self._pending:
-            self._general.put(encode(self._pending.popleft())[:-1])
         return self._general
 
     def resume(self, name: str, number: int) -> Stream | None:
-        """The stream called ``name``, from behind message ``number``; ``None`` if that is gone."""
+        """The stream called ``name``, from behind message ``number``; ``None`` if that is gone.
+
+        Whoever comes back takes over: Guard may not have seen yet that a connection is dead.
+        """
         known = [*self._streams.values(), *self._finished.values()]
         if self._general is not None:
             known.append(self._general)
         for stream in known:
-            if stream.name == name and stream.reader is None and stream.rewind(number):
+            if stream.name == name and stream.rewind(number):
                 return stream
         return None
 
@@ -191,34 +203,60 @@ class Conversation:
                 self._refusal = message
             return
         stream = self._stream_of(message)
-        if stream is not None:
-            stream.put(encode(self._outward(message))[:-1])
-        elif len(self._pending) < MAX_PENDING:
-            self._pending.append(message)
-        elif isinstance(message, Request):
-            refusal = failure(message.id, UPSTREAM_FAILED, "the client does not listen")
-            asyncio.get_running_loop().call_soon(self.session.take, refusal)
+        if stream is None:
+            return
+        if stream is self._general and stream.reader is None and stream.unread >= MAX_PENDING:
+            if isinstance(message, Request):
+                refusal = failure(message.id, UPSTREAM_FAILED, "the client does not listen")
+                asyncio.get_running_loop().call_soon(self.session.take, refusal)
+            return
+        stream.put(encode(self._outward(message))[:-1])
 
     def _answer(self, number: Id, message: Response) -> None:
         stream = self._streams.pop(number, None)
         if stream is None:
             return
+        if message.result is not None and not self.version:
+            self.version = str(message.result.get("protocolVersion", ""))
+        wanted = not stream.ended
         stream.put(encode(self._outward(message))[:-1], last=True)
         self._forget(number)
-        if self.resumable:
+        if self.resumable and wanted:
             self._finished[stream.name] = stream
-            if len(self._finished) > MAX_FINISHED:
-                self._finished.popitem(last=False)[1].drop()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Keep some answers for clients that come back, and not too many bytes of them."""
+        held = sum(stream.size for stream in self._finished.values())
+        while len(self._finished) > MAX_FINISHED or (
+            held > MAX_FINISHED_BYTES and len(self._finished) > 1
+        ):
+            _, oldest = self._finished.popitem(last=False)
+            held -= oldest.size
+            if oldest.reader is None:
+                oldest.drop()
 
     def _stream_of(self, message: Request | Notification) -> Stream | None:
-        """The response that a message belongs to: by its progress token, else the newest one."""
+        """The stream that a message belongs to.
+
+        Progress is by its token alone. For the rest nothing says which request it belongs to: the
+        newest response that is read, else the general stream, if that is read; else what its
+        client may come back for.
+        """
         if message.method == "notifications/progress":
             token = message.params.get("progressToken")
             for number, known in self._tokens.items():
                 if known == token and type(known) is type(token):
                     return self._streams.get(number)
-        if self._streams:
-            return next(reversed(self._streams.values()))
+            return None
+        newest = list(reversed(self._streams.values()))
+        for stream in newest:
+            if stream.reader is not None:
+                return stream
+        if self._general is None or self._general.reader is None:
+            for stream in newest:
+                if not stream.ended:
+                    return stream
         return self._general
 
     def _outward(self, message: Message) -> Message:
@@ -238,6 +276,8 @@ class Conversation:
 
     def _gone(self, reason: str) -> None:
         self.session.server_gone(reason)
+        # Those who wait were answered just now; they get some time to read it.
+        asyncio.get_running_loop().call_later(GRACE_S, self.done.set)
 
 
 class SharedConversation(Conversation):
@@ -262,7 +302,7 @@ class SharedConversation(Conversation):
         return super().request(Request(id=inner, method=message.method, params=params))
 
     def abandoned(self, stream: Stream) -> None:
-        """The client closed the response before its answer: that is how it cancels."""
+        """The response is closed; if that was before its answer, that is how the client cancels."""
         for number, known in list(self._streams.items()):
             if known is stream:
                 params = {"requestId": number}
@@ -274,9 +314,21 @@ class SharedConversation(Conversation):
     def _stream_of(self, message: Request | Notification) -> Stream | None:
         meta = message.params.get("_meta")
         number = meta.get(META_SUBSCRIPTION) if isinstance(meta, dict) else None
-        if isinstance(number, str) and number in self._outer:
-            return self._streams.get(number)
+        if message.method == "notifications/cancelled":
+            number = message.params.get("requestId")
+        if number is not None:
+            return self._streams.get(number) if isinstance(number, str) else None
         return super()._stream_of(message)
+
+    def _to_client(self, message: Message) -> None:
+        super()._to_client(message)
+        if isinstance(message, Notification) and message.method == "notifications/cancelled":
+            # The server ends a subscription.
+            number = message.params.get("requestId")
+            stream = self._streams.pop(number, None) if isinstance(number, str) else None
+            if stream is not None:
+                self._forget(str(number))
+                stream.end()
 
     def _outward(self, message: Message) -> Message:
         """Put the client's own id, token and subscription back."""
@@ -292,6 +344,9 @@ class SharedConversation(Conversation):
         subscription = meta.get(META_SUBSCRIPTION) if isinstance(meta, dict) else None
         if isinstance(subscription, str) and subscription in self._outer:
             params["_meta"] = {**params["_meta"], META_SUBSCRIPTION: self._outer[subscription][0]}
+        withdrawn = params.get("requestId")
+        if isinstance(withdrawn, str) and withdrawn in self._outer:
+            params["requestId"] = self._outer[withdrawn][0]
         if isinstance(message, Request):
             return Request(id=message.id, method=message.method, params=params)
         return Notification(method=message.method, params=params)

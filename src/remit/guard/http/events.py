@@ -13,6 +13,8 @@ from remit.guard.errors import GuardError
 MAX_FIELD = 1024
 SLACK = 64
 """A line is a little longer than the data in it."""
+LINE_COST = 64
+"""Lines without data would be free otherwise; messages come in one line or a few."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -65,8 +67,7 @@ class EventReader:
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            # The line feed counts: lines without data would be free otherwise.
-            self._size += len(value) + 1
+            self._size += len(value) + LINE_COST
             self._data.append(value)
         elif name == b"id" and len(value) <= MAX_FIELD and value.isascii() and b"\0" not in value:
             text = value.decode("ascii")

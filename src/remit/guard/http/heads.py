@@ -119,14 +119,9 @@ def read_head(
     Raises:
         HttpRefusal: with the status that says why.
     """
-    fields, authorization = _fields(headers)
-    if fields.get("host", "").lower() not in rules.hosts:
-        raise HttpRefusal(421, "this Guard does not serve that host", code="http.host")
-    origin = fields.get("origin")
-    if origin is not None and origin not in rules.origins:
-        raise HttpRefusal(403, "requests of that origin are not served", code="http.origin")
-    match = _PATH.fullmatch(path.decode("latin-1"))
-    if match is None:
+    fields, authorization = read_fields(headers, rules)
+    server = server_of(path)
+    if server is None:
         raise HttpRefusal(404, "there is nothing here; MCP is at /mcp/<server>", code="http.path")
     if method not in {"GET", "POST", "DELETE"}:
         raise HttpRefusal(
@@ -135,7 +130,30 @@ def read_head(
         )  # fmt: skip
     if method == "POST":
         _check_body(fields, rules)
-    return Head(method=method, server=match[1], fields=fields, authorization=authorization)
+    return Head(method=method, server=server, fields=fields, authorization=authorization)
+
+
+def server_of(path: bytes) -> str | None:
+    """The id in the path of an MCP endpoint; ``None`` if it is not spelled as one."""
+    match = _PATH.fullmatch(path.decode("latin-1"))
+    return match[1] if match else None
+
+
+def read_fields(
+    headers: Iterable[tuple[bytes, bytes]], rules: Rules
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Headers by name and every Authorization; the request is for this host, of no foreign page.
+
+    Raises:
+        HttpRefusal: malformed, too much, or rules 1 and 2 of this module.
+    """
+    fields, authorization = _fields(headers)
+    if fields.get("host", "").lower() not in rules.hosts:
+        raise HttpRefusal(421, "this Guard does not serve that host", code="http.host")
+    origin = fields.get("origin")
+    if origin is not None and origin not in rules.origins:
+        raise HttpRefusal(403, "requests of that origin are not served", code="http.origin")
+    return fields, authorization
 
 
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -156,7 +174,10 @@ def _fields(headers: Iterable[tuple[bytes, bytes]]) -> tuple[dict[str, str], tup
             authorization.append(value)
         elif name in fields:
             if name in _ONCE or name.startswith("mcp-"):
-                raise HttpRefusal(400, f"the header `{name}` came twice", code="http.twice")
+                raise HttpRefusal(
+                    400, f"the header `{name}` came twice", code="http.twice",
+                    rpc_code=HEADER_MISMATCH if name.startswith("mcp-") else INVALID_REQUEST,
+                )  # fmt: skip
             fields[name] += ", " + value
         else:
             fields[name] = value

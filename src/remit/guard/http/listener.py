@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from remit.guard.config import HttpConfig
 from remit.guard.errors import GuardError
@@ -21,18 +21,93 @@ from remit.guard.http.heads import Rules
 BACKLOG = 512
 MAX_CONNECTIONS = 4096
 KEEP_ALIVE_S = 75
+HEAD_S = 30.0
+MAX_HEAD_BYTES = 64 * 1024
 CLOSE_S = 5.0
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells the application whose certificate TLS verified."""
+    """uvicorn's protocol, less trusting.
+
+    * The application is told the target as it came, and whose certificate TLS verified.
+    * A head has a size and a time; uvicorn waits for ever and keeps all of it.
+    * Trailers are dropped: appended to the headers, they would be headers that nobody before us saw
+      (RFC 9110 §6.5.1).
+    """
+
+    _in_head = True
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+    _in_body = False
+    _extensions: dict[Any, dict[Any, Any]]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._in_head
+        super().data_received(data)
+        if before and self._in_head and self.parser is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self._give_up(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_bytes = 0
+        if not self._in_head:
+            self._await_head()
+        self._extensions = {}
+        self.scope["extensions"] = self._extensions
         tls = self.transport.get_extra_info("ssl_object")
         if tls is not None:
-            certificate = tls.getpeercert(binary_form=True)
-            self.scope["extensions"] = {"tls": {"client_cert_der": certificate}}
+            self._extensions["tls"] = {"client_cert_der": tls.getpeercert(binary_form=True)}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        self._in_body = True
+        self._extensions["target"] = {"raw": self.url}
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def _unset_keepalive_if_required(self) -> None:
+        # A body that goes on after its answer keeps no connection open.
+        if not (self._in_body and self._answered()):
+            super()._unset_keepalive_if_required()
+
+    def _answered(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._in_head = True
+        self._head_timer = self.loop.call_later(HEAD_S, self._give_up, b"408 Request Timeout")
+
+    def _head_came(self) -> None:
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self, status: bytes) -> None:
+        if not self.transport.is_closing():
+            if self._answered():
+                self.transport.write(
+                    b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                )
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -66,7 +141,8 @@ class HttpListener:
             )
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._socket = socket.socket(family, socket.SOCK_STREAM)
+            # Named, because asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+            self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((host, port))
         except OSError as error:

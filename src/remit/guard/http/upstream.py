@@ -14,7 +14,7 @@ import orjson
 
 from remit.core.errors import RemitError
 from remit.core.text import printable
-from remit.guard.config import ServerConfig
+from remit.guard.config import Secret, ServerConfig
 from remit.guard.errors import GuardError
 from remit.guard.http.events import EventReader
 from remit.guard.http.heads import annotated, encoded
@@ -35,11 +35,17 @@ if TYPE_CHECKING:
     import aiohttp
 
 CONNECT_S = 10.0
+KEEP_ALIVE_S = 4.0
+"""Shorter than usual servers keep theirs (5 s): a call that meets a closing connection is lost."""
+FIRST_S = 5.0
+LINGER_S = 1.0
 MAX_HEADER = 1024
+MIN_SECRET = 6
 MAX_IN_FLIGHT = 1024
 MAX_CONNECTIONS = 32
 RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_INITIALIZED = "notifications/initialized"
 _OK, _ACCEPTED, _NOT_FOUND, _NOT_ALLOWED = 200, 202, 404, 405
 
 
@@ -64,6 +70,8 @@ class HttpUpstream:
         self._http: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._requests: dict[Id, asyncio.Task[None]] = {}
+        self._secrets: tuple[bytes, ...] = ()
+        self._initialized: asyncio.Task[None] | None = None
         self._session = ""
         self._version = ""
         self._last_event = ""
@@ -81,7 +89,12 @@ class HttpUpstream:
         import aiohttp
 
         self._headers = self._resolve(self._config.headers)
-        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS)
+        self._secrets = tuple(
+            self._headers[name].removeprefix(value.prefix).encode()
+            for name, value in self._config.headers.items()
+            if isinstance(value, Secret)
+        )
+        connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
         self._http = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
@@ -103,15 +116,20 @@ class HttpUpstream:
         task.add_done_callback(self._tasks.discard)
         if isinstance(message, Request):
             self._requests[message.id] = task
+        elif isinstance(message, Notification) and message.method == _INITIALIZED:
+            self._initialized = task
 
     def _cancels(self, message: Notification) -> bool:
-        """In the modern era closing the response is the cancel; nothing is posted."""
-        if message.method != "notifications/cancelled" or self._version in _LEGACY_SEEN:
+        """Close the response of a request that is cancelled; whether that says it all.
+
+        It does in the modern era; in the legacy one the server is told besides.
+        """
+        if message.method != "notifications/cancelled":
             return False
         task = self._requests.pop(message.params.get("requestId", ""), None)
         if task is not None:
             task.cancel()
-        return True
+        return self._version not in _LEGACY_SEEN
 
     @property
     def backlog(self) -> int:
@@ -144,6 +162,9 @@ class HttpUpstream:
 
     async def _post(self, message: Message) -> None:
         try:
+            if self._initialized is not None and self._initialized is not asyncio.current_task():
+                # Each goes on a connection of its own, and a server wants this one first.
+                await asyncio.wait({self._initialized}, timeout=FIRST_S)
             await self._exchange(message)
         except asyncio.CancelledError:
             raise
@@ -164,7 +185,10 @@ class HttpUpstream:
             allow_redirects=False,
         ) as response:
             if isinstance(message, Request) and message.method == "initialize":
-                self._session = _visible(response.headers.get("mcp-session-id", ""))
+                session = response.headers.get("mcp-session-id", "")
+                self._session = _visible(session)
+                if session != self._session:
+                    raise GuardError("the server's session id is malformed", code="http.session")
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.headers.get("content-encoding", "identity").lower() != "identity":
                 raise GuardError("the server encodes its answer", code="http.encoding")
@@ -175,7 +199,7 @@ class HttpUpstream:
                 await self._answer(message, response, kind)
             elif response.status not in {_OK, _ACCEPTED, 204}:
                 raise GuardError(f"the server answers {response.status}", code="http.status")
-        if isinstance(message, Notification) and message.method == "notifications/initialized":
+        if isinstance(message, Notification) and message.method == _INITIALIZED:
             self._listen()
 
     async def _answer(
@@ -187,11 +211,14 @@ class HttpUpstream:
             return
         if kind == "application/json":
             data = await self._whole(response)
-            if response.status == _OK or _answers(data, message.id):
+            meant = _answers(data, message.id)
+            if response.status == _OK or meant:
                 self._note(message, data)
-                self._on_line(Line(data))
+                self._give(data)
+                if not meant:
+                    raise GuardError("the server's answer is of something else", code="http.other")
                 return
-            reason = _reason(data)
+            reason = _reason(self._clean(data))
             raise GuardError(f"the server answers {response.status}{reason}", code="http.status")
         raise GuardError(f"the server answers {response.status}", code="http.status")
 
@@ -210,14 +237,35 @@ class HttpUpstream:
         """Take server-sent events; whether the answer to request ``number`` was among them."""
         reader = EventReader(self._limit)
         answered = False
-        async for part in response.content.iter_any():
-            await self._open.wait()
-            for event in reader.feed(part):
-                if number is None and event.id:
-                    self._last_event = event.id
-                answered = answered or (number is not None and _answers(event.data, number))
-                self._on_line(Line(event.data))
+        try:
+            async with asyncio.timeout(None) as patience:
+                async for part in response.content.iter_any():
+                    await self._open.wait()
+                    for event in reader.feed(part):
+                        if number is None and event.id:
+                            self._last_event = event.id
+                        if number is not None and not answered and _answers(event.data, number):
+                            answered = True
+                            now = asyncio.get_running_loop().time()
+                            patience.reschedule(now + LINGER_S)
+                        self._give(event.data)
+        except TimeoutError:
+            # The answer is here, and the server leaves the response open.
+            pass
+        except Exception:
+            if not answered:
+                raise
         return answered
+
+    def _give(self, data: bytes) -> None:
+        self._on_line(Line(self._clean(data)))
+
+    def _clean(self, data: bytes) -> bytes:
+        """Without Guard's own credentials, which careless servers repeat."""
+        for secret in self._secrets:
+            if len(secret) >= MIN_SECRET and secret in data:
+                data = data.replace(secret, b"[credential]")
+        return data
 
     def _note(self, message: Request, data: bytes) -> None:
         """Remember what later requests need: the version agreed on, what tools want in headers."""
