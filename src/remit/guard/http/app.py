@@ -145,7 +145,7 @@ class App:
         await respond(send, 200 if ready else 503, {"content-type": "text/plain"}, body)
 
     async def _plain(self, path: bytes, send: Send) -> None:
-        if path == b"/metrics":
+        if path == b"/metrics" and self._rules.local:
             kind = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
             await respond(send, 200, kind, self._rooms.metrics().encode())
         elif path.startswith(WELL_KNOWN):

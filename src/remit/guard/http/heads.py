@@ -72,11 +72,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         hosts: values of Host, with port.
         origins: values of Origin; requests without one come from no page.
         max_body: bytes.
+        local: whether only this machine reaches the listener.
     """
 
     hosts: frozenset[str]
     origins: frozenset[str] = frozenset()
     max_body: int = 4 << 20
+    local: bool = True
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):

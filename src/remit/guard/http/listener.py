@@ -163,6 +163,7 @@ class HttpListener:
             hosts=frozenset({*own, public, *(h.lower() for h in config.hosts)}),
             origins=frozenset({*(f"{scheme}://{name}" for name in own), *config.origins}),
             max_body=max_body,
+            local=_loopback(host),
         )
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None

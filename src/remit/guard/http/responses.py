@@ -18,6 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Mapping[str, str]
 
 NO_CONTENT = 204
+SOON_S = 0.05
 PATIENCE_S = 15.0
 """After so long without a word the response begins, so that nothing between gives it up."""
 KEEP_ALIVE_S = 15.0
@@ -61,9 +62,23 @@ class Responder:
         """Say what is in ``stream`` as the response to a request."""
         headers = headers or {}
         stream.attach(self)
+        try:
+            # Most answers are there before watching for the client's end would pay.
+            first = await stream.soon(self, SOON_S)
+            if first is not None and first.last:
+                await self._json(first.data, modern, headers)
+            else:
+                await self._later(stream, first, headers, modern=modern)
+        finally:
+            stream.detach(self)
+
+    async def _later(
+        self, stream: Stream, first: Item | None, headers: Headers, *, modern: bool
+    ) -> None:
         gone = asyncio.ensure_future(self._gone())
         try:
-            first = await self._first(stream, gone, PATIENCE_S)
+            if first is None:
+                first = await self._first(stream, gone, PATIENCE_S)
             if gone.done():
                 return
             if first is not None and first.last:
@@ -73,7 +88,6 @@ class Responder:
                 await self._events(stream, first, gone, headers, resumable=not modern)
         finally:
             gone.cancel()
-            stream.detach(self)
 
     async def events(self, stream: Stream, *, resumable: bool) -> None:
         """Say what is in ``stream`` for as long as somebody listens."""

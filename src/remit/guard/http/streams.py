@@ -117,6 +117,24 @@ class Stream:
                 self._kept_bytes -= len(self._kept.popleft().data)
         return item
 
+    async def soon(self, reader: object, patience_s: float) -> Item | None:
+        """:meth:`next`, or ``None`` after ``patience_s``: cheaper than a task with a time-out."""
+        expired = False
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            self._wake.set()
+
+        timer = asyncio.get_running_loop().call_later(patience_s, expire)
+        try:
+            while self._reader is reader and not (self._waiting or self.ended or expired):
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            timer.cancel()
+        return await self.next(reader) if self._waiting else None
+
     def rewind(self, number: int) -> bool:
         """Say everything after message ``number`` again; whether all of it is still kept."""
         again = [item for item in self._kept if item.number > number]
