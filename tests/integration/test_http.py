@@ -178,3 +178,14 @@ def test_upstream_restart(world: World) -> None:
     assert "cannot be reached" in answer["error"]["message"]
     world.notes.start()
     assert "three echo" in str(client.call("echo", message="three echo").frame)
+
+
+def test_exec_in_front_of_an_http_server(world: World, tmp_path: Path) -> None:
+    """`remit mcp exec` governs a server that is a URL."""
+    from tests.rig.governed import REMIT
+
+    command = [REMIT, "mcp", "exec", "--config", str(world.daemon.config)]
+    command += ["--bundle", str(world.daemon.bundle), "--state", str(tmp_path / "state"), "web"]
+    with SdkClient(command, mode="legacy") as client:
+        assert client.call("echo", {"message": "hi"})["text"].endswith("hi")
+        assert "Denied by Remit" in client.call("get-sum", {"a": 1, "b": 2})["text"]

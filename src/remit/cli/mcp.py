@@ -83,6 +83,8 @@ def exec_(
       {"command": "remit", "args": ["mcp", "exec", "--bundle", "/etc/remit/git", "--",
                                     "mcp-server-git"]}
     """
+    # msgspec takes it along where it finds it, and uses of it what `typing` has since 3.11: 1.3 MB.
+    sys.modules.setdefault("typing_extensions", None)  # type: ignore[arg-type]
     from remit.guard.target import resolve
 
     chosen = resolve(
@@ -93,7 +95,10 @@ def exec_(
         name=name,
         workspace=workspace,
     )
-    if not chosen.server.url:
+    if chosen.server.url:
+        if sys.modules["typing_extensions"] is None:
+            del sys.modules["typing_extensions"]
+    else:
         # asyncio takes TLS along where it finds it: 4 MB and 14 ms for pipes that have none.
         sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     from remit.guard.compose import ExecOptions, execute
