@@ -96,8 +96,7 @@ def exec_(
         workspace=workspace,
     )
     if chosen.server.url:
-        if sys.modules["typing_extensions"] is None:
-            del sys.modules["typing_extensions"]
+        sys.modules.pop("typing_extensions", None)
     else:
         # asyncio takes TLS along where it finds it: 4 MB and 14 ms for pipes that have none.
         sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]

@@ -1,8 +1,93 @@
-"""Readings of a text: what it says once disguises are taken off."""
+"""Readings of a text: what it says once disguises are taken off.
 
+Every reading keeps the place of each character in the original. Disguises are undone in each other
+to a fixed depth; what is made is bounded by the size of the text, so that no text costs many times
+as much as another of its size. Where a bound is reached, :attr:`Views.complete` is false.
+
+A text in plain ASCII without the signs of any disguise is looked at and left alone.
+"""
+
+from collections.abc import Iterator
+
+from remit.content._views_fold import fold
+from remit.content._views_hidden import hidden
+from remit.content._views_hinted import hinted
+from remit.content._views_inline import Budget, unescape
+from remit.content._views_runs import Decoding, runs
 from remit.content.base import View, Views
+
+MAX_DEPTH = 3
+_SMALL = 256 << 10
+_FACTOR = 4
+_EDITS = 4096
 
 
 def read(text: str) -> Views:
-    """Every reading of ``text``."""
-    return Views(text, (View("original", text),))
+    """Every reading of ``text``, the original first.
+
+    Readings inside readings are named by all of them: ``base64>fold``.
+    """
+    return _Reader(text).read()
+
+
+class _Reader:
+    """One text being read. ``_room`` is how many characters of readings may still be made."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._room = _FACTOR * len(text) + _SMALL
+        self._edits = Budget(_EDITS + len(text) // 8)
+        self._decoding = Decoding()
+        self._views: list[View] = []
+        self._seen: set[str] = set()
+        self._complete = True
+
+    def read(self) -> Views:
+        original = View("original", self._text)
+        self._views.append(original)
+        self._seen.add(self._text)
+        level = [original]
+        for _ in range(MAX_DEPTH):
+            level = [made for view in level for made in self._below(view)]
+            if not level:
+                break
+        else:
+            self._too_deep(level)
+        complete = self._complete and not self._edits.spent and not self._decoding.spent
+        return Views(self._text, tuple(self._views), complete)
+
+    def _below(self, view: View) -> Iterator[View]:
+        """Readings of ``view`` that may hold more readings."""
+        secret = hidden(view)
+        if secret is not None and self._keep(secret):
+            yield secret
+        plain = fold(view)
+        if plain is None or not self._keep(plain):
+            plain = view
+        for made in runs(plain, self._decoding):
+            if self._keep(made):
+                yield made
+        for made in hinted(plain):
+            self._keep(made)
+        made_inline = unescape(plain, self._edits)
+        if made_inline is not None and self._keep(made_inline):
+            yield made_inline
+
+    def _keep(self, view: View) -> bool:
+        if not view.text or view.text in self._seen:
+            return False
+        if len(view.text) > self._room:
+            self._complete = False
+            return False
+        self._room -= len(view.text)
+        self._seen.add(view.text)
+        self._views.append(view)
+        return True
+
+    def _too_deep(self, level: list[View]) -> None:
+        """Text below the last level was not read: say so if there is any."""
+        for view in level:
+            plain = fold(view) or view
+            if runs(plain, self._decoding) or unescape(plain, self._edits) is not None:
+                self._complete = False
+                return
