@@ -11,6 +11,7 @@ from remit.core.errors import RemitError
 
 GROUPS = {
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
+    "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),

@@ -13,13 +13,14 @@ from remit.content._views_fold import fold
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
-from remit.content._views_runs import Decoding, runs
+from remit.content._views_runs import Decoding, encoded, runs
 from remit.content.base import View, Views
 
 MAX_DEPTH = 3
 _SMALL = 256 << 10
 _FACTOR = 4
 _EDITS = 4096
+_TELLING = 16
 
 
 def read(text: str) -> Views:
@@ -85,9 +86,19 @@ class _Reader:
         return True
 
     def _too_deep(self, level: list[View]) -> None:
-        """Text below the last level was not read: say so if there is any."""
+        """Text below the last level was not read: say so if there is any.
+
+        What is only escaped is read on: every level of it is shorter than the one above.
+        """
         for view in level:
             plain = fold(view) or view
-            if runs(plain, self._decoding) or unescape(plain, self._edits) is not None:
+            if any(len(v.text) >= _TELLING for v in encoded(plain, self._decoding)):
                 self._complete = False
-                return
+            current = plain
+            for _ in range(MAX_DEPTH):
+                made = unescape(current, self._edits)
+                if made is None or not self._keep(made):
+                    break
+                current = made
+            else:
+                self._complete &= unescape(current, self._edits) is None

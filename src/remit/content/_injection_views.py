@@ -1,0 +1,57 @@
+"""Which parts of which readings are worth scoring: each text once, and what a reading changed.
+
+A reading of a whole page often differs from the page in a few characters. Only phrases that no
+earlier reading had are scored again, with their surroundings, so that a second reading costs what
+it says anew. The fold takes the place of the original: what it was folded from is no prose.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from remit.content._ngrams import WINDOW
+from remit.content.base import View, Views
+
+_LEAST = 6
+_PHRASE = re.compile(r"[^\n.,;>]{1,200}[\n.,;>]?|[\n.,;>]")
+
+
+class Piece(NamedTuple):
+    """A part of a reading."""
+
+    text: str
+    view: View
+    offset: int
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original that ``text[start:end]`` was read from."""
+        return self.view.origin(self.offset + start, self.offset + end)
+
+
+def pieces(text: Views) -> Iterator[Piece]:
+    """The original, or its fold in its place, then what the other readings add."""
+    whole = next((v for v in text.views if v.name == "fold"), text.views[0])
+    yield Piece(whole.text, whole, 0)
+    if len(text.views) == 1:
+        return
+    seen = set(_PHRASE.findall(whole.text))
+    for view in text.views[1:]:
+        if view is not whole and len(view.text) >= _LEAST:
+            yield from _new(view, seen)
+
+
+def _new(view: View, seen: set[str]) -> Iterator[Piece]:
+    """Stretches around phrases that were not ``seen``, which are added to it."""
+    begin = end = -1
+    for match in _PHRASE.finditer(view.text):
+        if match[0] in seen:
+            continue
+        seen.add(match[0])
+        low = max(match.start() - WINDOW // 2, 0)
+        if low > end:
+            if end > 0:
+                yield Piece(view.text[begin:end], view, begin)
+            begin = low
+        end = min(match.end() + WINDOW // 2, len(view.text))
+    if end > 0:
+        yield Piece(view.text[begin:end], view, begin)

@@ -1,0 +1,274 @@
+"""A linear model over hashed n-grams of characters and words, in whole-array operations.
+
+A text is folded (lower case, digits to ``0``, white space to one space) and cut into windows. The
+features of a window are the *set* of its character n-grams (2 to 5, inside words and with one
+space at either end, scikit-learn's ``char_wb``) and of its word n-grams (1 to 3), hashed into two
+tables. A window's logit is the sum of its features' weights over the root of their number, plus a
+bias: the dot product with an L2-normalised binary vector. Hashing: Weinberger et al., "Feature
+Hashing for Large Scale Multitask Learning" (ICML 2009).
+
+numpy is imported when a text is scored, not when this module is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import zlib
+from collections.abc import Iterator
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+WINDOW = 256
+STRIDE = 160
+CHAR_GRAMS = (2, 3, 4, 5)
+CHAR_BITS = 19
+WORD_BITS = 19
+LEAST_FEATURES = 12
+SIZE = (1 << CHAR_BITS) + (1 << WORD_BITS)
+CHANNELS = ("user_prompt", "completion", "tool_args", "tool_result")
+MAGIC = b"remit-ngrams/1\n"
+FILE = "injection.weights"
+
+_CHUNK = 1 << 16
+_WORD_POWERS = 256
+_MULTIPLIER = 0x9E3779B1
+_WORD_MULTIPLIER = 0x100000001B3
+_FINAL = (0x85EBCA6B, 0xC2B2AE35)
+_FOLD_LIMIT = 0x3000
+_MIN_WORDLIKE = 0xAA
+
+
+class Window(NamedTuple):
+    """A scored piece of a text: ``logit`` of ``text[start:end]``."""
+
+    start: int
+    end: int
+    logit: float
+
+
+class Model(NamedTuple):
+    """Weights and what was chosen with them.
+
+    Attributes:
+        table: a feature's weight is ``scale * table[feature]``; characters first, then words.
+        scale, bias: of a logit.
+        slope, offset: a score is ``sigmoid(slope * logit + offset)``, fitted after Platt.
+        thresholds: the least logit of a finding, in the order of ``CHANNELS``.
+    """
+
+    table: NDArray[np.int8]
+    scale: float
+    bias: float
+    slope: float
+    offset: float
+    thresholds: tuple[float, ...]
+
+    def milli(self, logit: float) -> int:
+        """The score of a logit, 0 to 1000."""
+        steep = min(max(self.slope * logit + self.offset, -30.0), 30.0)
+        return round(1000 / (1 + math.exp(-steep)))
+
+
+@functools.cache
+def load() -> Model:
+    """The model that the package ships.
+
+    Raises:
+        ValueError: the file is not what this code writes.
+    """
+    data = resources.files("remit.content").joinpath("data", FILE).read_bytes()
+    return loads(data)
+
+
+def loads(data: bytes) -> Model:
+    """Read what :func:`dumps` wrote."""
+    import numpy as np
+
+    count = 4 + len(CHANNELS)
+    body = len(MAGIC) + 8 * count
+    if data[: len(MAGIC)] != MAGIC or len(data) < body:
+        raise ValueError("not a file of n-gram weights")
+    numbers = np.frombuffer(data[len(MAGIC) : body], "<f8").tolist()
+    raw = zlib.decompressobj().decompress(data[body:], SIZE + 1)
+    if len(raw) != SIZE:
+        raise ValueError("weights are cut short or too many")
+    table = np.frombuffer(raw, np.int8)
+    scale, bias, slope, offset = numbers[:4]
+    return Model(table, scale, bias, slope, offset, tuple(numbers[4:]))
+
+
+def quantise(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], float]:
+    """Weights in 8 bits and their scale."""
+    import numpy as np
+
+    scale = float(np.abs(weights).max() or 1.0) / 127
+    return np.rint(weights / scale).astype(np.int8), scale
+
+
+def dumps(model: Model) -> bytes:
+    """The file; what rounded to zero costs next to nothing."""
+    import numpy as np
+
+    numbers = [model.scale, model.bias, model.slope, model.offset, *model.thresholds]
+    return MAGIC + np.array(numbers, "<f8").tobytes() + zlib.compress(model.table.tobytes(), 9)
+
+
+def score(text: str, model: Model) -> Iterator[Window]:
+    """Every window of ``text`` with its logit, in order, but those of a few letters."""
+    import numpy as np
+
+    table, scale, bias = model.table, model.scale, model.bias
+    scratch = np.empty(table.size, np.int32)
+    for start, end, grams in windows(text):
+        features = unique(grams, scratch)
+        if features.size >= LEAST_FEATURES:
+            total = int(table[features].sum(dtype=np.int64))
+            yield Window(start, end, scale * total / float(features.size) ** 0.5 + bias)
+
+
+def windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Windows of ``text``: start and end in it, and the features with their repetitions."""
+    for offset in range(0, max(len(text), 1), _CHUNK):
+        # Chunks overlap by a window, so that nothing is cut in two.
+        piece = text[max(0, offset - WINDOW) : offset + _CHUNK]
+        for start, end, grams in _windows(piece):
+            base = max(0, offset - WINDOW)
+            yield base + start, base + end, grams
+
+
+def _windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    import numpy as np
+
+    codes, places = fold(text)
+    if not codes.size:
+        return
+    chars = [_char_grams(codes, n) for n in CHAR_GRAMS]
+    words, begins, ends = _words(codes)
+    last = max(codes.size - WINDOW, 0)
+    starts = [*range(0, last, STRIDE), last]
+    low = np.searchsorted(begins, starts)
+    high = np.searchsorted(ends, [s + WINDOW for s in starts], "right")
+    for start, first, stop in zip(starts, low.tolist(), high.tolist(), strict=True):
+        end = min(start + WINDOW, codes.size)
+        parts = [
+            grams[np.searchsorted(at, start) : np.searchsorted(at, end - n, "right")]
+            for n, (grams, at) in zip(CHAR_GRAMS, chars, strict=True)
+        ]
+        parts += [grams[first : max(first, stop - n)] for n, grams in enumerate(words)]
+        yield int(places[start]), int(places[end - 1]) + 1, np.concatenate(parts)
+
+
+def fold(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Code points in lower case, digits as ``0``, runs of white space as one space between ends.
+
+    Returns:
+        The code points with one space before and after, and for each the place in ``text``.
+    """
+    import numpy as np
+
+    raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    codes = np.where(raw < _FOLD_LIMIT, _fold_table()[np.minimum(raw, _FOLD_LIMIT - 1)], raw)
+    space = np.concatenate([[True], codes == ord(" ")])
+    keep = np.flatnonzero(~(space[1:] & space[:-1]))
+    if not keep.size:
+        return np.empty(0, np.uint32), np.empty(0, np.int64)
+    codes = np.concatenate([[ord(" ")], codes[keep], [ord(" ")]]).astype(np.uint32)
+    return codes, np.concatenate([[keep[0]], keep, [keep[-1]]])
+
+
+@functools.cache
+def _fold_table() -> NDArray[np.uint32]:
+    """What each code point below the CJK blocks folds to; one to one, so places stay."""
+    import numpy as np
+
+    table = np.arange(_FOLD_LIMIT, dtype=np.uint32)
+    for code in range(_FOLD_LIMIT):
+        char = chr(code)
+        lower = char.lower()
+        if char.isspace() or not char.isprintable():
+            table[code] = ord(" ")
+        elif char.isdigit():
+            table[code] = ord("0")
+        elif len(lower) == 1:
+            table[code] = ord(lower)
+    return table
+
+
+def _char_grams(codes: NDArray[np.uint32], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Hashes of the grams of ``n`` characters without a space inside, and their places."""
+    import numpy as np
+
+    count = codes.size - n + 1
+    if count <= 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    hashed = np.full(count, n, np.uint32)
+    for step in range(n):
+        hashed = hashed * np.uint32(_MULTIPLIER) + codes[step : step + count]
+    space = codes == ord(" ")
+    # No space inside; a gram of two has no inside, but must not be two spaces.
+    spaced = space[:count] & space[1:] if n == min(CHAR_GRAMS) else np.zeros(count, bool)
+    for step in range(1, n - 1):
+        spaced |= space[step : step + count]
+    places = np.flatnonzero(~spaced)
+    return _bucket(hashed[places], CHAR_BITS), places
+
+
+def _words(
+    codes: NDArray[np.uint32],
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]]:
+    """Hashes of 1, 2 and 3 words on end, and where each word begins and ends."""
+    import numpy as np
+
+    letter = (codes >= ord("a")) & (codes <= ord("z"))
+    letter |= (codes == ord("0")) | (codes >= _MIN_WORDLIKE)
+    edges = np.flatnonzero(np.diff(letter.astype(np.int8), prepend=0, append=0))
+    begins, ends = edges[::2], edges[1::2]
+    if not begins.size:
+        empty = np.empty(0, np.int64)
+        return [empty], begins, ends
+    opens = np.zeros(codes.size, np.int64)
+    opens[begins] = np.diff(begins, prepend=0)
+    powers = _powers()[(np.arange(codes.size) - np.cumsum(opens)) % _WORD_POWERS]
+    one = np.add.reduceat(np.where(letter, codes * powers, np.uint64(0)), begins)
+    two = one[:-1] * np.uint64(_WORD_MULTIPLIER) + one[1:]
+    three = two[:-1] * np.uint64(_WORD_MULTIPLIER) + one[2:]
+    grams = []
+    for n, wide in enumerate((one, two, three)):
+        narrow = (wide ^ (wide >> np.uint64(32))).astype(np.uint32) + np.uint32(n)
+        grams.append(_bucket(narrow, WORD_BITS) + (1 << CHAR_BITS))
+    return grams, begins, ends
+
+
+def _bucket(hashed: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
+    """The upper bits after the finaliser of MurmurHash3."""
+    import numpy as np
+
+    hashed = hashed ^ (hashed >> np.uint32(16))
+    hashed = hashed * np.uint32(_FINAL[0])
+    hashed = hashed ^ (hashed >> np.uint32(13))
+    hashed = hashed * np.uint32(_FINAL[1])
+    return (hashed >> np.uint32(32 - bits)).astype(np.int64)
+
+
+@functools.cache
+def _powers() -> NDArray[np.uint64]:
+    """Powers of an odd number modulo 2**64, one for each place in a word."""
+    import numpy as np
+
+    steps = np.full(_WORD_POWERS, _WORD_MULTIPLIER, np.uint64)
+    return np.cumprod(steps, dtype=np.uint64)
+
+
+def unique(grams: NDArray[np.int64], scratch: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Each feature once: of equal ones the last written to ``scratch`` stays. No sort."""
+    import numpy as np
+
+    order = np.arange(grams.size, dtype=np.int32)
+    scratch[grams] = order
+    kept: NDArray[np.int64] = grams[scratch[grams] == order]
+    return kept

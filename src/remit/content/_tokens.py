@@ -1,0 +1,104 @@
+"""Tokens of a text: the values in it that mean something whole, in a form that can be compared."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+Type = Literal["url", "email", "iban", "path", "number", "quoted", "word"]
+
+MAX_VALUE = 512
+
+_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>`]{1,2000}|\bwww\.[^\s\"'<>`]{3,500}")
+_HOST = re.compile(
+    r"(?i)(?<![@\w.-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?![\w@-])(?:/[^\s\"'<>`]{0,500})?"
+)
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
+_PATH = re.compile(
+    r"(?<![\w:/])(?:~|\.{0,2})/[^\s\"'<>`:;,|]{1,400}|\b[A-Za-z]:\\[^\s\"'<>`|]{1,400}"
+)
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,_' ]{0,30}(?:\.\d{1,12})?(?![\w])")
+_QUOTED = re.compile(
+    "\"([^\"\n]{1,400})\"|'([^'\n]{2,400})'(?!\\w)|\u201c([^\u201d\n]{1,400})\u201d|`([^`\n]{1,400})`"
+)
+_WORD = re.compile(r"[\w#@+-]+(?:[.'][\w-]+)*")
+_END = ".,;:!?)]}>*"
+
+
+class Token(msgspec.Struct, frozen=True):
+    """One value.
+
+    Attributes:
+        type: what it looks like.
+        text: its normal form; equal forms mean the same value.
+    """
+
+    type: Type
+    text: str
+
+
+def words(text: str) -> list[str]:
+    """The whole words of ``text``, folded, in order."""
+    return [w.strip("#@+-.'_") or w for w in _WORD.findall(fold(text))]
+
+
+def fold(text: str) -> str:
+    """NFKC and case folding, format characters dropped."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join([c for c in folded if unicodedata.category(c) != "Cf"])
+
+
+def typed(text: str) -> Iterator[Token]:
+    """Values with a form of their own. Addresses are found inside other values too."""
+    for match in _URL.finditer(text):
+        yield Token("url", url_form(match[0]))
+    for match in _EMAIL.finditer(text):
+        yield Token("email", fold(match[0]).rstrip(_END))
+    for match in _HOST.finditer(text):
+        yield Token("url", url_form(match[0]))
+    for match in _IBAN.finditer(text):
+        yield Token("iban", match[0].replace(" ", "").lower())
+    for match in _PATH.finditer(text):
+        yield Token("path", path_form(match[0]))
+    for match in _NUMBER.finditer(text):
+        yield Token("number", number_form(match[0]))
+
+
+def quoted(text: str) -> Iterator[Token]:
+    """What stands in quotation marks."""
+    for match in _QUOTED.finditer(text):
+        yield Token("quoted", " ".join(words(next(g for g in match.groups() if g))))
+
+
+def url_form(url: str) -> str:
+    """Without scheme, ``www.``, a slash or punctuation at the end; host in lower case."""
+    bare = unicodedata.normalize("NFKC", url).rstrip(_END)
+    rest = bare.partition("://")[2] or bare
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2].lower().removeprefix("www.")
+    if "?" in host or "#" in host:
+        at = min(i for i in (host.find("?"), host.find("#")) if i >= 0)
+        host, path = host[:at], rest[rest.find(host[at]) :] + slash + path
+        return f"{host}/{path}".rstrip("/")
+    return f"{host}{slash}{path}".rstrip("/")
+
+
+def host_of(form: str) -> str:
+    """The host in a normal form of a URL, without its port."""
+    return re.split(r"[/?#:]", form, maxsplit=1)[0]
+
+
+def path_form(path: str) -> str:
+    """Forward slashes, nothing at the end."""
+    return path.replace("\\", "/").rstrip(_END + "/")
+
+
+def number_form(number: str) -> str:
+    """Digits without groups, signs of plus and zeros that say nothing."""
+    bare = re.sub(r"[,_' ]", "", number).lstrip("+")
+    return bare.rstrip("0").rstrip(".") if "." in bare else bare

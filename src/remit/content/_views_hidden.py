@@ -1,0 +1,68 @@
+"""Text in characters that show nothing: tags, variation selectors, zero-width bits.
+
+Tags (U+E0020 to U+E007E) spell ASCII. Variation selectors carry bytes: U+FE00 to U+FE0F are 0 to
+15, U+E0100 to U+E01EF are 16 to 255. Two zero-width characters carry bits, eight a letter. A flag
+or an emoji has one to six of these, and is no text.
+"""
+
+import re
+from collections.abc import Iterator
+
+from remit.content._views_map import Piece, joined, nested
+from remit.content.base import View
+
+_TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
+_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
+_BITS = re.compile("[\u200b\u200c\u200d\u2060\u2062\u2063\u2064\ufeff]{16,}")
+_ANY = re.compile("[\u200b-\u200d\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U000e01ef]")
+# Subdivision flags (UTS 51): a black flag, tags, a cancel tag.
+_FLAG = "\U0001f3f4"
+
+
+def hidden(view: View) -> View | None:
+    """What the invisible characters spell."""
+    if view.text.isascii() or not _ANY.search(view.text):
+        return None
+    return joined(view, nested(view, "hidden"), _pieces(view.text))
+
+
+def _pieces(text: str) -> Iterator[Piece]:
+    for match in _TAGS.finditer(text):
+        start, end = match.span()
+        if start and text[start - 1] == _FLAG and end - start <= len("gbeng") + 1:
+            continue
+        spelt = "".join(chr(ord(c) - 0xE0000) for c in match[0])
+        yield Piece(spelt, range(start, end), range(start + 1, end + 1))
+    for match in _SELECTORS.finditer(text):
+        data = bytes(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE00F0 for c in match[0])
+        yield from _utf8(data, match.start(), 1)
+    for match in _BITS.finditer(text):
+        yield from _bits(match[0], match.start())
+
+
+def _bits(run: str, start: int) -> Iterator[Piece]:
+    kinds = sorted(set(run))
+    if len(kinds) != 2:
+        return
+    for zero in kinds:
+        data = bytes(
+            sum((c != zero) << (7 - k) for k, c in enumerate(run[i : i + 8]))
+            for i in range(0, len(run) - 7, 8)
+        )
+        yield from _utf8(data, start, 8)
+
+
+def _utf8(data: bytes, start: int, width: int) -> Iterator[Piece]:
+    """``data`` as text if it is some; each byte stands for ``width`` characters."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if not all(c.isprintable() or c in "\n\t\r" for c in text):
+        return
+    at = start
+    starts: list[int] = []
+    for char in text:
+        starts.append(at)
+        at += width * len(char.encode())
+    yield Piece(text, starts, [*starts[1:], at])

@@ -1,0 +1,226 @@
+r"""Escapes that stand where the character would: read in place, one level a pass.
+
+Terminal sequences (ECMA-48) and backspaces; ``\uXXXX``, ``\xXX`` and JSON's escapes (RFC 8259);
+HTML entities; percent (RFC 3986); quoted-printable (RFC 2045); words cut by inline tags, comments
+or string concatenation.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from remit.content._views_map import Edit, applied, edited, nested
+from remit.content.base import View
+
+_TERMINAL = re.compile(
+    r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|\x1b[\]PX^_]([^\x07\x1b]{0,4096})(?:\x07|\x1b\\)?"
+    r"|\x1b[ -/]{0,4}[0-~]"
+    r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|[^\x08\n]\x08"
+    r"|[\x00-\x08\x0e-\x1f\x7f]"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x9b]")
+_ESCAPE = re.compile(
+    r"((?:\\u00[2-7][0-9A-Fa-f])+)"
+    r"|((?:\\u[0-9A-Fa-f]{4})+)"
+    r"|((?:\\x[0-9A-Fa-f]{2})+)"
+    r"|\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})"
+    r"|\\(\r?\n[ \t]{0,64})"
+    r"|\\([0-3][0-7]{2})"
+    r"""|\\(["'\\/bfnrt])"""
+)
+_SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_QUOTED = re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n")
+_QUOTED_SIGN = re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}")
+_CUT = re.compile(
+    r"(?<=\w)(?:"
+    r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)"
+    r"(?:\s[^<>]{0,400})?/?>"
+    r"|<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/"
+    r"""|["']\s{0,8}[+&]\s{0,40}["']"""
+    r")+(?=\w)",
+    re.IGNORECASE,
+)
+_CUT_SIGN = re.compile(r"""[>/]\w|["'+&]\s{0,8}["']""")
+_MAX_POINT = 0x10FFFF
+
+
+class Budget:
+    """How many more places may be edited; ``spent`` once there were more."""
+
+    __slots__ = ("left", "spent")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.spent = False
+
+
+class _Step(NamedTuple):
+    """One kind of escape: a sign that there may be some, the pattern, and what a match reads."""
+
+    name: str
+    sign: Callable[[str], object]
+    pattern: re.Pattern[str]
+    edits: Callable[[re.Match[str]], Iterable[Edit]]
+    text: Callable[[re.Match[str]], str]
+
+
+def unescape(view: View, budget: Budget) -> View | None:
+    """``view`` with one level of every escape in it undone; ``None`` if it holds none."""
+    made = view
+    names: list[str] = []
+    for step in _STEPS:
+        if step.sign(made.text):
+            new = _stepped(made, nested(view, ">".join([*names, step.name])), step, budget)
+            if new is not None:
+                names.append(step.name)
+                made = new
+    return None if made is view else made
+
+
+def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
+    if budget.left <= 0:
+        budget.spent = budget.spent or step.pattern.search(view.text) is not None
+        return None
+    limit = budget.left
+    text, count = step.pattern.subn(step.text, view.text, count=limit)
+    budget.left -= count
+    if not budget.left:
+        budget.spent = True
+    if text == view.text:
+        return None
+
+    def edits() -> Iterator[Edit]:
+        for match in islice(step.pattern.finditer(view.text), limit):
+            yield from step.edits(match)
+
+    return edited(view, name, text, edits)
+
+
+def _gone(match: re.Match[str]) -> Iterator[Edit]:
+    yield Edit(match.start(), match.end(), "")
+
+
+def _nothing(_match: re.Match[str]) -> str:
+    return ""
+
+
+def _from_edits(
+    edits: Callable[[re.Match[str]], Iterable[Edit]],
+) -> Callable[[re.Match[str]], str]:
+    return lambda match: applied(match[0], edits(match), match.start())
+
+
+def _escape(match: re.Match[str]) -> Iterator[Edit]:
+    start, end = match.span()
+    kind = match.lastindex
+    body = match[kind] if kind else ""
+    if kind == _ASCII:
+        codes = body.split("\\u")[1:]
+        yield Edit(start, end, "".join(chr(int(c, 16)) for c in codes), 6)
+    elif kind == _UTF16:
+        yield from _utf16(body, start)
+    elif kind == _BYTES:
+        yield from _bytes(bytes.fromhex(body.replace("\\x", "")), start, 4, latin=True)
+    elif kind in {_BRACED, _LONG}:
+        point = int(body, 16)
+        if point <= _MAX_POINT:
+            yield Edit(start, end, chr(point))
+    elif kind == _LINE:
+        yield Edit(start, end, "")
+    elif kind == _OCTAL:
+        yield Edit(start, end, chr(int(body, 8)))
+    else:
+        yield Edit(start, end, _SINGLE.get(body, body))
+
+
+_ASCII, _UTF16, _BYTES, _BRACED, _LONG, _LINE, _OCTAL, _ONE = range(1, 9)
+_escape_text_slow = _from_edits(_escape)
+
+
+def _escape_text(match: re.Match[str]) -> str:
+    if match.lastindex == _ONE:
+        body = match[_ONE]
+        return _SINGLE.get(body, body)
+    return _escape_text_slow(match)
+
+
+def _utf16(body: str, start: int) -> Iterator[Edit]:
+    data = bytes.fromhex(body.replace("\\u", ""))
+    text = data.decode("utf-16-be", "surrogatepass")
+    if len(text) * 2 == len(data):
+        yield Edit(start, start + 6 * len(text), text, 6)
+        return
+    at = start
+    for char in text:
+        width = 12 if char > "\uffff" else 6
+        yield Edit(at, at + width, char)
+        at += width
+
+
+def _bytes(data: bytes, start: int, width: int, *, latin: bool = False) -> Iterator[Edit]:
+    """UTF-8 of which each byte is ``width`` characters of source; else Latin-1, or nothing."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        if not latin:
+            yield from _valid(data, start, width)
+            return
+        text = data.decode("latin-1")
+        yield Edit(start, start + width * len(text), text, width)
+        return
+    if len(text) == len(data):
+        yield Edit(start, start + width * len(text), text, width)
+        return
+    at = start
+    for char in text:
+        end = at + width * len(char.encode())
+        yield Edit(at, end, char)
+        at = end
+
+
+def _valid(data: bytes, start: int, width: int) -> Iterator[Edit]:
+    """The ASCII of bytes that are no UTF-8."""
+    for at, byte in enumerate(data):
+        if byte < 0x80:
+            yield Edit(start + width * at, start + width * (at + 1), chr(byte))
+
+
+def _entity(match: re.Match[str]) -> Iterator[Edit]:
+    new = html.unescape(match[0])
+    if new != match[0]:
+        yield Edit(match.start(), match.end(), new)
+
+
+def _percent(match: re.Match[str]) -> Iterator[Edit]:
+    yield from _bytes(bytes.fromhex(match[0].replace("%", "")), match.start(), 3)
+
+
+def _quoted(match: re.Match[str]) -> Iterator[Edit]:
+    if match[1]:
+        yield from _bytes(bytes.fromhex(match[1].replace("=", "")), match.start(), 3)
+    else:
+        yield Edit(match.start(), match.end(), "")
+
+
+def _has_cut(text: str) -> bool:
+    quotes = any(sign in text for sign in ('" +', '"+', "' +", "'+", '" &', '"&', "' &", "'&"))
+    return ("<" in text or "/*" in text or quotes) and _CUT_SIGN.search(text) is not None
+
+
+_STEPS = (
+    _Step("terminal", _CONTROL.search, _TERMINAL, _gone, _nothing),
+    _Step("escapes", lambda t: "\\" in t, _ESCAPE, _escape, _escape_text),
+    _Step("entities", lambda t: "&" in t, _ENTITY, _entity, lambda m: html.unescape(m[0])),
+    _Step("percent", lambda t: "%" in t, _PERCENT, _percent, _from_edits(_percent)),
+    _Step(
+        "quoted", lambda t: "=" in t and _QUOTED_SIGN.search(t),
+        _QUOTED, _quoted, _from_edits(_quoted),
+    ),
+    _Step("markup", _has_cut, _CUT, _gone, _nothing),
+)  # fmt: skip

@@ -1,0 +1,166 @@
+"""Texts that were made from other texts, with the place that each character came from."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
+
+from remit.content.base import View
+
+
+class Edit(NamedTuple):
+    """``text[start:end]`` reads ``new``.
+
+    ``step`` is the width of the source of each character of ``new`` if all have the same, else 0:
+    then each one came from the whole of ``start:end``.
+    """
+
+    start: int
+    end: int
+    new: str
+    step: int = 0
+
+
+class Piece(NamedTuple):
+    """A part of a text that reads ``text``; where each character of that begins and ends."""
+
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+class Offsets(Sequence[int]):
+    """Numbers that are computed when they are asked for: most characters are never found."""
+
+    __slots__ = ("_at", "_size")
+
+    def __init__(self, size: int, at: Callable[[int], int]) -> None:
+        self._size = size
+        self._at = at
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return [self._at(i) for i in range(*index.indices(self._size))]
+        if index < 0:
+            index += self._size
+        if not 0 <= index < self._size:
+            raise IndexError(index)
+        return self._at(index)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._at, range(self._size))
+
+
+class _Pieces:
+    """Stretches of a made text, each with a rule that gives the source of its characters.
+
+    They are made when a place is first asked for, from the same edits as the text: most readings
+    hold nothing that anybody wants the place of.
+    """
+
+    __slots__ = ("_at", "_edits", "_rules")
+
+    def __init__(self, edits: Callable[[], Iterable[Edit]]) -> None:
+        self._edits: Callable[[], Iterable[Edit]] | None = edits
+        self._at: list[int] = []
+        self._rules: list[tuple[int, int, int]] = []
+
+    def start(self, index: int) -> int:
+        """Where the source of a character begins."""
+        source, step, _, offset = self._find(index)
+        return source + step * offset
+
+    def end(self, index: int) -> int:
+        """Where it ends."""
+        source, step, width, offset = self._find(index)
+        return source + step * offset + width
+
+    def _find(self, index: int) -> tuple[int, int, int, int]:
+        if self._edits is not None:
+            self._make(self._edits())
+            self._edits = None
+        piece = bisect_right(self._at, index) - 1
+        return (*self._rules[piece], index - self._at[piece])
+
+    def _make(self, edits: Iterable[Edit]) -> None:
+        at, rules = self._at, self._rules
+        done = size = 0
+        for start, end, new, step in edits:
+            if start > done:
+                at.append(size)
+                rules.append((done, 1, 1))
+                size += start - done
+            if new:
+                at.append(size)
+                rules.append((start, step, step or end - start))
+                size += len(new)
+            done = end
+        at.append(size)
+        rules.append((done, 1, 1))
+
+
+def applied(text: str, edits: Iterable[Edit], offset: int = 0) -> str:
+    """``text``, which begins at ``offset``, with edits made; they come in order, apart."""
+    parts: list[str] = []
+    done = 0
+    for start, end, new, _ in edits:
+        parts.append(text[done : start - offset])
+        parts.append(new)
+        done = end - offset
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def edited(view: View, name: str, text: str, edits: Callable[[], Iterable[Edit]]) -> View:
+    """The view whose text is that of ``view`` with edits made: ``text`` is how it reads then."""
+    pieces = _Pieces(edits)
+    return derived(view, name, text, pieces.start, pieces.end)
+
+
+def derived(
+    view: View, name: str, text: str, start: Callable[[int], int], end: Callable[[int], int]
+) -> View:
+    """A view of a view by its full name; ``start`` and ``end`` give places in ``view.text``."""
+    starts, ends = view.starts, view.ends
+    if starts is None or ends is None:
+        return View(name, text, Offsets(len(text), start), Offsets(len(text), end))
+    return View(
+        name,
+        text,
+        Offsets(len(text), lambda i: starts[start(i)]),
+        Offsets(len(text), lambda i: ends[end(i) - 1]),
+    )
+
+
+def same_places(view: View, name: str, text: str) -> View:
+    """A view whose characters stand where those of ``view`` do."""
+    return View(name, text, view.starts, view.ends)
+
+
+def joined(view: View, name: str, pieces: Iterable[Piece]) -> View | None:
+    """Readings of parts of a view, one a line; places are given in ``view.text``."""
+    texts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for text, begins, stops in pieces:
+        if texts:
+            # The line break belongs to the last character before it.
+            starts.append(starts[-1])
+            ends.append(ends[-1])
+        texts.append(text)
+        starts += begins
+        ends += stops
+    if not texts:
+        return None
+    return derived(view, name, "\n".join(texts), starts.__getitem__, ends.__getitem__)
+
+
+def nested(view: View, name: str) -> str:
+    """The name of a reading of ``view``."""
+    return name if view.name == "original" else f"{view.name}>{name}"

@@ -1,0 +1,351 @@
+"""Encoded runs inside a text, and what they say.
+
+Base64 and its URL alphabet (RFC 4648; also wrapped, without padding, of UTF-16, gzip or zlib),
+base32, hexadecimal (also spaced or with ``0x``), decimal and binary codes, letters spread by
+separators. Only printable text is kept: hashes, keys and images say nothing.
+"""
+
+import base64
+import binascii
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import re2
+
+from remit.content._views_map import Piece, joined, nested
+from remit.content.base import View
+
+MAX_DECODED = 64 << 10
+_MIN_RUN = 16
+_MIN_BYTES = 8
+_LONG = 96
+_STRETCH = 24
+_MAX_PARTS = 8
+
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_BYTES.max_mem = 64 << 20
+_RUNS = re2.compile(
+    rb"\b(?:0x[0-9A-Fa-f]{2}[ ,;:\r\n]{1,3}){5,}0x[0-9A-Fa-f]{2}\b"
+    rb"|\b(?:[0-9A-Fa-f]{2}[ :,\r\n-]{1,2}){7,}[0-9A-Fa-f]{2}\b"
+    rb"|\b(?:[01]{8}[ ,\r\n]{0,2}){4,}[01]{8}\b"
+    rb"|\b(?:[0-9]{2,3}[ ,;]{1,2}){7,}[0-9]{2,3}\b"
+    rb"|[A-Za-z0-9+/_-]{16,}(?:\r?\n[ \t]{0,8}[A-Za-z0-9+/_-]{16,})*"
+    rb"(?:\r?\n[ \t]{0,8}[A-Za-z0-9+/_-]{1,15}(?:=|\b))?={0,6}"
+    rb"|\b(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){5,}[A-Za-z0-9$@!]\b",
+    _BYTES,
+)
+_HEX = frozenset(b"0123456789abcdefABCDEF")
+_NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
+_BASE32 = re.compile(rb"[A-Z2-7]+={0,6}|[a-z2-7]+={0,6}")
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
+_PRINTED = re2.compile(rb"[\x20-\x7e\t\r\n]{24,}", _BYTES)
+_SPACE = re.compile(rb"\s")
+_SPREAD = re.compile(rb"[A-Za-z0-9$@!]")
+_URL = bytes.maketrans(b"-_", b"+/")
+
+
+class _Read(NamedTuple):
+    """Text out of a run: bytes ``start`` to ``end`` of what it decodes to, ``unit`` a character."""
+
+    text: str
+    start: int
+    end: int
+
+
+class Decoding:
+    """What is left to decode in one reading of a text, and what was decoded already."""
+
+    __slots__ = ("left", "seen", "spent")
+
+    def __init__(self, left: int = MAX_DECODED) -> None:
+        self.left = left
+        self.spent = False
+        self.seen: set[bytes] = set()
+
+    def take(self, text: str) -> str:
+        """As much of ``text`` as there is room for."""
+        if len(text) > self.left:
+            self.spent = True
+            text = text[: self.left]
+        self.left -= len(text)
+        return text
+
+
+def runs(view: View, decoding: Decoding) -> list[View]:
+    """A view for each kind of encoding in ``view`` that holds text."""
+    # One byte a character, so that places are the same.
+    data = view.text.encode("ascii", "replace")
+    found: dict[str, list[Piece]] = {}
+    for match in _RUNS.finditer(data):
+        run = match[0]
+        if run.islower() and run.isalpha():
+            continue
+        if run in decoding.seen:
+            continue
+        decoding.seen.add(run)
+        for kind, piece in _read(run, match.start(), decoding):
+            found.setdefault(kind, []).append(piece)
+    made = (joined(view, nested(view, kind), pieces) for kind, pieces in found.items())
+    return [v for v in made if v is not None]
+
+
+def encoded(view: View, decoding: Decoding) -> list[View]:
+    """Like :func:`runs`, without letters that are only spread or wrapped."""
+    return [v for v in runs(view, decoding) if not v.name.endswith(("spread", "unwrapped"))]
+
+
+def _read(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]]:
+    if _is_separated(run):
+        yield from _separated(run, at, decoding)
+        return
+    body = run.rstrip(b"=")
+    wrapped = _SPACE.search(body) is not None
+    places: Sequence[int] | None = None
+    if wrapped:
+        places = [i for i, c in enumerate(body) if c not in b" \t\r\n"]
+        body = _SPACE.sub(b"", body)
+    any_ = False
+    for kind, piece in _solid(body, at, places, decoding):
+        any_ = True
+        yield kind, piece
+    if any_:
+        return
+    if wrapped and places is not None:
+        text = decoding.take(body.decode())
+        if text:
+            starts = [at + p for p in places[: len(text)]]
+            yield "unwrapped", Piece(text, starts, [s + 1 for s in starts])
+    elif len(body) <= 1 << 12:
+        parts = [m for m in re.finditer(rb"[A-Za-z0-9+]{16,}", body) if len(m[0]) < len(body)]
+        for part in parts[:_MAX_PARTS]:
+            yield from _solid(part[0], at + part.start(), None, decoding)
+
+
+def _solid(
+    body: bytes, at: int, places: Sequence[int] | None, decoding: Decoding
+) -> Iterator[tuple[str, Piece]]:
+    """A run without separators: the first encoding that gives text."""
+    tries: list[tuple[str, Callable[[bytes], bytes], int]] = []
+    if len(body) % 2 == 0 and _HEX.issuperset(body[:_MIN_RUN]) and _HEX.issuperset(body):
+        tries.append(("hex", binascii.unhexlify, 4))
+        if body.isdigit() and not body.strip(b"01") and len(body) % 8 == 0:
+            tries.append(("binary", _binary, 1))
+    if _BASE32.fullmatch(body):
+        tries.append(("base32", _base32, 5))
+    if not body.islower() and not body.isdigit():
+        tries.append(("base64", _base64, 6))
+    for kind, decode, bits in tries:
+        # Most candidates are no text from their first bytes on.
+        head = _decoded(decode, body[:32] if bits != 1 else body[:64])
+        if head is None:
+            continue
+        packed = _compressed(head)
+        if len(body) < _LONG and not packed and not _promising(head):
+            continue
+        data = _decoded(decode, body)
+        if data is None:
+            continue
+        if packed:
+            text = _inflate(data, decoding)
+            if text:
+                end = at + (places[len(body) - 1] + 1 if places is not None else len(body))
+                yield "gzip", Piece(text, [at] * len(text), [end] * len(text))
+                return
+            continue
+        done = False
+        for text, starts, ends in _texts(data, bits, decoding):
+            done = True
+            if places is None:
+                yield kind, Piece(text, [at + s for s in starts], [at + e for e in ends])
+            else:
+                last = len(places) - 1
+                yield (
+                    kind,
+                    Piece(
+                        text,
+                        [at + places[s] for s in starts],
+                        [at + places[min(e - 1, last)] + 1 for e in ends],
+                    ),
+                )
+        if done:
+            return
+
+
+def _decoded(decode: Callable[[bytes], bytes], body: bytes) -> bytes | None:
+    try:
+        return decode(body)
+    except ValueError:
+        return None
+
+
+def _base64(body: bytes) -> bytes:
+    body = body.translate(_URL)
+    if len(body) % 4 == 1:
+        body = body[:-1]
+    return binascii.a2b_base64(body + b"=" * (-len(body) % 4))
+
+
+def _base32(body: bytes) -> bytes:
+    body = body.upper()
+    while len(body) % 8 in {1, 3, 6}:
+        body = body[:-1]
+    return base64.b32decode(body + b"=" * (-len(body) % 8))
+
+
+def _binary(body: bytes) -> bytes:
+    return bytes(int(body[i : i + 8], 2) for i in range(0, len(body) - 7, 8))
+
+
+def _promising(head: bytes) -> bool:
+    """Whether bytes may begin a text."""
+    rest = head.translate(None, _PRINTABLE)
+    if not rest:
+        return True
+    if len(rest) == head.count(0):
+        return head[1::2].count(0) * 4 >= len(head)
+    return all(c >= 0x80 for c in rest) and _cut_utf8(head) is not None
+
+
+def _cut_utf8(data: bytes) -> str | None:
+    for cut in range(4):
+        try:
+            return data[: len(data) - cut].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _texts(
+    data: bytes, bits: int, decoding: Decoding
+) -> Iterator[tuple[str, list[int], list[int]]]:
+    """Texts in ``data`` with the places of their characters in a source of ``bits`` a character."""
+    for text, start, width in _printed(data):
+        taken = decoding.take(text)
+        if not taken:
+            return
+        at = 8 * start
+        starts: list[int] = []
+        ends: list[int] = []
+        for char in taken:
+            size = 8 * (width or len(char.encode()))
+            starts.append(at // bits)
+            at += size
+            ends.append((at - 1) // bits + 1)
+        yield taken, starts, ends
+
+
+def _printed(data: bytes) -> Iterator[tuple[str, int, int]]:
+    """Text, its first byte, and bytes a character (0: as UTF-8 has it)."""
+    if len(data) < _MIN_BYTES:
+        return
+    if not data.translate(None, _PRINTABLE):
+        yield data.decode("ascii"), 0, 1
+        return
+    if data[1::2].count(0) * 4 >= len(data):
+        text = data[: len(data) & ~1].decode("utf-16-le", "replace")
+        if _is_text(text):
+            yield text, 0, 2
+        return
+    text = _cut_utf8(data) or ""
+    if text and _is_text(text):
+        yield text, 0, 0
+        return
+    if len(data) >= _LONG // 2:
+        for match in _PRINTED.finditer(data):
+            yield match[0].decode("ascii"), match.start(), 1
+
+
+def _is_text(text: str) -> bool:
+    return all(c.isprintable() or c in "\t\r\n" for c in text)
+
+
+def _compressed(head: bytes) -> bool:
+    return head[:2] == b"\x1f\x8b" or (
+        head[:1] == b"\x78" and len(head) > 1 and (head[0] << 8 | head[1]) % 31 == 0
+    )
+
+
+def _inflate(data: bytes, decoding: Decoding) -> str:
+    """Text in gzip (RFC 1952) or zlib (RFC 1950), no more of it than there is room for."""
+    if decoding.left <= 0:
+        decoding.spent = True
+        return ""
+    unpack = zlib.decompressobj(wbits=47)
+    try:
+        out = unpack.decompress(data, decoding.left)
+    except zlib.error:
+        return ""
+    if unpack.unconsumed_tail:
+        decoding.spent = True
+    text = _cut_utf8(out)
+    return decoding.take(text) if text and _is_text(text) else ""
+
+
+def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]]:
+    """Codes or letters with something between them."""
+    if run[:2] == b"0x" or _pairs(run):
+        kind, code, base = "hex", re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"), 16
+    elif not run.strip(b"01 ,\r\n"):
+        kind, code, base = "binary", re.compile(rb"([01]{8})"), 2
+    elif run[:2].isdigit():
+        kind, code, base = "decimal", re.compile(rb"([0-9]{2,3})"), 10
+    else:
+        yield from _spread(run, at, decoding)
+        return
+    found = [(int(m[1], base), m.start(), m.end()) for m in code.finditer(run)]
+    if any(value > 0xFF for value, _, _ in found):
+        return
+    data = bytes(value for value, _, _ in found)
+    for text, start, width in _printed(data):
+        taken = decoding.take(text)
+        begins: list[int] = []
+        stops: list[int] = []
+        place = start
+        for char in taken:
+            size = width or len(char.encode())
+            begins.append(at + found[place][1])
+            place += size
+            stops.append(at + found[place - 1][2])
+        if taken:
+            yield kind, Piece(taken, begins, stops)
+
+
+def _is_separated(run: bytes) -> bool:
+    head = run[:24]
+    if run[:2] == b"0x":
+        return re.match(rb"0x[0-9A-Fa-f]{2}[^0-9A-Fa-f]", head) is not None
+    return _SEPARATED.match(head) is not None
+
+
+_SEPARATED = re.compile(
+    rb"[01]{8}[ ,\r\n]|(?:[0-9A-Fa-f]{2}[ :,\r\n-]{1,2}){3}|(?:[0-9]{2,3}[ ,;]{1,2}){3}"
+    rb"|(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){4}"
+)
+
+
+def _pairs(run: bytes) -> bool:
+    parts = re.split(rb"[ :,\r\n-]+", run[:48])
+    whole = parts[:-1] if len(run) > 48 else parts
+    return all(len(p) == 2 and not _NOT_HEX.search(p) for p in whole)
+
+
+def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]]:
+    """Letters with separators: the separators go, a wider gap is a space."""
+    letters = [m.start() for m in _SPREAD.finditer(run)]
+    gaps = [b - a for a, b in itertools.pairwise(letters)]
+    usual = min(gaps, default=1)
+    text: list[str] = []
+    starts: list[int] = []
+    for i, place in enumerate(letters):
+        if i and gaps[i - 1] > usual:
+            text.append(" ")
+            starts.append(at + letters[i - 1] + 1)
+        text.append(chr(run[place]))
+        starts.append(at + place)
+    taken = decoding.take("".join(text))
+    if taken:
+        yield "spread", Piece(taken, starts[: len(taken)], [s + 1 for s in starts[: len(taken)]])

@@ -1,0 +1,100 @@
+"""Prompt injection: instructions in a text that are addressed to the model that reads it.
+
+Every reading of the text is scored by a linear n-gram model, window by window; rules that match in
+a window add to its logit. A finding is a run of windows above the channel's threshold. Data, scores
+and known failures: ``docs/reference/injection-model.md``.
+
+LIMIT: an ordinary request inside a document ("translate this to French") looks like what it is.
+Whether it was the user's wish is not in the text; labels and provenance have to answer that.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from remit.content import _injection_rules as rules
+from remit.content import _ngrams as ngrams
+from remit.content._injection_views import Piece, pieces
+from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+
+_HIGH, _CRITICAL = 1.5, 5.0
+
+
+class _Scored(NamedTuple):
+    """A span of the original with its logit and what contributed most."""
+
+    start: int
+    end: int
+    logit: float
+    label: str
+    rule: str
+
+
+class InjectionDetector:
+    """Detector ``injection``."""
+
+    name = "injection"
+    version = "injection/1"
+    tier: Literal["model"] = "model"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
+        """Windows above the threshold, those that overlap as one.
+
+        Raises:
+            ContentError: the text holds more candidates for rules than can be looked at.
+        """
+        model = ngrams.load()
+        threshold = model.thresholds[ngrams.CHANNELS.index(around.channel)]
+        scored = [s for s in score(text, model) if s.logit >= threshold]
+        for span in _merged(scored):
+            yield Finding(
+                kind="injection",
+                label=span.label,
+                severity=_severity(span.logit - threshold),
+                score_milli=model.milli(span.logit),
+                start=span.start,
+                end=span.end,
+                rule=span.rule,
+                version=self.version,
+            )
+
+
+def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
+    """Every window of every reading that says something new, in places of the original."""
+    for piece in pieces(text):
+        found = rules.hits(piece.text)
+        for window in ngrams.score(piece.text, model):
+            yield _combine(piece, window, found)
+
+
+def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:
+    """A window's logit with the points of the rules that match in it."""
+    inside = found.within(window.start, window.end)
+    if not inside:
+        start, end = piece.origin(window.start, window.end)
+        return _Scored(start, end, window.logit, "suspicious", "ngrams")
+    top = max(inside, key=lambda h: (h.points, -h.start))
+    start, end = piece.origin(top.start, top.end)
+    return _Scored(start, end, rules.weigh(inside).on(window.logit), top.rule.label, top.rule.id)
+
+
+def _merged(scored: Iterable[_Scored]) -> list[_Scored]:
+    """Spans that overlap become one; the highest logit names it."""
+    merged: list[_Scored] = []
+    for span in sorted(scored):
+        last = merged[-1] if merged else None
+        if last is None or span.start >= last.end:
+            merged.append(span)
+        else:
+            top = max(last, span, key=lambda s: s.logit)
+            merged[-1] = top._replace(start=last.start, end=max(last.end, span.end))
+    return merged
+
+
+def _severity(margin: float) -> Severity:
+    if margin >= _CRITICAL:
+        return "critical"
+    return "high" if margin >= _HIGH else "medium"
+
+
+DETECTOR = InjectionDetector()

@@ -1,0 +1,120 @@
+"""Text that a model reads and a person does not see.
+
+Looked for in the text as it is, never in a decoded view:
+
+- tag characters (U+E0000 to U+E007F) outside emoji flags (UTS #51, ED-14a),
+- variation selectors that carry bytes (U+FE00 to FE0F and U+E0100 to E01EF),
+- zero-width characters in rows (bits) or inside Latin words,
+- bidirectional overrides and unpaired embeddings (CVE-2021-42574, UAX #9).
+
+Joiners between emoji, Persian and Indic letters, soft hyphens, marks beside Hebrew or Arabic and
+isolates that are closed are how people write, and are not reported.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.hold import run
+
+MAX_FINDINGS = 1000
+MIN_SELECTORS = 4
+MIN_ROW = 4
+MIN_SPLIT_WORDS = 3
+
+_ANY = re.compile(
+    "[\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_TAGS = re.compile("(\U0001f3f4?)([\U000e0000-\U000e007f]+)")
+_FLAG = re.compile("[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+_SELECTORS = re.compile(f"[\ufe00-\ufe0f\U000e0100-\U000e01ef]{{{MIN_SELECTORS},}}")
+_LONE_SELECTOR = re.compile("[!-~ ][\ufe00-\ufe0d\U000e0100-\U000e01ef]")
+_ROW = re.compile(
+    "[\u034f\u115f\u1160\u180e\u200b-\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0]"
+    f"{{{MIN_ROW},}}"
+)
+_SPLIT = re.compile("[A-Za-z][\u200b-\u200d\u2060-\u2064\ufeff]+(?=[A-Za-z])")
+_OVERRIDE = re.compile("[\u202d\u202e]")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
+_FORCED = re.compile("[\u202b\u2067]")
+_CLOSED = {"\u202b": "\u202c", "\u2067": "\u2069"}
+
+
+class Invisible:
+    """Detector ``invisible``."""
+
+    name = "invisible"
+    version = "invisible/1"
+    tier: Literal["pattern", "model", "judge"] = "pattern"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
+        """What is hidden in the original, the first thousand of it."""
+        del around
+        return itertools.islice(self._all(text.original), MAX_FINDINGS)
+
+    def _all(self, source: str) -> Iterator[Finding]:
+        if source.isascii() or _ANY.search(source) is None:
+            return
+        yield from self._tags(source)
+        for match in _SELECTORS.finditer(source):
+            yield self._finding("variation_selectors", "high", 1000, match.span(), "row")
+        yield from self._spread(source, _LONE_SELECTOR, "variation_selectors", MIN_SELECTORS)
+        for match in _ROW.finditer(source):
+            yield self._finding("zero_width", "high", 950, match.span(), "row")
+        yield from self._spread(source, _SPLIT, "zero_width", MIN_SPLIT_WORDS)
+        yield from self._bidi(source)
+
+    def hold(self, text: str, around: Surroundings) -> int:
+        """The last run."""
+        del around
+        return run(text)
+
+    def _tags(self, text: str) -> Iterator[Finding]:
+        for match in _TAGS.finditer(text):
+            start = match.start(2)
+            flag = _FLAG.match(match[2]) if match[1] else None
+            if flag is not None:
+                start += flag.end()
+            if start < match.end():
+                yield self._finding("tag_characters", "high", 1000, (start, match.end()), "tags")
+
+    def _spread(
+        self, text: str, pattern: re.Pattern[str], label: str, least: int
+    ) -> Iterator[Finding]:
+        spans = [(m.start() + 1, m.end()) for m in pattern.finditer(text)]
+        if len(spans) >= least:
+            for span in spans:
+                yield self._finding(label, "medium", 800, span, "in_words")
+
+    def _bidi(self, text: str) -> Iterator[Finding]:
+        for match in _OVERRIDE.finditer(text):
+            yield self._finding("bidi", "high", 950, match.span(), "override")
+        for match in _FORCED.finditer(text):
+            line = text.find("\n", match.end())
+            line = len(text) if line < 0 else line
+            # A closing mark beyond the look of a phrase counts as missing: work stays linear.
+            end = text.find(_CLOSED[match[0]], match.end(), min(line, match.end() + 512))
+            inside = text[match.end() : end if end >= 0 else min(line, match.end() + 512)]
+            if end < 0 or _RIGHT_TO_LEFT.search(inside) is None:
+                yield self._finding("bidi", "medium", 850, match.span(), "forced")
+
+    def _finding(
+        self, label: str, severity: Severity, score: int, span: tuple[int, int], rule: str
+    ) -> Finding:
+        return Finding(
+            kind="invisible",
+            label=label,
+            severity=severity,
+            score_milli=score,
+            start=span[0],
+            end=span[1],
+            rule=rule,
+            version=self.version,
+        )
+
+
+DETECTOR = Invisible()

@@ -1,0 +1,79 @@
+"""Personal and health data: identifiers that have a shape, a checksum, or a name beside them.
+
+A rule is a pattern, and what must hold besides it: a checksum, words around it, words that must
+not be there. Names and places are not found here: they have no shape. Labels are those that are
+usual in the field (Presidio's where it has one); ``phi`` are the ones of health care.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from remit.content import _pii_rules
+from remit.content.base import ALL_CHANNELS, Channel, Finding, Surroundings, Views
+from remit.content.patterns import Engine, PatternSet
+
+VERSION = "pii/1"
+PHI = frozenset(("MRN", "NPI", "DEA", "MBI", "MEMBER_ID", "ICD10"))
+
+
+@functools.cache
+def pattern_set(engine: Engine = "auto") -> PatternSet:
+    """The rules as patterns, in the same order."""
+    return PatternSet((r.pattern for r in _pii_rules.RULES), engine=engine)
+
+
+class Pii:
+    """The detector."""
+
+    name = "pii"
+    version = VERSION
+    tier: Literal["pattern", "model", "judge"] = "pattern"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
+        """Identifiers in every reading, each once."""
+        del around
+        patterns = pattern_set()
+        found: list[Finding] = []
+        for view in text.views:
+            for match in patterns.scan(view.text):
+                rule = _pii_rules.RULES[match.pattern]
+                place = rule.place(view.text, match)
+                if place is None:
+                    continue
+                start, end = view.origin(*place)
+                found.append(_finding(rule, start, end))
+        return _apart(found)
+
+
+def _finding(rule: _pii_rules.Rule, start: int, end: int) -> Finding:
+    return Finding(
+        kind="phi" if rule.label in PHI else "pii",
+        label=rule.label,
+        severity=rule.severity,
+        score_milli=rule.score,
+        start=start,
+        end=end,
+        rule=rule.pattern.id,
+        version=VERSION,
+    )
+
+
+def _apart(found: list[Finding]) -> Iterator[Finding]:
+    """Findings that do not overlap: the surer one stays, then the longer one."""
+    found.sort(key=lambda f: (f.start, -f.score_milli, -f.end))
+    kept: list[Finding] = []
+    for finding in found:
+        if kept and finding.start < kept[-1].end:
+            last = kept[-1]
+            if (finding.score_milli, finding.end - finding.start) <= (
+                last.score_milli, last.end - last.start,
+            ):  # fmt: skip
+                continue
+            kept.pop()
+        kept.append(finding)
+    return iter(kept)
+
+
+DETECTOR = Pii()

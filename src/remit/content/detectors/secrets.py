@@ -1,0 +1,152 @@
+"""Secrets: keys, tokens, passwords, private keys, credentials in URLs and connection strings.
+
+Rules are data: those of gitleaks (``data/gitleaks.json``, MIT, ``data/LICENSE.gitleaks``) and our
+own (``data/secrets.toml``). What has the exact shape of a provider's key is a secret; a value
+behind a name such as ``password`` is one if it looks random and is not a placeholder, a reference,
+or a kind of value that is public. All readings of the text are searched.
+"""
+
+import functools
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from remit.content import _secret_checks as checks
+from remit.content import _secret_names as names
+from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.patterns import Engine, Match, Pattern, PatternSet
+
+VERSION = "secrets/1"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule as it is written in the data.
+
+    Attributes:
+        id, regex, keywords, group, before, after: see :class:`~remit.content.patterns.Pattern`.
+        entropy: least entropy of the value, bits a character.
+        allow: values that are none, as RE2 or Python patterns.
+        check: a name of ``_secret_checks.CHECKS``.
+        score: thousandths.
+        severity: where it does not belong.
+    """
+
+    id: str
+    regex: str
+    keywords: tuple[str, ...]
+    group: int | None = None
+    before: int = 96
+    after: int = 512
+    entropy: float = 0
+    allow: tuple[str, ...] = ()
+    check: str = ""
+    score: int = 900
+    severity: Severity = "high"
+
+
+@functools.cache
+def rules() -> tuple[Rule, ...]:
+    """All rules, ours first."""
+    data = resources.files("remit.content") / "data"
+    ours = tomllib.loads((data / "secrets.toml").read_text(encoding="utf-8"))["rules"]
+    theirs = msgspec.json.decode((data / "gitleaks.json").read_bytes())
+    return msgspec.convert((*ours, *theirs, *names.RULES), tuple[Rule, ...])
+
+
+@functools.cache
+def pattern_set(engine: Engine = "auto") -> PatternSet:
+    """The rules as patterns, in the same order."""
+    return PatternSet(
+        (
+            Pattern(
+                id=r.id, regex=r.regex, keywords=r.keywords, group=r.group,
+                before=r.before, after=r.after,
+            )
+            for r in rules()
+        ),
+        engine=engine,
+    )  # fmt: skip
+
+
+class Secrets:
+    """The detector."""
+
+    name = "secrets"
+    version = VERSION
+    tier: Literal["pattern", "model", "judge"] = "pattern"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
+        """Secrets in every reading, each once."""
+        del around
+        patterns = pattern_set()
+        found: list[Finding] = []
+        for view in text.views:
+            for match in patterns.scan(view.text):
+                rule = rules()[match.pattern]
+                place = _place(rule, match, view.text)
+                if place is None:
+                    continue
+                start, end = view.origin(*place)
+                found.append(_finding(rule, start, end))
+        return strongest(found)
+
+
+def _place(rule: Rule, match: Match, text: str) -> tuple[int, int] | None:
+    """The span of the value, or ``None`` if it is no secret."""
+    start, end = match.value_start, match.value_end
+    if rule.check == "named":
+        return names.secret(text, match)
+    value = text[start:end]
+    if rule.entropy and checks.entropy(value) < rule.entropy:
+        return None
+    if rule.allow and any(_allow(a).search(value) for a in rule.allow):
+        return None
+    if not checks.CHECKS[rule.check](value):
+        return None
+    if rule.check in _TRAILING:
+        end -= len(value) - len(value.rstrip(".,;:!?)]}*"))
+    return start, end
+
+
+_TRAILING = frozenset({"prose", "strong"})
+
+
+@functools.cache
+def _allow(regex: str) -> re.Pattern[str]:
+    return re.compile(regex)
+
+
+def _finding(rule: Rule, start: int, end: int) -> Finding:
+    return Finding(
+        kind="secret",
+        label=rule.id.replace("-", "_"),
+        severity=rule.severity,
+        score_milli=rule.score,
+        start=start,
+        end=end,
+        rule=rule.id,
+        version=VERSION,
+    )
+
+
+def strongest(found: list[Finding]) -> Iterator[Finding]:
+    """Findings that are not inside another one that is at least as sure, in order."""
+    found.sort(key=lambda f: (f.start, -f.end, -f.score_milli))
+    kept: list[Finding] = []
+    for finding in found:
+        if kept and finding.end <= kept[-1].end and finding.score_milli <= kept[-1].score_milli:
+            continue
+        while kept and finding.start == kept[-1].start and finding.end >= kept[-1].end:
+            if finding.score_milli < kept[-1].score_milli:
+                break
+            kept.pop()
+        kept.append(finding)
+    return iter(kept)
+
+
+DETECTOR = Secrets()

@@ -1,0 +1,347 @@
+"""Many patterns over one text: one source of rules, two engines, the same matches.
+
+Keywords find candidates, RE2 finds spans. A keyword is a literal that every match of its pattern
+holds; where one is seen, the pattern is run over the surrounding window only. The engines differ
+only in who looks for the keywords: one alternation in RE2, or hyperscan when it is installed. All
+that decides (windows, limits, spans) is common code, so both give the same matches. Patterns without
+keywords are searched all at once first, and alone only where they match.
+
+Patterns are written in what RE2 and hyperscan both accept: no look-around, no back-references.
+RE2 needs linear time for any pattern and text. Hits of a keyword, windows and matches are bounded
+too; a text beyond these bounds raises, so that nobody takes it for inspected.
+"""
+
+import functools
+import importlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+import re2
+
+from remit.content.base import ContentError
+
+Engine = Literal["auto", "re2", "hyperscan"]
+MAX_PROGRAM_BYTES = 64 << 20
+MAX_MATCHES = 50_000
+_SMALL = 1 << 16
+_MAX_WHOLE = 24
+_WASTED = 2000
+
+
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule.
+
+    Attributes:
+        id: its name in findings.
+        regex: RE2 syntax.
+        keywords: one of them is in every match; in lower case they match any case, with an upper
+            case letter only as written. Without keywords the pattern is run over every text.
+        group: the capture group of the value; ``None`` is the first that took part, or the match.
+        before, after: how far a match can reach from the start and the end of a keyword, in bytes.
+    """
+
+    id: str
+    regex: str
+    keywords: tuple[str, ...] = ()
+    group: int | None = None
+    before: int = 96
+    after: int = 512
+
+
+class Match(NamedTuple):
+    """A match in code points of the text.
+
+    Attributes:
+        pattern: the position of its pattern in the set.
+        start, end: of the match.
+        value_start, value_end: of the value in it.
+        groups: the spans of all capture groups, -1 where one took no part.
+    """
+
+    pattern: int
+    start: int
+    end: int
+    value_start: int
+    value_end: int
+    groups: tuple[tuple[int, int], ...]
+
+
+class PatternSet:
+    """Patterns that are searched together.
+
+    Args:
+        patterns: rules; they are compiled when they are first needed.
+        engine: who looks for keywords; ``auto`` takes hyperscan if it can be imported.
+
+    Attributes:
+        patterns: the rules, in order.
+        engine: the one in use.
+    """
+
+    def __init__(self, patterns: Iterable[Pattern], *, engine: Engine = "auto") -> None:
+        self.patterns: Sequence[Pattern] = tuple(patterns)
+        self._always = [i for i, p in enumerate(self.patterns) if not p.keywords]
+        self._any_of: Any = None
+        self._keywords = sorted(
+            {k for p in self.patterns for k in p.keywords}, key=lambda k: (-len(k), k)
+        )
+        self._users = [
+            [i for i, p in enumerate(self.patterns) if k in p.keywords] for k in self._keywords
+        ]
+        self._finder: _Finder | None = None
+        if engine != "re2" and self._keywords:
+            self._finder = _hyperscan(self._keywords)
+            if self._finder is None and engine == "hyperscan":
+                raise ContentError("hyperscan is not installed", code="content.no_engine")
+        self.engine: Engine = "re2" if self._finder is None else "hyperscan"
+        if self._finder is None and self._keywords:
+            self._finder = _Re2Finder(self._keywords)
+
+    def scan(self, text: str) -> list[Match]:
+        """Every match, pattern by pattern; matches of one pattern do not overlap.
+
+        Raises:
+            ContentError: ``content.too_dense``, where the text holds more candidates than text of
+                its size can reasonably have.
+        """
+        data = text.encode("utf-8", "replace")
+        found: list[tuple[int, list[tuple[int, int]]]] = []
+        for index in self._matching(data):
+            self._run(index, data, ((0, len(data)),), found)
+        if self._finder is not None:
+            for index, windows in self._windows(data).items():
+                self._run(index, data, windows, found)
+        if not found:
+            return []
+        # One byte a character: `replace` writes lone surrogates as `?`.
+        where = None if len(data) == len(text) else _characters(data, found)
+        return [self._match(index, spans, where) for index, spans in found]
+
+    def _matching(self, data: bytes) -> Sequence[int]:
+        """Which patterns without keywords match somewhere."""
+        if len(self._always) < 2:  # noqa: PLR2004 - a set of one is no quicker than the one
+            return self._always
+        if self._any_of is None:
+            self._any_of = re2.Set.SearchSet(_options())
+            for index in self._always:
+                self._any_of.Add(self.patterns[index].regex)
+            self._any_of.Compile()
+        return [self._always[i] for i in sorted(self._any_of.Match(data) or ())]
+
+    def _run(
+        self,
+        index: int,
+        data: bytes,
+        windows: Iterable[Sequence[int]],
+        found: list[tuple[int, list[tuple[int, int]]]],
+    ) -> None:
+        compiled = _compile(self.patterns[index].regex)
+        for start, end in windows:
+            for spans in _search(compiled, data, start, min(end, len(data))):
+                found.append((index, spans))
+                if len(found) > MAX_MATCHES:
+                    raise _too_dense()
+
+    def _windows(self, data: bytes) -> dict[int, list[list[int]]]:
+        """Where to run which pattern. What a common keyword points at is the whole text."""
+        size = len(data)
+        common = 128 + size // 4096
+        budget = 4096 + size // 32
+        counts: dict[int, int] = {}
+        windows: dict[int, list[list[int]]] = {}
+        whole: set[int] = set()
+        assert self._finder is not None
+        for keyword, start in self._finder.find(data, common):
+            count = counts[keyword] = counts.get(keyword, 0) + 1
+            if count > common:
+                whole.update(self._users[keyword])
+                continue
+            budget -= 1
+            if budget < 0:
+                raise _too_dense()
+            for index in self._users[keyword]:
+                pattern = self.patterns[index]
+                low = start - pattern.before
+                high = start + len(self._keywords[keyword]) + pattern.after
+                seen = windows.get(index)
+                if seen is None:
+                    windows[index] = [[max(low, 0), high]]
+                elif low <= seen[-1][1]:
+                    seen[-1][1] = max(high, seen[-1][1])
+                else:
+                    seen.append([low, high])
+        if len(whole) > _MAX_WHOLE and size > _SMALL:
+            raise _too_dense()
+        for index in whole:
+            windows[index] = [[0, size]]
+        return dict(sorted(windows.items()))
+
+    def _match(
+        self, index: int, spans: list[tuple[int, int]], where: dict[int, int] | None
+    ) -> Match:
+        if where is not None:
+            spans = [(where[a], where[b]) for a, b in spans]
+        group = self.patterns[index].group
+        if group is None:
+            value = next((s for s in spans[1:] if s[0] >= 0), spans[0])
+        else:
+            value = spans[group] if spans[group][0] >= 0 else spans[0]
+        return Match(index, *spans[0], *value, tuple(spans[1:]))
+
+
+class _Finder(Protocol):
+    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
+        """Keyword and start of every place, by start, then longest first.
+
+        A keyword may be left out after it was reported ``common + 1`` times.
+        """
+        ...
+
+
+class _Re2Finder:
+    """Keywords by one alternation, longest first, searched again from each hit's next byte.
+
+    INVARIANT: what the longest alternative matches at a place has every other keyword of that
+    place as a prefix.
+    """
+
+    def __init__(self, keywords: Sequence[str]) -> None:
+        self._keywords = keywords
+        self._all = frozenset(range(len(keywords)))
+        self._known: dict[bytes, tuple[int, ...]] = {}
+
+    def find(self, data: bytes, common: int) -> Iterator[tuple[int, int]]:
+        counts: dict[int, int] = {}
+        dropped: set[int] = set()
+        wasted = 0
+        search = _alternation(tuple(self._keywords)).Match
+        start, size = 0, len(data)
+        known = self._known
+        while True:
+            a, b = search(_UNANCHORED, data, start, size)[0]
+            if a < 0:
+                return
+            hit = data[a:b]
+            for keyword in known.get(hit) or self._prefixes(hit):
+                count = counts[keyword] = counts.get(keyword, 0) + 1
+                if count <= common + 1:
+                    yield keyword, a
+                else:
+                    dropped.add(keyword)
+                    wasted += 1
+            start = a + 1
+            if wasted > _WASTED:
+                wasted = 0
+                left = self._all - dropped
+                if not left:
+                    return
+                search = _alternation(tuple(self._keywords[k] for k in sorted(left))).Match
+
+    def _prefixes(self, hit: bytes) -> tuple[int, ...]:
+        text = hit.decode("latin-1")
+        lower = text.lower()
+        held = tuple(
+            i
+            for i, k in enumerate(self._keywords)
+            if (lower if k.islower() or k.lower() == k else text).startswith(k)
+        )
+        if len(self._known) < 8 * len(self._keywords):
+            self._known[hit] = held
+        return held
+
+
+class _HyperscanFinder:
+    """Keywords by hyperscan: literals without SOM; the start is the end less the length."""
+
+    def __init__(self, module: Any, keywords: Sequence[str]) -> None:
+        self._lengths = [len(k) for k in keywords]
+        self._database = module.Database()
+        self._database.compile(
+            expressions=[_quote(k).encode() for k in keywords],
+            ids=list(range(len(keywords))),
+            elements=len(keywords),
+            flags=[module.HS_FLAG_CASELESS if k.lower() == k else 0 for k in keywords],
+        )
+
+    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
+        del common
+        lengths = self._lengths
+        hits: list[tuple[int, int]] = []
+
+        def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> None:
+            hits.append((end - lengths[keyword], keyword))
+
+        self._database.scan(data, match_event_handler=seen)
+        hits.sort()
+        return [(keyword, start) for start, keyword in hits]
+
+
+def _hyperscan(keywords: Sequence[str]) -> _Finder | None:
+    try:
+        module = importlib.import_module("hyperscan")
+    except ImportError:
+        return None
+    try:
+        return _HyperscanFinder(module, keywords)
+    except Exception:  # noqa: BLE001 - a broken build of an optional engine is as none
+        return None
+
+
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - `finditer` makes an object a match
+
+
+def _search(compiled: Any, data: bytes, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
+    match = compiled.Match
+    while start <= end:
+        spans = match(_UNANCHORED, data, start, end)
+        a, b = spans[0]
+        if a < 0:
+            return
+        yield spans
+        start = b if b > a else b + 1
+
+
+@functools.lru_cache(maxsize=4096)
+def _compile(regex: str) -> Any:
+    try:
+        return re2.compile(regex, _options())._regexp  # noqa: SLF001
+    except re2.error as error:
+        raise ContentError(
+            f"a pattern does not compile: {str(error.args[:1])[:200]}", code="content.bad_pattern"
+        ) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _alternation(keywords: tuple[str, ...]) -> Any:
+    options = _options()
+    # Bytes: no letter outside ASCII folds into a keyword, as in hyperscan.
+    options.encoding = re2.Options.Encoding.LATIN1
+    parts = (f"(?i:{_quote(k)})" if k.lower() == k else _quote(k) for k in keywords)
+    return re2.compile(f"(?:{'|'.join(parts)})".encode(), options)._regexp  # noqa: SLF001
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.max_mem = MAX_PROGRAM_BYTES
+    options.log_errors = False
+    return options
+
+
+def _quote(keyword: str) -> str:
+    return "".join(c if c.isalnum() else f"\\x{ord(c):02x}" for c in keyword)
+
+
+def _characters(data: bytes, found: Iterable[tuple[int, list[tuple[int, int]]]]) -> dict[int, int]:
+    """The code point at each byte offset of the spans, in one pass."""
+    where = {-1: -1}
+    last = count = 0
+    for offset in sorted({o for _, spans in found for span in spans for o in span if o >= 0}):
+        count += len(data[last:offset].decode("utf-8", "replace"))
+        where[offset] = count
+        last = offset
+    return where
+
+
+def _too_dense() -> ContentError:
+    return ContentError("more candidates than can be looked at", code="content.too_dense")

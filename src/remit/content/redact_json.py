@@ -1,0 +1,200 @@
+"""Redaction in decoded JSON values: the shape stays, string leaves, keys and numbers are cleaned.
+
+A leaf is read together with its key (``card: 4111…``), because many ids are ids only beside their
+name. Adjacent text blocks are read as one text too, so that what is cut in two is found.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from remit.content.base import Finding, Surroundings
+from remit.content.redact import (
+    Inspect,
+    Style,
+    Wanted,
+    clean,
+    everything,
+    mark_for,
+    patterns,
+    spans,
+)
+from remit.content.values import (
+    MAX_DEPTH,
+    MAX_PIECES,
+    blob_key,
+    decode_blob,
+    number_text,
+    runs_of_text,
+)
+
+MAX_KEY = 64
+UNREAD = "[UNINSPECTED:value]"
+
+
+def redact_value(
+    value: Any,
+    around: Surroundings,
+    style: Style,
+    *,
+    wanted: Wanted = everything,
+    inspector: Inspect = patterns,
+) -> Any:
+    """``value`` rebuilt without what ``wanted`` findings point at.
+
+    What lies deeper than 64 levels or after 20,000 texts is replaced by ``[UNINSPECTED:value]``.
+    """
+    return _Cleaner(around, style, wanted, inspector).value(value, "", 0)
+
+
+class _Cleaner:
+    def __init__(
+        self, around: Surroundings, style: Style, wanted: Wanted, inspector: Inspect
+    ) -> None:
+        self._around = around
+        self._style = style
+        self._wanted = wanted
+        self._inspect = inspector
+        self._room = MAX_PIECES
+
+    def value(self, value: Any, key: str, depth: int) -> Any:
+        self._room -= 1
+        if depth > MAX_DEPTH or self._room < 0:
+            return UNREAD
+        if isinstance(value, str):
+            return self._leaf(value, key)
+        if isinstance(value, Mapping):
+            return self._object(value, depth)
+        if isinstance(value, list | tuple):
+            cleaned = [self.value(item, key, depth + 1) for item in value]
+            return self._joined(cleaned)
+        return self._number(value, key)
+
+    def _leaf(self, text: str, key: str) -> str:
+        text = self._beside_key(text, key)
+        return self._clean(text)
+
+    def _clean(self, text: str) -> str:
+        return clean(
+            text, self._around, self._style, wanted=self._wanted, inspector=self._inspect
+        ).text
+
+    def _found(self, text: str) -> list[Finding]:
+        return [f for f in self._inspect(text, self._around) if self._wanted(f)]
+
+    def _beside_key(self, text: str, key: str) -> str:
+        """``text`` without what is something only because of its key."""
+        name = key[:MAX_KEY]
+        if not name or not text:
+            return text
+        prefix = f"{name}: "
+        found = [
+            msgspec.structs.replace(f, start=max(f.start - len(prefix), 0), end=f.end - len(prefix))
+            for f in self._found(prefix + text)
+            if f.end > len(prefix)
+        ]
+        return _replace(text, found, self._style)
+
+    def _object(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        blob = blob_key(value)
+        out: dict[str, Any] = {}
+        for name, below in value.items():
+            key = self._clean(name)
+            if blob and name == blob:
+                cleaned: Any = self._blob(below, str(value.get("mimeType") or ""))
+            else:
+                cleaned = self.value(below, name, depth + 1)
+            number = 2
+            unique = key
+            while unique in out:
+                unique = f"{key}#{number}"
+                number += 1
+            out[unique] = cleaned
+        return out
+
+    def _number(self, value: Any, key: str) -> Any:
+        text = number_text(value)
+        if not text:
+            return value
+        prefix = f"{key[:MAX_KEY]}: " if key else ""
+        found = [f for f in self._found(prefix + text) if f.end > len(prefix)]
+        found += self._found(text) if prefix else []
+        if not found:
+            return value
+        if self._style.form == "token" and self._style.vault is not None:
+            token = self._style.vault.put(value, found[0].label)
+            if token is not None:
+                return token
+        return mark_for(text, found[0], self._style)
+
+    def _blob(self, text: str, media_type: str) -> str:
+        decoded = decode_blob(text, media_type)
+        if decoded is None:
+            return text
+        cleaned = self._clean(decoded)
+        return text if cleaned == decoded else base64.b64encode(cleaned.encode()).decode()
+
+    def _joined(self, items: list[Any]) -> list[Any]:
+        for group in runs_of_text(items):
+            texts = [items[at]["text"] for at in group]
+            joined = "".join(texts)
+            found = self._found(joined)
+            for at, text in zip(group, _split(joined, texts, found, self._style), strict=True):
+                items[at] = {**items[at], "text": text}
+        return items
+
+
+def _replace(text: str, found: Sequence[Finding], style: Style) -> str:
+    out: list[str] = []
+    at = 0
+    for start, end, finding in spans(text, found):
+        out += (text[at:start], mark_for(text[start:end], finding, style))
+        at = end
+    return "".join([*out, text[at:]])
+
+
+def _split(joined: str, texts: Sequence[str], found: Sequence[Finding], style: Style) -> list[str]:
+    """The texts without what lies across their borders; the mark goes where it begins."""
+    borders = [0]
+    for text in texts:
+        borders.append(borders[-1] + len(text))
+    inner = set(borders[1:-1])
+    cuts = [c for c in spans(joined, found) if any(c[0] < b < c[1] for b in inner)]
+    out: list[str] = []
+    for begin, end in pairwise(borders):
+        part: list[str] = []
+        at = begin
+        for cut_begin, cut_end, finding in cuts:
+            if cut_end <= begin or cut_begin >= end:
+                continue
+            part.append(joined[at : max(cut_begin, at)])
+            if begin <= cut_begin:
+                part.append(mark_for(joined[cut_begin:cut_end], finding, style))
+            at = max(at, min(cut_end, end))
+        part.append(joined[at:end])
+        out.append("".join(part))
+    return out
+
+
+def redact_arguments(
+    text: str,
+    around: Surroundings,
+    style: Style,
+    *,
+    wanted: Wanted = everything,
+    inspector: Inspect = patterns,
+) -> str | None:
+    """JSON text (arguments of a call as models write them) decoded, cleaned and written anew.
+
+    ``None`` if it is not JSON: what a tool would make of it is unknown.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    cleaned = redact_value(value, around, style, wanted=wanted, inspector=inspector)
+    return text if cleaned == value else json.dumps(cleaned, ensure_ascii=False)

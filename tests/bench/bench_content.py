@@ -1,0 +1,221 @@
+"""Measure content inspection: time of small and large texts, and of hostile ones beside ordinary.
+
+Columns: median, 99th percentile, speed, and cost as a multiple of ordinary text of the same size.
+"read" is the views alone, "secrets" and "pii" those detectors on views that were made, "patterns"
+views and every detector of the pattern tier, in the order in which `inspect` runs them.
+"""
+
+import base64
+import random
+import statistics
+import sys
+import time
+
+from remit.content.base import Surroundings
+from remit.content.inspect import detectors, inspect
+from remit.content.views import read
+
+WORDS = [
+    "the",
+    "agent",
+    "reads",
+    "a",
+    "file",
+    "and",
+    "writes",
+    "its",
+    "report",
+    "about",
+    "this",
+    "system",
+    "while",
+    "users",
+    "discuss",
+    "plans",
+    "for",
+    "tomorrow",
+    "with",
+    "numbers",
+    "like",
+    "2024",
+    "or",
+    "1,234",
+    "results",
+    "from",
+    "https://example.com/path/to/page?x=1",
+    "in",
+    "a",
+    "summary,",
+    "that",
+    "key",
+    "project",
+    "team",
+    "has",
+    "meetings",
+    "(see",
+    "notes)",
+    '"and"',
+    "other",
+    "things",
+    "they",
+    "will",
+    "do:",
+]
+AROUND = Surroundings(channel="tool_result")
+
+
+def ordinary(size, seed=1):
+    """English-like text with some figures, URLs and punctuation."""
+    chance = random.Random(seed)
+    words = (chance.choice(WORDS) for _ in range(size // 3))
+    lines, line = [], []
+    for word in words:
+        line.append(word)
+        if len(line) > 12:
+            lines.append(" ".join(line))
+            line = []
+    return "\n".join(lines)[:size]
+
+
+def structured(size, seed=1):
+    """A JSON document of rows, as tools return them, with the words keywords look for."""
+    chance = random.Random(seed)
+    rows = []
+    while sum(map(len, rows)) < size:
+        rows.append(
+            f'{{"id": {chance.randrange(10**6)}, "name": "item {chance.randrange(100)}", '
+            f'"token_count": {chance.randrange(9999)}, "created": "2026-01-{chance.randrange(1, 28):02d}T10:00:00Z", '
+            f'"text": "a line\\nand \\"another\\" one about the key points", "key": "abc-{chance.randrange(100)}"}}'
+        )
+    return ("[" + ",\n".join(rows) + "]")[:size]
+
+
+def hostile(size):
+    """Texts that would cost much where work is not bounded, by name."""
+    chance = random.Random(2)
+    text = ordinary(size // 3)
+    nested = text.encode()
+    for _ in range(4):
+        nested = base64.b64encode(nested)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    some = {
+        "<!--": "<!--",
+        "<a ": "<a ",
+        "<b>x": "<b>x</b>y",
+        "{": "{",
+        "-----BEGIN": "-----BEGIN RSA PRIVATE KEY-----\n",
+        "password=": "password=",
+        "token: ": "token: abc ",
+        "://": "http://a:",
+        "@": "a@b.",
+        "combining marks": "a\u0301\u0302\u0336\u0340",
+        "zero width": "a\u200b",
+        "joiners": "\u200b\u200c",
+        "tags": "\U000e0041",
+        "selectors": "\ufe01\U000e0131",
+        "look-alikes": "\u0430b\u03bf",
+        "ligatures": "\ufb01\u2026",
+        "%25%25": "%25%25",
+        "%2525": "%2525252525",
+        "percent utf-8": "a%C3%A9",
+        "backslashes": "\\\\",
+        "\\u0041": "\\u0041",
+        "\\u4f60": "\\u4f60\\ud83d\\ude00",
+        "&amp;": "&amp;",
+        "&amp;amp;": "&amp;amp;lt;",
+        "=3D": "=3D",
+        "escape": "\x1b[31m",
+        "escape open": "\x1b]8;;",
+        "backspace": "a\x08",
+        "digits": "4111 1111 1111 1111 ",
+        "numbers": "123-45-6789 ",
+        "dots": "1.2.3.4 ",
+        "colons": "a:b:c:",
+        "spread": "i g n o r e ",
+        "hex": "69676e6f7265 ",
+        "hex spaced": "69 67 6e ",
+        "a": "a",
+        "A": "A",
+        "eyJ": "eyJ",
+        "surrogates": "\ud800",
+        "quotes": "\"' + \"' + ",
+        "MRN": "MRN ",
+        "+": "+1 ",
+        "spaces": " ",
+        "new lines": "\n",
+    }
+    made = {name: (piece * (size // len(piece) + 1))[:size] for name, piece in some.items()}
+    made["nested base64"] = nested.decode()[:size]
+    made["base64 words"] = " ".join(
+        base64.b64encode(f"hello there {chance.randrange(10**6):06d}".encode()).decode()
+        for _ in range(size // 28)
+    )[:size]
+    made["random base64"] = "".join(chance.choice(letters) for _ in range(size))
+    made["hashes"] = " ".join(f"{chance.getrandbits(160):040x}" for _ in range(size // 41))
+    made["all keywords"] = _keywords(size)
+    return made
+
+
+def _keywords(size):
+    from remit.content.detectors import secrets
+
+    words = sorted({k for r in secrets.rules() for k in r.keywords})
+    once = " ".join(words)
+    return (once * (size // len(once) + 1))[:size]
+
+
+def _times(call, rounds):
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _row(name, size, times, base=None):
+    median = statistics.median(times)
+    row = {
+        "text": name,
+        "p50_ms": round(median * 1e3, 3),
+        "p99_ms": round(sorted(times)[int(len(times) * 0.99) - 1] * 1e3, 3)
+        if len(times) >= 50
+        else "",
+        "mb_per_s": round(size / median / 1e6, 1),
+    }
+    if base is not None:
+        row["times_ordinary"] = round(median / base, 1)
+    return row
+
+
+def main(arguments):
+    """Rows for every text."""
+    quick = "--quick" in arguments
+    rows = []
+    patterns = tuple(d for d in detectors() if d.tier == "pattern")
+    inspect(ordinary(4096), AROUND, using=patterns)
+    for make in (ordinary, structured):
+        for size, rounds in ((1024, 300), (16 << 10, 100), (1 << 20, 3 if quick else 9)):
+            text = make(size)
+            name = f"{make.__name__} {size >> 10} KB"
+            rows.append(_row(f"{name}, read", size, _times(lambda t=text: read(t), rounds)))
+            views = read(text)
+            for detector in patterns:
+                if size in (1024, 1 << 20):
+                    times = _times(lambda d=detector, v=views: list(d.find(v, AROUND)), rounds)
+                    rows.append(_row(f"{name}, {detector.name}", size, times))
+            times = _times(lambda t=text: inspect(t, AROUND, using=patterns), rounds)
+            rows.append(_row(f"{name}, patterns", size, times))
+    size = 1 << 18 if quick else 1 << 20
+    usual = ordinary(size)
+    base = statistics.median(_times(lambda: inspect(usual, AROUND, using=patterns), 5))
+    for name, text in hostile(size).items():
+        times = _times(lambda t=text: inspect(t, AROUND, using=patterns), 1 if quick else 3)
+        rows.append(_row(f"hostile {name!r}", size, times, base))
+    return rows
+
+
+if __name__ == "__main__":
+    from tests.bench.__main__ import table
+
+    sys.stdout.write(table(main(sys.argv[1:])) + "\n")

@@ -1,0 +1,1 @@
+"""Our own training text, CC0-1.0, and what collects more."""
