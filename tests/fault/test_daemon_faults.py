@@ -600,11 +600,17 @@ class Rude:
         self.says("initialize", OPENING)
         assert os.read(self.stdout, 1 << 16)
 
+    def close_stream(self, name):
+        """Close it once: the number may belong to another thread's file afterwards."""
+        descriptor, closed = getattr(self, name), -1
+        setattr(self, name, closed)
+        if descriptor != closed:
+            os.close(descriptor)
+
     def close(self):
         self.connection.close()
-        for descriptor in (self.stdin, self.stdout):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        self.close_stream("stdin")
+        self.close_stream("stdout")
 
 
 def at_once(guard):
@@ -634,7 +640,7 @@ def in_a_call(guard):
 def input_only(guard):
     rude = Rude(guard)
     rude.opens()
-    os.close(rude.stdin)
+    rude.close_stream("stdin")
     while piece := rude.connection.recv(4096):
         if b'"end"' in piece:
             break
@@ -663,7 +669,7 @@ def speaks_on_the_connection(guard):
 def output_only(guard):
     rude = Rude(guard)
     rude.opens()
-    os.close(rude.stdout)
+    rude.close_stream("stdout")
     with contextlib.suppress(OSError):
         rude.says("ping", {})
     rude.close()
