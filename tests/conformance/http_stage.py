@@ -5,24 +5,15 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from tests.rig.daemon import Daemon, recorder_daemon
+from tests.rig.daemon import Daemon, recorder_daemon, wait_until
 from tests.rig.web import Answer, HttpClient
 from tests.rig.wire import DEADLINE_S, LEGACY, MODERN
 
 ERAS = [LEGACY, MODERN]
-
-
-def wait_until(condition: Callable[[], Any], what: str = "", deadline_s: float = DEADLINE_S) -> Any:
-    """Return the first true value of `condition`."""
-    until = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < until, what or "it did not happen in time"
-        time.sleep(0.01)
-    return found
 
 
 class Events:

@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.rig.governed import PYTHON, RECORDER, REMIT, ROOT, copy_bundle, records
-from tests.rig.wire import Wire
+from tests.rig.wire import DEADLINE_S, Wire
 
 SHIM = str(ROOT / ".venv" / "bin" / "remit-mcp")
 
@@ -19,6 +19,15 @@ SHIM = str(ROOT / ".venv" / "bin" / "remit-mcp")
 def recorder_command(log: Path, *options: str) -> list[str]:
     """Return the command of a recorder that writes to `log`."""
     return [PYTHON, "-I", "-S", str(RECORDER), "--log", str(log), *(options or ("--lenient",))]
+
+
+def wait_until(condition: Callable[[], Any], what: str = "", deadline_s: float = DEADLINE_S) -> Any:
+    """Return the first true value of `condition`."""
+    until = time.monotonic() + deadline_s
+    while not (found := condition()):
+        assert time.monotonic() < until, what or "it did not happen in time"
+        time.sleep(0.01)
+    return found
 
 
 class Daemon:
@@ -126,6 +135,17 @@ class Daemon:
     def records(self) -> list[dict[str, Any]]:
         """Return the records of the audit log."""
         return records(self.state)
+
+    def records_so_far(self) -> list[dict[str, Any]]:
+        """Return the records once all that Guard has appended by now are on disk.
+
+        What needs no answer before it is durable, such as a refusal over HTTP, gets there later.
+        """
+        size = self.status()["log"]["records"]
+        return wait_until(
+            lambda: found if len(found := self.records()) >= size else None,
+            f"of {size} records not all are on disk",
+        )
 
     def stop(self, deadline_s: float = 20.0) -> int:
         """Ask it to end and return its exit code."""
