@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from remit.core.decision import Decision
 from remit.core.errors import RemitError
-from remit.core.event import Agent, Event, Kind, ToolClass
+from remit.core.event import Event, Kind, ToolClass
 from remit.guard.mcp.calls import (
     CONFIRM_KEY,
     CONTINUATION_TTL_US,
@@ -17,6 +15,7 @@ from remit.guard.mcp.calls import (
     State,
     action_digest,
 )
+from remit.guard.mcp.claims import claimed, correlation
 from remit.guard.mcp.confirm import CallFulfiller, given, question
 from remit.guard.mcp.denials import denial_text, denied_result
 from remit.guard.mcp.framing import Line, Overlong
@@ -41,7 +40,6 @@ from remit.guard.mcp.methods import (
     CLIENT_NOTIFICATIONS,
     CLIENT_REQUESTS,
     META_CAPABILITIES,
-    META_CLIENT,
     META_VERSION,
     MODERN_VERSIONS,
     TASKS_EXTENSION,
@@ -264,7 +262,7 @@ class ClientSide:
     async def _connect(self, call: Call) -> Decision | None:
         """The modern era has no opening: its first request connects. The deny, if it is one."""
         session = self._session
-        session.agent = _claimed(session.agent, call)
+        session.agent = claimed(session.agent, call)
         event = session.event(Kind.MCP_CONNECT, call.request.method, {})
         fulfiller = CallFulfiller(session, None)
         verdict = await self._parties.guard.judge(event, session.state, fulfiller)
@@ -323,7 +321,7 @@ class ClientSide:
         assert kind is not None
         session = self._session
         if kind is Kind.MCP_CONNECT:
-            session.agent = _claimed(session.agent, call)
+            session.agent = claimed(session.agent, call)
         given = call.method.input(call.request.params)
         return session.event(kind, call.request.method, given)
 
@@ -338,7 +336,7 @@ class ClientSide:
             tool=tool,
             tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
             schema_digest=schema_digest,
-            correlation=_correlation(params),
+            correlation=correlation(params),
         )
 
     def _note_capabilities(self, call: Call, params: dict[str, Any]) -> None:
@@ -471,31 +469,3 @@ def _bad_params(request: Request, message: str) -> Refused:
 
 def _wrong_era(request: Request, message: str) -> Refused:
     return Refused(message, id=request.id, code="mcp.era")
-
-
-def _claimed(agent: Agent, call: Call) -> Agent:
-    """The agent with what the client says of itself, for the record."""
-    params = call.request.params
-    info = params["_meta"].get(META_CLIENT) if call.modern else params.get("clientInfo")
-    if not isinstance(info, dict):
-        return agent
-    text = f"{info.get('name', '')} {info.get('version', '')}".strip()
-    return msgspec.structs.replace(agent, claimed=text[:200])
-
-
-def _correlation(params: dict[str, Any]) -> dict[str, str]:
-    """Ids by which clients know a call: Claude Code and Codex send them, W3C trace context too."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict):
-        return {}
-    names = (
-        ("claudecode/toolUseId", "tool_use_id"),
-        ("callId", "call_id"),
-        ("traceparent", "trace"),
-    )
-    found = {name: meta[key] for key, name in names if isinstance(meta.get(key), str)}
-    turn = meta.get("x-codex-turn-metadata")
-    if isinstance(turn, dict):
-        ids = ("session_id", "thread_id", "turn_id")
-        found |= {f"codex_{key}": turn[key] for key in ids if isinstance(turn.get(key), str)}
-    return found
