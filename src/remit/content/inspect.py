@@ -1,7 +1,7 @@
 """Inspect a text with every detector that looks at its channel.
 
-A detector that raises, and a text that is too large or could not be read to the end, leave a
-finding ``uninspected``: policy decides, and the shipped policies deny.
+A detector that raises, and a text that is too large, could not be read to the end or holds more
+than :data:`MAX_FINDINGS`, leave a finding ``uninspected``, for policy to deny.
 """
 
 import functools
@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Iterable
 
 import remit.content.detectors
-from remit.content.base import Detector, Finding, Surroundings, Views
+from remit.content.base import SEVERITIES, Detector, Finding, Surroundings, Views
 from remit.content.views import read
 
 MAX_CHARACTERS = 4 << 20
@@ -49,7 +49,13 @@ def inspect(
         if around.channel in detector.channels:
             found += _run(detector, views, around)
     unique = {(f.kind, f.label, f.start, f.end): f for f in sorted(found, key=_sure)}
-    return tuple(sorted(unique.values(), key=_place))[:MAX_FINDINGS]
+    if len(unique) > MAX_FINDINGS:
+        worst = sorted(unique.values(), key=_worst)[:MAX_FINDINGS]
+        return (
+            _uninspected(len(text), "too_many", "inspect/1"),
+            *sorted(worst, key=_place),
+        )
+    return tuple(sorted(unique.values(), key=_place))
 
 
 def _run(detector: Detector, views: Views, around: Surroundings) -> list[Finding]:
@@ -74,6 +80,15 @@ def _uninspected(length: int, why: str, version: str) -> Finding:
 
 def _sure(finding: Finding) -> int:
     return finding.score_milli
+
+
+def _worst(finding: Finding) -> tuple[bool, int, int]:
+    """Sorts what says that a text was not inspected first, then the most severe."""
+    return (
+        finding.kind != "uninspected",
+        -SEVERITIES.index(finding.severity),
+        -finding.score_milli,
+    )
 
 
 def _place(finding: Finding) -> tuple[int, int, str, str]:
