@@ -21,6 +21,7 @@ REPLACED = {
 END = r"""(?:[\x60'"\s;]|\\[nr]|$)"""
 WIDER_END = r"(?:[^\w+/-]|$)"
 KEYWORDS = {
+    "vault-service-token": ["hvs."],
     "twilio-api-key": [f"SK{c}" for c in "0123456789abcdefABCDEF"],
     "microsoft-teams-webhook": ["webhook.office.com", "webhookb2"],
 }

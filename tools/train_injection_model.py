@@ -156,12 +156,12 @@ def windows(rows: Sequence[dict[str, Any]]) -> Data:
                 indices.append(unique.astype(np.int32))
                 counts.append(unique.size)
                 owner.append(at)
-                weights.append(rules.weigh(hits.within(start, end)))
+                weights.append((*rules.weigh(hits.within(start, end)), piece.prior))
         if len(owner) == before:
             indices.append(np.empty(0, np.int32))
             counts.append(0)
             owner.append(at)
-            weights.append(rules.weigh(()))
+            weights.append((*rules.weigh(()), 0.0))
     sizes = np.array(counts)
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes).astype(np.float32)
     places = np.concatenate([[0], np.cumsum(sizes)])
@@ -203,8 +203,8 @@ def fitted(data: Data, rows: NDArray[np.bool_]) -> Fit:
 
 def row_scores(data: Data, fit: Fit) -> NDArray[np.float64]:
     """The best window of each row, with the points of rules."""
-    logits = data.matrix @ fit.weights + fit.bias
-    points, decisive = data.weights.T
+    points, decisive, prior = data.weights.T
+    logits = data.matrix @ fit.weights + fit.bias + prior
     logits = np.where(decisive > 0, np.maximum(logits, 0.0), logits) + points
     return _best(logits, data.owner, len(data.rows))
 

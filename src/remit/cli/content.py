@@ -82,22 +82,25 @@ def _lines(lines: Iterable[bytes], channel: str) -> bool:
 
 
 def _answer(line: bytes, channel: str) -> tuple[dict[str, Any], bool]:
-    number: Any = None
     try:
         row = json.loads(line)
-        if not isinstance(row, dict):
-            raise TypeError("the line is not an object")  # noqa: TRY301
-        number = row.get("id")
-        text, channel = row.get("text"), row.get("channel") or channel
-        if not isinstance(text, str):
-            raise TypeError("`text` is missing or not a string")  # noqa: TRY301
-        if channel not in _CHANNELS:
-            raise ValueError(f"`channel` is none of {', '.join(_CHANNELS)}")  # noqa: TRY301
-    except (ValueError, TypeError, RecursionError) as error:
-        return {"id": number, "findings": [], "elapsed_us": 0, "error": str(error)[:200]}, True
+    except (ValueError, RecursionError) as error:
+        return _failed(None, str(error))
+    if not isinstance(row, dict):
+        return _failed(None, "the line is not an object")
+    number = row.get("id")
+    text, channel = row.get("text"), row.get("channel") or channel
+    if not isinstance(text, str):
+        return _failed(number, "`text` is missing or not a string")
+    if channel not in _CHANNELS:
+        return _failed(number, f"`channel` is none of {', '.join(_CHANNELS)}")
     findings, elapsed = _inspect(text, channel)
     answer = {"id": number, "findings": [_shown(f) for f in findings], "elapsed_us": elapsed}
     return answer, bool(findings)
+
+
+def _failed(number: Any, why: str) -> tuple[dict[str, Any], bool]:
+    return {"id": number, "findings": [], "elapsed_us": 0, "error": why[:200]}, True
 
 
 def _inspect(text: str, channel: str) -> tuple[Sequence["Finding"], int]:

@@ -117,6 +117,9 @@ ENGLISH: tuple[Rule, ...] = (
     Rule("override_above", "override", 2.5,
          rf"\b{_DROP}\b[\w ]{{0,12}} (?:everything|anything|all|text|words|what)\b[\w ,']{{0,24}}\b"
          r"(?:above|before|prior|previous|so far|you (?:were|have been|know))", _DROP_KEYS),
+    Rule("override_the_above", "override", 2.5,
+         r"\b(?:ignor\w*|disregard|forget|discard)(?: all| any)?(?: of)? the (?:above|preceding|foregoing)"
+         r"(?: text| task| request)?[ ,;.]{1,2}(?:and|then|but|instead|now)\b", ("above", "preceding", "foregoing")),
     Rule("override_void", "override", 2.5,
          rf"\b(?:{_OLD}|your|all)\b [\w ]{{0,16}}{_ORDERS} (?:(?:above )?(?:are|were|is)|have been|"
          r"has been|no longer)\b[\w ]{0,16}(?:void|apply|revoked|cancel|delet|lifted|outdated|"
@@ -237,6 +240,9 @@ ENGLISH: tuple[Rule, ...] = (
          r"\b(?:call|invoke|use|execute|run|trigger) (?:the |your )?(?:`?[a-z]+(?:_[a-z]+)+`?|\w+ "
          r"(?:tool|function|plugin))\b[^\n]{0,60}\b(?:with|to|and|on)\b",
          ("call", "invoke", "use", "execute", "run", "trigger")),
+    Rule("move_money", "tool_bait", 2.5,
+         r"\b(?:call|invoke|use|execute|run) `?[a-z]*(?:transfer|pay|send|wire)[a-z_]*`?[^\n]{0,40}\bwith\b[^\n]{0,40}"
+         r"\b(?:amount|account|recipient|iban|to)\b", ("transfer", "pay", "send", "wire")),
     Rule("approved", "tool_bait", 1.5,
          r"\b(?:the )?user (?:has|already)(?: already)? (?:approved|confirmed|agreed|authori[sz]ed)|"
          r"\bno (?:confirmation|approval) (?:is )?(?:needed|required|necessary)|\bdo not ask for "

@@ -13,6 +13,23 @@ from remit.content._ngrams import WINDOW
 from remit.content.base import View, Views
 
 _LEAST = 6
+# Prose behind one of these was hidden from a reader; escapes and markup are in every page.
+_CONCEALING = frozenset(
+    (
+        "hidden",
+        "base64",
+        "base32",
+        "hex",
+        "binary",
+        "decimal",
+        "gzip",
+        "rot13",
+        "reversed",
+        "leet",
+        "spread",
+    )
+)
+_PRIOR = 1.0
 _PHRASE = re.compile(r"[^\n.,;>]{1,200}[\n.,;>]?|[\n.,;>]")
 
 
@@ -22,6 +39,11 @@ class Piece(NamedTuple):
     text: str
     view: View
     offset: int
+
+    @property
+    def prior(self) -> float:
+        """What the way in which it was written adds to the logit of what it says."""
+        return 0.0 if _CONCEALING.isdisjoint(self.view.name.split(">")) else _PRIOR
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original that ``text[start:end]`` was read from."""

@@ -60,6 +60,8 @@ _SYSTEM_USERS = frozenset(("git", "hg", "svn", "root", "ubuntu", "ec2-user"))
 
 def _email(value: str, around: str) -> bool:
     local, _, host = value.partition("@")
+    if len(local) > 64 or ".." in value or host.startswith((".", "-")):
+        return False
     if local.lower() == "git" or _EMAIL_FILE.search(host) or _REMOTE.search(around):
         return False
     after = around.partition("\x00")[2]
@@ -162,7 +164,7 @@ _GROUPED = re.compile(
 
 def _card(value: str, around: str) -> bool:
     digits = _digits(value)
-    if not _GROUPED.fullmatch(value) or not checks.luhn(digits) or len(set(digits)) <= 2:
+    if not _GROUPED.fullmatch(value) or not checks.luhn(digits) or len(set(digits)) < 2:
         return False
     if _CARD_WORDS(around):
         return True
@@ -173,7 +175,7 @@ def _card(value: str, around: str) -> bool:
 
 
 def _card_named(value: str, around: str) -> bool:
-    return _CARD_WORDS(around) and checks.luhn(_digits(value)) and len(set(value)) > 2
+    return _CARD_WORDS(around) and checks.luhn(_digits(value)) and len(set(value)) > 1
 
 
 _VERSION_WORDS = re.compile(
@@ -183,6 +185,11 @@ _VERSION_WORDS = re.compile(
 _CLIENT_WORDS = _near(
     r"client|login|logged|remote|visitor|user|x-forwarded|x-real-ip|customer|patient|employee|subscriber"
 )
+_HOST_WORDS = _near(
+    r"ip\b|ip[_-]?addr|addr|host|from|login|client|server|https?:|ping|connect|remote|proxy|dns|gateway|peer|forwarded"
+)
+# Four small figures are a version more often than an address.
+_SMALL_OCTET = 30
 _RESOLVERS = frozenset(
     ("8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "1.2.3.4", "208.67.222.222")
 )
@@ -202,6 +209,8 @@ def _ip(value: str, around: str) -> bool:
     if found.is_loopback or found.is_unspecified or found.is_multicast or found.is_link_local:
         return False
     if found.version == 4 and (int(found) >> 24 in {0, 255} or int(found) >= 0xF0000000):
+        return False
+    if found.version == 4 and max(found.packed) <= _SMALL_OCTET and not _HOST_WORDS(around):
         return False
     documentation = value.startswith(("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8"))
     return not found.is_private or documentation or _CLIENT_WORDS(around)
@@ -321,14 +330,14 @@ _DATE = (
     r"|\d{1,2}(?:st|nd|rd|th|\.)?[ -](?:of )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?,?[ -](?:19|20)?\d{2}"
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?[ -]\d{1,2}(?:st|nd|rd|th)?,?[ -](?:19|20)\d{2}"
 )
-_MRN_VALUE = r"#?\s?[A-Z]{0,5}[-:_ ]?\d{4,14}(?:-\d{1,6}){0,3}"
+_MRN_VALUE = r"#?\s?[A-Z]{0,5}[-:_ ]?\d{2,14}(?:[-.]\d{1,6}){0,3}"
 _MEMBER_VALUE = (
     r"[A-Z]{0,5}[- ]?\d[A-Z0-9]{2,14}(?:-[A-Z0-9]{1,6}){0,3}|[A-Z0-9]{2,5}(?:-[A-Z0-9]{2,6}){1,3}"
 )
 _ICD_VALUE = r"[A-TV-Z]\d[0-9AB](?:\.[0-9A-TV-Z]{1,4})?"
 
 RULES: tuple[Rule, ...] = (
-    _rule("EMAIL_ADDRESS", "email", r"([\pL\pN._%+'-]{1,64}@(?:[\pL\pN](?:[\pL\pN-]{0,61}[\pL\pN])?\.)+\pL{2,24})\b",
+    _rule("EMAIL_ADDRESS", "email", r"([\pL\pN._%+'-]+@[\pL\pN.-]+\.\pL{2,24})\b",
           "@", check=_email, score=950, before=260, after=260),
     _rule("EMAIL_ADDRESS", "email-spelt",
           r"(?i)\b([a-z0-9._-]{1,40}\s?[\[({]\s?at\s?[\])}]\s?[a-z0-9-]{1,40}(?:\s?(?:[\[({]\s?dot\s?[\])}]|\.)\s?[a-z]{2,24}){1,3})\b",
@@ -340,16 +349,16 @@ RULES: tuple[Rule, ...] = (
           r"(?:^|[^\w.+-])((?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-. ]\d{4})(?:\s?(?:x|ext\.?)\s?\d{1,5})?(?:[^\w.-]|[.-](?:\D|$)|$)",
           check=_phone_american),
     _rule("PHONE_NUMBER", "phone-named",
-          r"(?i)(?:tel(?:e(?:phone|fon|fono|f))?|phone|mobile?|cell(?:ular)?|fax|call|sms|text|whatsapp|signal|contact|reach|ring|dial|hotline|handy|m[oó]vil|pager|mob|rufnummer|tlf|gsm|\bph|PRN|PRS|ORN|WPN|TE\*|CP\*|HP\*)[a-z_]{0,14}[\"')\]]{0,2}(?:[ _-]?(?:number|no|num|nr|#))?(?:\.?\s?\([A-Za-z ]{1,16}\))?[\s:=\"'#>|,.^*-]{1,8}(?:(?:(?:me|us|him|her|them|at|on|is|was|to|or|the|my|our|number|now|back|back at|value|PH|CP|CELL)\b|\"value\")[\s\"':=#^|]{1,5}){0,3}((?:\+|00)?\(?\d[\d ().\x2f-]{5,20}\d)(?:[^\w]|$)",
-          "tel", "phone", "mobil", "cell", "fax", "call", "sms", "text", "whatsapp", "signal", "contact", "reach", "ring", "dial", "hotline", "handy", "vil", "pager", "mob", "rufnummer", "tlf", "gsm", "ph:", "ph ", "PRN", "PRS", "ORN", "WPN", "TE*", "CP*", "HP*",
+          r"(?i)(?:tel(?:e(?:phone|fon|fono|f))?|phone|mobile?|cell(?:ular)?|fax|call|sms|text (?:me|us|him|her|them)|text(?: message)? to|whatsapp|signal|contact|reach|ring|dial|hotline|handy|m[oó]vil|pager|mob|rufnummer|tlf|gsm|\bph|PRN|PRS|ORN|WPN|TE\*|CP\*|HP\*)[a-z_]{0,14}[\"')\]]{0,2}(?:[ _-]?(?:number|no|num|nr|#))?(?:\.?\s?\([A-Za-z ]{1,16}\))?[\s:=\"'#>|,.^*-]{1,8}(?:(?:(?:me|us|him|her|them|at|on|is|was|to|or|the|my|our|number|now|back|back at|value|PH|CP|CELL)\b|\"value\")[\s\"':=#^|]{1,5}){0,3}((?:\+|00)?\(?\d[\d ().\x2f-]{5,20}\d)(?:[^\w]|$)",
+          "tel", "phone", "mobil", "cell", "fax", "call", "sms", "text me", "text us", "text h", "text them", "text to", "text message", "whatsapp", "signal", "contact", "reach", "ring", "dial", "hotline", "handy", "vil", "pager", "mob", "rufnummer", "tlf", "gsm", "ph:", "ph ", "PRN", "PRS", "ORN", "WPN", "TE*", "CP*", "HP*",
           check=_phone_named, score=850, after=160),
     _rule("PHONE_NUMBER", "phone-before-name",
           r"(?i)(?:^|[^\w.])((?:\+|00)?\(?\d[\d ().\x2f-]{5,20}\d)[ \t,;-]{1,4}(?:\(|-)?(?:office|fax|mobile|cell|home|work|tel|phone|direct)\b",
-          "office", "fax", "mobile", "cell", "home", "work", "tel", "phone", "direct", check=_phone_after, score=800, before=40, after=20),
+          check=_phone_after, score=800),
     _rule("US_SSN", "ssn", r"(?:^|[^\w-])(\d{3}-\d{2}-\d{4})(?:[^\w-]|-\D|$)", check=_ssn, severity="high"),
     _rule("US_SSN", "ssn-named",
           r"(?i)(?:ssn|social|soc\.? sec|ss ?#|ss no|tax|itin|\btin|ref\*sy)[^\d\n]{0,48}(\d{3}[- .]?\d{2}[- .]?\d{4})(?:[^\w]|$)",
-          "ssn", "social", "soc", "ss#", "ss #", "ss no", "tax", "itin", "tin", "REF*SY", check=_ssn_named, severity="high"),
+          "ssn", "social", "soc", "ss#", "ss #", "ss no", "tax", "itin", "tin ", "tin:", "tin=", "tin_", "tin#", 'tin"', "tin)", "REF*SY", check=_ssn_named, severity="high"),
     _rule("US_ITIN", "itin", r"(?:^|[^\w-])(9\d{2}-\d{2}-\d{4})(?:[^\w-]|$)", check=_itin, severity="high"),
     _rule("CREDIT_CARD", "card", r"(?:^|[^\w.])(\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{1,7}|\d{4}[ -]?\d{6}[ -]?\d{4,5})(?:[^\w]|$)",
           check=_card, score=950, severity="high"),
@@ -360,19 +369,21 @@ RULES: tuple[Rule, ...] = (
     _rule("IP_ADDRESS", "ipv4", r"(?:^|[^\w.])((?:\d{1,3}\.){3}\d{1,3})(?:[^\w]|$)", check=_ip, score=850, severity="low"),
     _rule("IP_ADDRESS", "ipv6", r"(?i)(?:^|[^\w:.])((?:[0-9a-f]{1,4}:){2,7}(?::[0-9a-f]{1,4}|[0-9a-f]{1,4}|:)(?::[0-9a-f]{1,4}){0,6})(?:[^\w:]|$)", check=_ip6, score=850, severity="low"),
     _rule("MRN", "mrn-named",
-          _named(r"mrn|emrn|m\.r\.n|med(?:ical)?[ _.-]?rec(?:ord)?s?|patient[ _.-]?(?:id|number|no|num|record|identifier|mrn)|pat[ _.-]?id|chart|hospital[ _.-]?(?:number|no|id)|health[ _.-]?record|unit[ _.-]?(?:number|no)|case[ _.-]?record|ref\*ea\*", _MRN_VALUE),
-          "mrn", "m.r.n", "rec", "patient", "pat", "chart", "hospital", "unit", "ref*ea", check=_mrn),
-    _rule("MRN", "mrn-hl7", r"\bPID\|[^|\n\r]{0,12}\|[^|\n\r]{0,60}\|([A-Za-z]{0,4} ?#?[A-Za-z]{0,3}\d{4,14})(?:\^|\||~)", "PID|", check=_mrn, score=950),
-    _rule("MRN", "mrn-fhir", r"(?i)(?:\"code\"\s*:\s*\"MR\"|mrn|medical-?record)[^\n]{0,30}?[\s\S]{0,260}?\"value\"\s*:\s*\"([A-Z]{0,4}-?\d{4,14})\"",
+          _named(r"mrn|emrn|m\.r\.n|med(?:ical)?[ _.-]?rec(?:ord)?s?|patient[ _.-]?(?:id|number|no|num|record|identifier|mrn)|pat[ _.-]?id|chart|hospital[ _.-]?(?:number|no|id)|health[ _.-]?record|unit[ _.-]?(?:number|no)|case[ _.-]?record|record[ _.-]?(?:number|no|num|#)|ref\*ea\*", _MRN_VALUE),
+          "mrn", "m.r.n", "record", "medrec", "med rec", "medical rec", "patient", "pat id", "pat_id", "pat-id", "pat.id", "patid", "chart", "hospital", "unit n", "unit_n", "unit-n", "ref*ea", check=_mrn),
+    _rule("MRN", "mrn-hl7", r"\bPID\|[^|\n\r]{0,12}\|[^|\n\r]{0,60}\|([A-Za-z]{0,4}[ -]?#?[A-Za-z]{0,3}\d{2,14}(?:[-.]\d{1,6}){0,3})(?:\^|\||~)", "PID|", check=_mrn, score=950),
+    _rule("MRN", "mrn-fhir", r"(?i)(?:\"code\"\s*:\s*\"MR\"|mrn|medical-?record)[^\n]{0,30}?[\s\S]{0,260}?\"value\"\s*:\s*\"([A-Z]{0,4}-?\d{2,14}(?:[-.]\d{1,6}){0,3})\"",
           '"mr"', "mrn", "medical", check=_mrn, after=420),
     _rule("NPI", "npi", r"(?:^|[^\w.])([12]\d{9})(?:[^\w]|$)", check=_npi, score=950),
+    _rule("NPI", "npi-hl7", r"\bPV1(?:\|[^|\n\r]*){6,9}\|([12]\d{9})\^", "PV1|", check=_digits_checked(checks.npi), after=600, score=960),
+    _rule("MEMBER_ID", "member-hl7", r"\bIN1(?:\|[^|\n\r]*){35}\|([A-Z0-9-]{5,20})(?:\||\^|\s|$)", "IN1|", check=_has_digits(4), after=1200),
     _rule("DEA", "dea", r"(?i)\b([ABCDEFGHJKLMPRSTUX][A-Z9]-?\d{7})\b", check=_dea, score=950),
     _rule("MBI", "mbi",
           r"(?i)\b([1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9]\d-?[AC-HJKMNP-RT-Y]{2}\d{2})\b",
           score=930, severity="high"),
     _rule("MEMBER_ID", "member-named",
           _named(r"(?:member|subscriber|policy|insurance|insured|beneficiary|medicaid|health[ _-]?plan|plan[ _-]?member|enrollee|policyholder|group[ _-]?policy|card[ _-]?holder)s?(?:[ _-]?(?:member|policy|id|insurance))?|nm1\*il\*[^~\n]{0,80}\*mi\*|\*mi\*|hicn", _MEMBER_VALUE),
-          "member", "subscriber", "polic", "insur", "benefici", "medicaid", "plan", "enrollee", "*mi*", "hicn", "cardholder", "card holder",
+          "member", "subscriber", "polic", "insur", "benefici", "medicaid", "plan id", "plan_id", "plan-id", "plan num", "plan no", "plan member", "health plan", "health_plan", "enrollee", "*mi*", "hicn", "cardholder", "card holder",
           check=_has_digits(4), score=860),
     _rule("US_PASSPORT", "passport-named",
           _named(r"passports?(?:[ _-]?(?:book|card))?|pasaporte|reisepass(?:nummer)?|passeport", r"[A-Z]{0,2}\d{6,9}[A-Z]?"),
@@ -396,7 +407,7 @@ RULES: tuple[Rule, ...] = (
     _rule("CA_SIN", "sin", r"(?i)(?:\bsin\b|social insurance)[^\d\n]{0,30}(\d{3}[ -]?\d{3}[ -]?\d{3})(?:[^\w]|$)", "sin", "social insurance", check=_digits_checked(checks.luhn), severity="high"),
     _rule("AU_TFN", "tfn", r"(?i)(?:tfn|tax file)[^\d\n]{0,30}(\d{3}[ -]?\d{3}[ -]?\d{3})(?:[^\w]|$)", "tfn", "tax file", check=_digits_checked(checks.tfn)),
     _rule("AU_MEDICARE", "au-medicare", r"(?i)medicare[^\d\n]{0,30}(\d{4}[ -]?\d{5}[ -]?\d)(?:[^\w]|$)", "medicare", check=_digits_checked(checks.au_medicare)),
-    _rule("DE_TAX_ID", "steuer-id", r"(?i)(?:steuer|idnr|tin\b|tax)[^\d\n]{0,40}(\d{2} ?\d{3} ?\d{3} ?\d{3})(?:[^\w]|$)", "steuer", "idnr", "tin", "tax", check=_digits_checked(checks.steuer_id)),
+    _rule("DE_TAX_ID", "steuer-id", r"(?i)(?:steuer|idnr|tin\b|tax)[^\d\n]{0,40}(\d{2} ?\d{3} ?\d{3} ?\d{3})(?:[^\w]|$)", "steuer", "idnr", "tin ", "tin:", "tin=", "tin_", "tin#", 'tin"', "tin)", "tax", check=_digits_checked(checks.steuer_id)),
     _rule("FR_NIR", "nir", r"(?:^|[^\w])([12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2})(?:[^\w]|$)", check=_checked(checks.nir), score=940),
     _rule("IT_FISCAL_CODE", "codice-fiscale", r"(?i)\b([A-Z]{6}\d{2}[ABCDEHLMPRST]\d{2}[A-Z]\d{3}[A-Z])\b", check=_checked(checks.italy), score=970),
     _rule("ES_NIF", "dni", r"(?:^|[^\w-])((?:\d{8}|[XYZ]\d{7})[ -]?[A-HJ-NP-TV-Z])(?:[^\w-]|$)", check=_checked(checks.spain, r"dni|nif|nie\b|identidad|documento|cédula|spain|españ|fiscal"), score=930),

@@ -38,7 +38,7 @@ _PLACEHOLDER = re.compile(
 )
 _REFERENCE = re.compile(
     r"(?i)^[\"'\x60(\[]{0,2}(?:"
-    r"\$\{|\$\(|\$[A-Za-z_]|\{\{|\{%|%\(|%[A-Za-z_]+%|<|@@|#\{|\[\[|@[A-Z_]+@|\$\$"
+    r"\{\$|\$\{|\$\(|\$[A-Za-z_]|\{\{|\{%|%\(|%[A-Za-z_]+%|<|@@|#\{|\[\[|@[A-Z_]+@|\$\$"
     r"|(?:vault|op|ref\+\w+|sm|awssm|ssm|gcpsm|gsm|akv|keyvault|secret(?:s|manager|ref)?|env|file|arn|aws-?sm|doppler|bws|lastpass|keychain|pass|sops|conjur|infisical|k8s|kms|keyring)[:+](?:/|aws|secret|[a-z])"
     r"|projects/[\w-]+/secrets/|@microsoft\.keyvault|!(?:vault|sub|ref|env|reference|secret|getatt)\b|enc\[|\{cipher\}|\$ansible_vault|pkcs7,|enc\("
     r"|(?:https?|s3|gs|ftp|file|ssh|git|mailto|data|urn|az|oci|docker)://?|\.{0,2}/[\w.-]+(?:/|$)|~/|[a-z]:\\"
@@ -47,145 +47,23 @@ _REFERENCE = re.compile(
     r"|[A-Za-z_][\w.]{0,80}\([^\n]{0,200}|[A-Za-z_]\w{0,40}(?:::|->)\w"
     r")"
 )
-_COMMON = frozenset(
-    [
-        "password",
-        "passwd",
-        "pass",
-        "secret",
-        "token",
-        "key",
-        "apikey",
-        "api_key",
-        "username",
-        "user",
-        "admin",
-        "administrator",
-        "root",
-        "test",
-        "testing",
-        "tests",
-        "demo",
-        "example",
-        "default",
-        "none",
-        "null",
-        "nil",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "empty",
-        "string",
-        "text",
-        "value",
-        "values",
-        "required",
-        "optional",
-        "invalid",
-        "incorrect",
-        "wrong",
-        "missing",
-        "expired",
-        "hidden",
-        "masked",
-        "encrypted",
-        "plain",
-        "plaintext",
-        "basic",
-        "bearer",
-        "digest",
-        "login",
-        "enabled",
-        "disabled",
-        "unknown",
-        "undefined",
-        "changeme",
-        "changeit",
-        "public",
-        "private",
-        "primary",
-        "foreign",
-        "unique",
-        "error",
-        "errors",
-        "failed",
-        "success",
-        "ok",
-        "field",
-        "type",
-        "hash",
-        "salt",
-        "input",
-        "output",
-        "please",
-        "prompt",
-        "length",
-        "reset",
-        "forgot",
-        "confirm",
-        "new",
-        "old",
-        "same",
-        "again",
-        "here",
-        "there",
-        "this",
-        "that",
-        "your",
-        "mine",
-        "blank",
-        "bcrypt",
-        "argon2",
-        "sha256",
-        "sha512",
-        "sha1",
-        "md5",
-        "hmac",
-        "aes",
-        "aes256",
-        "rsa",
-        "ed25519",
-        "x509",
-        "oauth",
-        "oauth2",
-        "saml",
-        "ldap",
-        "kerberos",
-        "mtls",
-        "json",
-        "yaml",
-        "xml",
-        "html",
-        "utf8",
-        "utf-8",
-        "base64",
-        "hex",
-        "uuid",
-        "uuid4",
-        "ascii",
-        "localhost",
-        "postgres",
-        "postgresql",
-        "mysql",
-        "redis",
-        "mongodb",
-        "guest",
-        "anonymous",
-        "anyone",
-        "someone",
-        "nobody",
-        "everyone",
-        "abc123",
-        "foo",
-        "bar",
-        "baz",
-        "foobar",
-        "qux",
-    ]
-)
+_COMMON = frozenset((
+    "password", "passwd", "pass", "secret", "token", "key", "apikey", "api_key", "username",
+    "user", "admin", "administrator", "root", "test", "testing", "tests", "demo", "example",
+    "default", "none", "null", "nil", "true", "false", "yes", "no", "on", "off", "empty",
+    "string", "text", "value", "values", "required", "optional", "invalid", "incorrect",
+    "wrong", "missing", "expired", "hidden", "masked", "encrypted", "plain", "plaintext",
+    "basic", "bearer", "digest", "login", "enabled", "disabled", "unknown", "undefined",
+    "changeme", "changeit", "public", "private", "primary", "foreign", "unique", "error",
+    "errors", "failed", "success", "ok", "field", "type", "hash", "salt", "input", "output",
+    "please", "prompt", "length", "reset", "forgot", "confirm", "new", "old", "same", "again",
+    "here", "there", "this", "that", "your", "mine", "blank", "bcrypt", "argon2", "sha256",
+    "sha512", "sha1", "md5", "hmac", "aes", "aes256", "rsa", "ed25519", "x509", "oauth",
+    "oauth2", "saml", "ldap", "kerberos", "mtls", "json", "yaml", "xml", "html", "utf8",
+    "utf-8", "base64", "hex", "uuid", "uuid4", "ascii", "localhost", "postgres", "postgresql",
+    "mysql", "redis", "mongodb", "guest", "anonymous", "anyone", "someone", "nobody",
+    "everyone", "abc123", "foo", "bar", "baz", "foobar", "qux",
+))  # fmt: skip
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*(?:[._-][A-Za-z0-9_$]+)*")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
@@ -251,7 +129,12 @@ def look_alike(value: str) -> bool:
 
 
 def _digits(value: str) -> bool:
-    return any(c.isdigit() for c in value) and not placeholder(value)
+    if placeholder(value):
+        return False
+    return any(c.isdigit() for c in value) or (len(value) >= _LONG and not wordlike(value))
+
+
+_LONG = 20
 
 
 def _mixed(value: str) -> bool:
@@ -432,35 +315,17 @@ def _docker(value: str) -> bool:
     return _basic(f"basic {value}") or (len(value) > 40 and token(value))
 
 
+_SMALL_WORDS = frozenset((
+    "the", "and", "that", "this", "with", "for", "you", "are", "was", "have", "from", "not",
+    "which", "when", "will", "your", "they", "must", "has", "can", "use", "should",
+))  # fmt: skip
+
+
 def _seed(value: str) -> bool:
     words = re.split(r"[ ,]+", value)
-    small = {
-        "the",
-        "and",
-        "that",
-        "this",
-        "with",
-        "for",
-        "you",
-        "are",
-        "was",
-        "have",
-        "from",
-        "not",
-        "which",
-        "when",
-        "will",
-        "your",
-        "they",
-        "must",
-        "has",
-        "can",
-        "use",
-        "should",
-    }
     return (
         len(words) in {12, 15, 18, 21, 24}
-        and not small & set(words)
+        and not _SMALL_WORDS & set(words)
         and len(set(words)) >= len(words) - 1
     )
 
@@ -479,10 +344,6 @@ def _login_pair(value: str) -> bool:
     )
 
 
-def _prose(value: str) -> bool:
-    return strong(value)
-
-
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     "": lambda value: not placeholder(value),
     "any": lambda _value: True,
@@ -497,9 +358,10 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
     "mixed": _mixed,
     "pair": _pair,
     "password": password,
-    "prose": _prose,
+    "prose": strong,
     "seed": _seed,
     "strong": strong,
+    "strongpair": lambda value: password(value.partition("/")[2]),
     "token": token,
     "url": _url,
 }

@@ -53,10 +53,10 @@ _CONFUSABLE = {
 # Squared and circled white letters on black, which NFKC leaves alone (Enclosed Alphanumerics).
 _ENCLOSED = {chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170) for i in range(26)}
 # In words of their own language these letters are what they are; next to a Latin one, or where
-# the script hardly ever uses the letter, they are not.
-_RARE = frozenset(map(chr, (
-    0x455, 0x458, 0x501, 0x51B, 0x51D, 0x4BB, 0x3F2, 0x3F3, 0x251, 0x261, 0x131, 0x1EB, 0x4CF,
-)))  # fmt: skip
+# the script hardly ever uses the letter, they are not. Small capitals and the like have no language.
+_SURE = frozenset(map(chr, (0x455, 0x458, 0x501, 0x51B, 0x51D, 0x4BB, 0x3F2, 0x3F3, 0x4CF))) | {
+    c for c in _CONFUSABLE if not 0x370 <= ord(c) < 0x1400
+}
 _MIXED = re.compile(
     "[A-Za-z][\u0370-\u03ff\u0400-\u052f\u0530-\u058f\u13a0-\u13ff]"
     "|[\u0370-\u03ff\u0400-\u052f\u0530-\u058f\u13a0-\u13ff][A-Za-z]"
@@ -101,7 +101,7 @@ def fold(view: View) -> View | None:
     made = same_places(view, name, view.text.translate(table)) if table else view
     if dropped:
         made = _without(made, name, dropped)
-    if foreign and (foreign & _RARE or _MIXED.search(made.text)):
+    if foreign and (foreign & _SURE or _MIXED.search(made.text)):
         looks = made.text.translate({ord(c): _CONFUSABLE[c] for c in foreign})
         made = same_places(made, name, looks)
     if longer:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from remit.content._views_map import Piece, joined, nested
+from remit.content._views_runs import Decoding
 from remit.content.base import View
 
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
@@ -19,37 +20,45 @@ _ANY = re.compile("[\u200b-\u200d\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U00
 _FLAG = "\U0001f3f4"
 
 
-def hidden(view: View) -> View | None:
+def hidden(view: View, decoding: Decoding) -> View | None:
     """What the invisible characters spell."""
     if view.text.isascii() or not _ANY.search(view.text):
         return None
-    return joined(view, nested(view, "hidden"), _pieces(view.text))
+    return joined(view, nested(view, "hidden"), _pieces(view.text, decoding))
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def _pieces(text: str, decoding: Decoding) -> Iterator[Piece]:
     for match in _TAGS.finditer(text):
         start, end = match.span()
         if start and text[start - 1] == _FLAG and end - start <= len("gbeng") + 1:
             continue
-        spelt = "".join(chr(ord(c) - 0xE0000) for c in match[0])
-        yield Piece(spelt, range(start, end), range(start + 1, end + 1))
+        spelt = decoding.take(match[0]).translate(_ASCII)
+        if not spelt:
+            return
+        yield Piece(
+            spelt, range(start, start + len(spelt)), range(start + 1, start + len(spelt) + 1)
+        )
     for match in _SELECTORS.finditer(text):
-        data = bytes(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE00F0 for c in match[0])
+        run = decoding.take(match[0])
+        data = bytes(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE00F0 for c in run)
         yield from _utf8(data, match.start(), 1)
     for match in _BITS.finditer(text):
-        yield from _bits(match[0], match.start())
+        yield from _bits(match[0], match.start(), decoding)
 
 
-def _bits(run: str, start: int) -> Iterator[Piece]:
+_ASCII = {0xE0000 + c: chr(c) for c in range(0x20, 0x7F)}
+
+
+def _bits(run: str, start: int, decoding: Decoding) -> Iterator[Piece]:
     kinds = sorted(set(run))
     if len(kinds) != 2:
         return
-    for zero in kinds:
-        data = bytes(
-            sum((c != zero) << (7 - k) for k, c in enumerate(run[i : i + 8]))
-            for i in range(0, len(run) - 7, 8)
-        )
-        yield from _utf8(data, start, 8)
+    size = len(decoding.take(run[: len(run) // 8])) * 8
+    if not size:
+        return
+    for zero, one in ("01", "10"):
+        bits = run[:size].replace(kinds[0], zero).replace(kinds[1], one)
+        yield from _utf8(int(bits, 2).to_bytes(size // 8, "big"), start, 8)
 
 
 def _utf8(data: bytes, start: int, width: int) -> Iterator[Piece]:

@@ -22,31 +22,30 @@ _TERMINAL = re.compile(
     r"|[^\x08\n]\x08"
     r"|[\x00-\x08\x0e-\x1f\x7f]"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x9b]")
+_CONTROLS = "\x1b\x08\x7f\x9b\x00" + "".join(
+    map(chr, (*range(1, 8), *range(14, 27), *range(28, 32)))
+)
 _ESCAPE = re.compile(
-    r"((?:\\u00[2-7][0-9A-Fa-f])+)"
-    r"|((?:\\u[0-9A-Fa-f]{4})+)"
-    r"|((?:\\x[0-9A-Fa-f]{2})+)"
-    r"|\\u\{([0-9A-Fa-f]{1,6})\}|\\U([0-9A-Fa-f]{8})"
-    r"|\\(\r?\n[ \t]{0,64})"
-    r"|\\([0-3][0-7]{2})"
-    r"""|\\(["'\\/bfnrt])"""
+    r"""\\(?:(["'\\/bfnrt])"""
+    r"|u([0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)"
+    r"|x([0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*)"
+    r"|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})"
+    r"|(\r?\n[ \t]{0,64})"
+    r"|([0-3][0-7]{2}))"
 )
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
 _PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _QUOTED = re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n")
 _QUOTED_SIGN = re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}")
-_CUT = re.compile(
-    r"(?<=\w)(?:"
-    r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr)"
-    r"(?:\s[^<>]{0,400})?/?>"
-    r"|<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/"
-    r"""|["']\s{0,8}[+&]\s{0,40}["']"""
-    r")+(?=\w)",
-    re.IGNORECASE,
+_INLINE = (
+    r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
+    r"|wbr)(?:\s[^<>]{0,400})?/?>"
 )
-_CUT_SIGN = re.compile(r"""[>/]\w|["'+&]\s{0,8}["']""")
+_BETWEEN = r"""<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/|["']\s{0,8}[+&]\s{0,40}["']"""
+_CUT = re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE)
+# Inside a word. Where no word is cut, tags do not hide anything.
+_CUT_SIGN = re.compile(rf"[\w.~+/=-](?:{_INLINE}|{_BETWEEN})[\w.~+/=-]", re.IGNORECASE)
 _MAX_POINT = 0x10FFFF
 
 
@@ -120,10 +119,7 @@ def _escape(match: re.Match[str]) -> Iterator[Edit]:
     start, end = match.span()
     kind = match.lastindex
     body = match[kind] if kind else ""
-    if kind == _ASCII:
-        codes = body.split("\\u")[1:]
-        yield Edit(start, end, "".join(chr(int(c, 16)) for c in codes), 6)
-    elif kind == _UTF16:
+    if kind == _UTF16:
         yield from _utf16(body, start)
     elif kind == _BYTES:
         yield from _bytes(bytes.fromhex(body.replace("\\x", "")), start, 4, latin=True)
@@ -139,7 +135,7 @@ def _escape(match: re.Match[str]) -> Iterator[Edit]:
         yield Edit(start, end, _SINGLE.get(body, body))
 
 
-_ASCII, _UTF16, _BYTES, _BRACED, _LONG, _LINE, _OCTAL, _ONE = range(1, 9)
+_ONE, _UTF16, _BYTES, _BRACED, _LONG, _LINE, _OCTAL = range(1, 8)
 _escape_text_slow = _from_edits(_escape)
 
 
@@ -209,12 +205,15 @@ def _quoted(match: re.Match[str]) -> Iterator[Edit]:
 
 
 def _has_cut(text: str) -> bool:
-    quotes = any(sign in text for sign in ('" +', '"+', "' +", "'+", '" &', '"&', "' &", "'&"))
-    return ("<" in text or "/*" in text or quotes) and _CUT_SIGN.search(text) is not None
+    if "<" not in text and "/*" not in text:
+        signs = [sign for sign in "+&" if sign in text]
+        if not any(f"{q}{gap}{sign}" in text for sign in signs for q in "\"'" for gap in ("", " ")):
+            return False
+    return _CUT_SIGN.search(text) is not None
 
 
 _STEPS = (
-    _Step("terminal", _CONTROL.search, _TERMINAL, _gone, _nothing),
+    _Step("terminal", lambda t: any(c in t for c in _CONTROLS), _TERMINAL, _gone, _nothing),
     _Step("escapes", lambda t: "\\" in t, _ESCAPE, _escape, _escape_text),
     _Step("entities", lambda t: "&" in t, _ENTITY, _entity, lambda m: html.unescape(m[0])),
     _Step("percent", lambda t: "%" in t, _PERCENT, _percent, _from_edits(_percent)),

@@ -24,11 +24,14 @@ _MIN_BYTES = 8
 _LONG = 96
 _STRETCH = 24
 _MAX_PARTS = 8
+_WIDEST = 10
+_EVEN = 16
 
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _BYTES.max_mem = 64 << 20
 _RUNS = re2.compile(
+    rb"\b(?:[!-~] ){15,}[!-~]\b|\b(?:[!-~]-){15,}[!-~]\b|"
     rb"\b(?:0x[0-9A-Fa-f]{2}[ ,;:\r\n]{1,3}){5,}0x[0-9A-Fa-f]{2}\b"
     rb"|\b(?:[0-9A-Fa-f]{2}[ :,\r\n-]{1,2}){7,}[0-9A-Fa-f]{2}\b"
     rb"|\b(?:[01]{8}[ ,\r\n]{0,2}){4,}[01]{8}\b"
@@ -38,6 +41,7 @@ _RUNS = re2.compile(
     rb"|\b(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){5,}[A-Za-z0-9$@!]\b",
     _BYTES,
 )
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _BASE32 = re.compile(rb"[A-Z2-7]+={0,6}|[a-z2-7]+={0,6}")
@@ -80,17 +84,36 @@ def runs(view: View, decoding: Decoding) -> list[View]:
     # One byte a character, so that places are the same.
     data = view.text.encode("ascii", "replace")
     found: dict[str, list[Piece]] = {}
-    for match in _RUNS.finditer(data):
-        run = match[0]
-        if run.islower() and run.isalpha():
+    for start, run in _found(data):
+        if run.islower() and run.isalnum() and not _lower(run):
             continue
         if run in decoding.seen:
             continue
+        if decoding.left <= 0:
+            decoding.spent = True
+            break
         decoding.seen.add(run)
-        for kind, piece in _read(run, match.start(), decoding):
+        for kind, piece in _read(run, start, decoding):
             found.setdefault(kind, []).append(piece)
     made = (joined(view, nested(view, kind), pieces) for kind, pieces in found.items())
     return [v for v in made if v is not None]
+
+
+def _lower(run: bytes) -> bool:
+    """Whether a run without capitals can be an encoding: hexadecimal of text, or base32."""
+    head = _decoded(binascii.unhexlify, run[:_MIN_RUN])
+    if head is not None and (not head.translate(None, _PRINTABLE) or _compressed(head)):
+        return True
+    return len(run) >= _LONG or (not run.isalpha() and _BASE32.fullmatch(run) is not None)
+
+
+def _found(data: bytes) -> Iterator[tuple[int, bytes]]:
+    match, end, size = _RUNS._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
+    while True:
+        start, end = match(_UNANCHORED, data, end, size)[0]
+        if start < 0:
+            return
+        yield start, data[start:end]
 
 
 def encoded(view: View, decoding: Decoding) -> list[View]:
@@ -287,6 +310,10 @@ def _inflate(data: bytes, decoding: Decoding) -> str:
 
 def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]]:
     """Codes or letters with something between them."""
+    most = decoding.left * _WIDEST
+    if len(run) > most:
+        decoding.spent = True
+        run = run[:most]
     if run[:2] == b"0x" or _pairs(run):
         kind, code, base = "hex", re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"), 16
     elif not run.strip(b"01 ,\r\n"):
@@ -323,7 +350,7 @@ def _is_separated(run: bytes) -> bool:
 
 _SEPARATED = re.compile(
     rb"[01]{8}[ ,\r\n]|(?:[0-9A-Fa-f]{2}[ :,\r\n-]{1,2}){3}|(?:[0-9]{2,3}[ ,;]{1,2}){3}"
-    rb"|(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){4}"
+    rb"|(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){4}|(?:[!-~] ){7}|(?:[!-~]-){7}"
 )
 
 
@@ -335,6 +362,14 @@ def _pairs(run: bytes) -> bool:
 
 def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]]:
     """Letters with separators: the separators go, a wider gap is a space."""
+    run = run[: decoding.left * 3]
+    between = run[1:2]
+    if between in {b" ", b"-"} and len(run) >= _EVEN and not run[1::2].strip(between):
+        whole = decoding.take(run[::2].decode())
+        places = range(at, at + 2 * len(whole), 2)
+        if whole:
+            yield "spread", Piece(whole, places, [p + 1 for p in places])
+        return
     letters = [m.start() for m in _SPREAD.finditer(run)]
     gaps = [b - a for a, b in itertools.pairwise(letters)]
     usual = min(gaps, default=1)

@@ -3,8 +3,8 @@
 Keywords find candidates, RE2 finds spans. A keyword is a literal that every match of its pattern
 holds; where one is seen, the pattern is run over the surrounding window only. The engines differ
 only in who looks for the keywords: one alternation in RE2, or hyperscan when it is installed. All
-that decides (windows, limits, spans) is common code, so both give the same matches. Patterns without
-keywords are searched all at once first, and alone only where they match.
+that decides (windows, limits, spans) is common code, so both give the same matches. Patterns
+without keywords are searched all at once first, and alone only where they match.
 
 Patterns are written in what RE2 and hyperscan both accept: no look-around, no back-references.
 RE2 needs linear time for any pattern and text. Hits of a keyword, windows and matches are bounded
@@ -13,17 +13,17 @@ too; a text beyond these bounds raises, so that nobody takes it for inspected.
 
 import functools
 import importlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import re2
 
-from remit.content.base import ContentError
+from remit.content.base import ContentError, View
 
 Engine = Literal["auto", "re2", "hyperscan"]
 MAX_PROGRAM_BYTES = 64 << 20
-MAX_MATCHES = 50_000
+_MATCHES = 4096
 _SMALL = 1 << 16
 _MAX_WHOLE = 24
 _WASTED = 2000
@@ -35,8 +35,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: its name in findings.
         regex: RE2 syntax.
-        keywords: one of them is in every match; in lower case they match any case, with an upper
-            case letter only as written. Without keywords the pattern is run over every text.
+        keywords: one of them is in every match; in lower case ASCII they match any case, others
+            only as written. Without keywords the pattern is run over every text.
         group: the capture group of the value; ``None`` is the first that took part, or the match.
         before, after: how far a match can reach from the start and the end of a keyword, in bytes.
     """
@@ -67,6 +67,10 @@ class Match(NamedTuple):
     groups: tuple[tuple[int, int], ...]
 
 
+Place = Callable[[Match, str], tuple[int, int] | None]
+"""The span of the value of a match in a text, or ``None`` if it is none."""
+
+
 class PatternSet:
     """Patterns that are searched together.
 
@@ -83,12 +87,12 @@ class PatternSet:
         self.patterns: Sequence[Pattern] = tuple(patterns)
         self._always = [i for i, p in enumerate(self.patterns) if not p.keywords]
         self._any_of: Any = None
-        self._keywords = sorted(
-            {k for p in self.patterns for k in p.keywords}, key=lambda k: (-len(k), k)
-        )
-        self._users = [
-            [i for i, p in enumerate(self.patterns) if k in p.keywords] for k in self._keywords
-        ]
+        users: dict[bytes, list[int]] = {}
+        for index, pattern in enumerate(self.patterns):
+            for keyword in dict.fromkeys(pattern.keywords):
+                users.setdefault(keyword.encode(), []).append(index)
+        self._keywords = sorted(users, key=lambda k: (-len(k), k))
+        self._users = [users[k] for k in self._keywords]
         self._finder: _Finder | None = None
         if engine != "re2" and self._keywords:
             self._finder = _hyperscan(self._keywords)
@@ -118,6 +122,14 @@ class PatternSet:
         where = None if len(data) == len(text) else _characters(data, found)
         return [self._match(index, spans, where) for index, spans in found]
 
+    def places(self, views: Iterable[View], place: Place) -> Iterator[tuple[int, int, int]]:
+        """Position of the pattern and span in the original of what ``place`` accepts."""
+        for view in views:
+            for match in self.scan(view.text):
+                span = place(match, view.text)
+                if span is not None:
+                    yield match.pattern, *view.origin(*span)
+
     def _matching(self, data: bytes) -> Sequence[int]:
         """Which patterns without keywords match somewhere."""
         if len(self._always) < 2:  # noqa: PLR2004 - a set of one is no quicker than the one
@@ -137,17 +149,18 @@ class PatternSet:
         found: list[tuple[int, list[tuple[int, int]]]],
     ) -> None:
         compiled = _compile(self.patterns[index].regex)
+        most = _MATCHES + len(data) // 32
         for start, end in windows:
             for spans in _search(compiled, data, start, min(end, len(data))):
                 found.append((index, spans))
-                if len(found) > MAX_MATCHES:
+                if len(found) > most:
                     raise _too_dense()
 
     def _windows(self, data: bytes) -> dict[int, list[list[int]]]:
         """Where to run which pattern. What a common keyword points at is the whole text."""
         size = len(data)
         common = 128 + size // 4096
-        budget = 4096 + size // 32
+        budget = 4096 + size // 64
         counts: dict[int, int] = {}
         windows: dict[int, list[list[int]]] = {}
         whole: set[int] = set()
@@ -206,7 +219,7 @@ class _Re2Finder:
     place as a prefix.
     """
 
-    def __init__(self, keywords: Sequence[str]) -> None:
+    def __init__(self, keywords: Sequence[bytes]) -> None:
         self._keywords = keywords
         self._all = frozenset(range(len(keywords)))
         self._known: dict[bytes, tuple[int, ...]] = {}
@@ -239,12 +252,11 @@ class _Re2Finder:
                 search = _alternation(tuple(self._keywords[k] for k in sorted(left))).Match
 
     def _prefixes(self, hit: bytes) -> tuple[int, ...]:
-        text = hit.decode("latin-1")
-        lower = text.lower()
+        lower = hit.lower()
         held = tuple(
             i
             for i, k in enumerate(self._keywords)
-            if (lower if k.islower() or k.lower() == k else text).startswith(k)
+            if (lower if _any_case(k) else hit).startswith(k)
         )
         if len(self._known) < 8 * len(self._keywords):
             self._known[hit] = held
@@ -252,32 +264,47 @@ class _Re2Finder:
 
 
 class _HyperscanFinder:
-    """Keywords by hyperscan: literals without SOM; the start is the end less the length."""
+    """Keywords by hyperscan: literals without SOM; the start is the end less the length.
 
-    def __init__(self, module: Any, keywords: Sequence[str]) -> None:
+    A text of one keyword a thousand times over is left to RE2, which can be told to drop it.
+    """
+
+    def __init__(self, module: Any, keywords: Sequence[bytes]) -> None:
         self._lengths = [len(k) for k in keywords]
+        self._stopped: type[Exception] = module.error
+        self._other = _Re2Finder(keywords)
         self._database = module.Database()
         self._database.compile(
-            expressions=[_quote(k).encode() for k in keywords],
+            expressions=[_quote(k) for k in keywords],
             ids=list(range(len(keywords))),
             elements=len(keywords),
-            flags=[module.HS_FLAG_CASELESS if k.lower() == k else 0 for k in keywords],
+            flags=[module.HS_FLAG_CASELESS if _any_case(k) else 0 for k in keywords],
         )
 
     def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
-        del common
         lengths = self._lengths
+        left = [common + 1] * len(lengths)
         hits: list[tuple[int, int]] = []
+        wasted = 0
 
-        def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> None:
-            hits.append((end - lengths[keyword], keyword))
+        def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> bool | None:
+            nonlocal wasted
+            if left[keyword]:
+                left[keyword] -= 1
+                hits.append((end - lengths[keyword], keyword))
+                return None
+            wasted += 1
+            return wasted > _WASTED or None
 
-        self._database.scan(data, match_event_handler=seen)
+        try:
+            self._database.scan(data, match_event_handler=seen)
+        except self._stopped:
+            return self._other.find(data, common)
         hits.sort()
         return [(keyword, start) for start, keyword in hits]
 
 
-def _hyperscan(keywords: Sequence[str]) -> _Finder | None:
+def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
     try:
         module = importlib.import_module("hyperscan")
     except ImportError:
@@ -313,12 +340,12 @@ def _compile(regex: str) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _alternation(keywords: tuple[str, ...]) -> Any:
+def _alternation(keywords: tuple[bytes, ...]) -> Any:
     options = _options()
     # Bytes: no letter outside ASCII folds into a keyword, as in hyperscan.
     options.encoding = re2.Options.Encoding.LATIN1
-    parts = (f"(?i:{_quote(k)})" if k.lower() == k else _quote(k) for k in keywords)
-    return re2.compile(f"(?:{'|'.join(parts)})".encode(), options)._regexp  # noqa: SLF001
+    parts = (b"(?i:%s)" % _quote(k) if _any_case(k) else _quote(k) for k in keywords)
+    return re2.compile(b"(?:%s)" % b"|".join(parts), options)._regexp  # noqa: SLF001
 
 
 def _options() -> Any:
@@ -328,8 +355,15 @@ def _options() -> Any:
     return options
 
 
-def _quote(keyword: str) -> str:
-    return "".join(c if c.isalnum() else f"\\x{ord(c):02x}" for c in keyword)
+def _any_case(keyword: bytes) -> bool:
+    return keyword.isascii() and keyword.lower() == keyword
+
+
+def _quote(keyword: bytes) -> bytes:
+    return b"".join(
+        b"%c" % c if c < 0x80 and chr(c).isalnum() else b"\\x%02x" % c  # noqa: PLR2004 - ASCII
+        for c in keyword
+    )
 
 
 def _characters(data: bytes, found: Iterable[tuple[int, list[tuple[int, int]]]]) -> dict[int, int]:

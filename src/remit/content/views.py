@@ -37,7 +37,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._room = _FACTOR * len(text) + _SMALL
-        self._edits = Budget(_EDITS + len(text) // 8)
+        self._edits = Budget(_EDITS + len(text) // 16)
         self._decoding = Decoding()
         self._views: list[View] = []
         self._seen: set[str] = set()
@@ -59,7 +59,7 @@ class _Reader:
 
     def _below(self, view: View) -> Iterator[View]:
         """Readings of ``view`` that may hold more readings."""
-        secret = hidden(view)
+        secret = hidden(view, self._decoding)
         if secret is not None and self._keep(secret):
             yield secret
         plain = fold(view)

@@ -52,7 +52,7 @@ def test_ways_out(text: str, label: str, severity: str) -> None:
     [
         f"![x](https://img.corp.example/p?d={DATA})",
         "![x](https://img.shields.io/badge/x?style=flat&logo=py)",
-        "[![x](https://img.shields.io/b)](https://pypi.org/project/x)",
+        "[![x](https://img.shields.io/b)](https://example.org/project/x)",
         "see https://en.wikipedia.org/wiki/Foo_(bar)?action=history",
         "https://github.com/a/b/commit/0123456789abcdef0123456789abcdef01234567",
         "https://api.github.com/repos/{owner}/{repo}/issues?state=open",

@@ -8,6 +8,7 @@ LIMIT: an ordinary request inside a document ("translate this to French") looks 
 Whether it was the user's wish is not in the text; labels and provenance have to answer that.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -17,6 +18,9 @@ from remit.content._injection_views import Piece, pieces
 from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
 
 _HIGH, _CRITICAL = 1.5, 5.0
+# The model was trained on sentences: of names, labels and fragments it knows nothing.
+_FRAGMENT = re.compile(r"[!-/:-@\[-`{-~\s]*(?:[A-Za-z0-9]+[!-/:-@\[-`{-~\s]*){0,3}")
+_FRAGMENT_LENGTH = 40
 
 
 class _Scored(NamedTuple):
@@ -61,21 +65,26 @@ class InjectionDetector:
 
 def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
     """Every window of every reading that says something new, in places of the original."""
+    plain = text.original
+    fragment = len(plain) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(plain) is not None
     for piece in pieces(text):
         found = rules.hits(piece.text)
+        if fragment and piece.text == plain and not found.all:
+            continue
         for window in ngrams.score(piece.text, model):
             yield _combine(piece, window, found)
 
 
 def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:
     """A window's logit with the points of the rules that match in it."""
+    logit = window.logit + piece.prior
     inside = found.within(window.start, window.end)
     if not inside:
         start, end = piece.origin(window.start, window.end)
-        return _Scored(start, end, window.logit, "suspicious", "ngrams")
+        return _Scored(start, end, logit, "suspicious", "ngrams")
     top = max(inside, key=lambda h: (h.points, -h.start))
     start, end = piece.origin(top.start, top.end)
-    return _Scored(start, end, rules.weigh(inside).on(window.logit), top.rule.label, top.rule.id)
+    return _Scored(start, end, rules.weigh(inside).on(logit), top.rule.label, top.rule.id)
 
 
 def _merged(scored: Iterable[_Scored]) -> list[_Scored]:

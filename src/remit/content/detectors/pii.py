@@ -9,9 +9,9 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from remit.content import _pii_rules
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Surroundings, Views
-from remit.content.patterns import Engine, PatternSet
+from remit.content import _pii_rules, _pii_tables
+from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.patterns import Engine, Match, PatternSet
 
 VERSION = "pii/1"
 PHI = frozenset(("MRN", "NPI", "DEA", "MBI", "MEMBER_ID", "ICD10"))
@@ -34,28 +34,30 @@ class Pii:
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Identifiers in every reading, each once."""
         del around
-        patterns = pattern_set()
         found: list[Finding] = []
-        for view in text.views:
-            for match in patterns.scan(view.text):
-                rule = _pii_rules.RULES[match.pattern]
-                place = rule.place(view.text, match)
-                if place is None:
-                    continue
-                start, end = view.origin(*place)
-                found.append(_finding(rule, start, end))
+        for index, start, end in pattern_set().places(text.views, _place):
+            rule = _pii_rules.RULES[index]
+            found.append(_found(rule.pattern.id, rule.label, rule.severity, rule.score, start, end))
+        found += [
+            _found("table", cell.label, "medium", 850, cell.start, cell.end)
+            for cell in _pii_tables.cells(text.original)
+        ]
         return _apart(found)
 
 
-def _finding(rule: _pii_rules.Rule, start: int, end: int) -> Finding:
+def _place(match: Match, text: str) -> tuple[int, int] | None:
+    return _pii_rules.RULES[match.pattern].place(text, match)
+
+
+def _found(rule: str, label: str, severity: Severity, score: int, start: int, end: int) -> Finding:
     return Finding(
-        kind="phi" if rule.label in PHI else "pii",
-        label=rule.label,
-        severity=rule.severity,
-        score_milli=rule.score,
+        kind="phi" if label in PHI else "pii",
+        label=label,
+        severity=severity,
+        score_milli=score,
         start=start,
         end=end,
-        rule=rule.pattern.id,
+        rule=rule,
         version=VERSION,
     )
 

@@ -52,9 +52,14 @@ class Rule(msgspec.Struct, frozen=True):
 def rules() -> tuple[Rule, ...]:
     """All rules, ours first."""
     data = resources.files("remit.content") / "data"
-    ours = tomllib.loads((data / "secrets.toml").read_text(encoding="utf-8"))["rules"]
+    ours = tomllib.loads((data / "secrets.toml").read_text(encoding="utf-8"))
+    shapes = (
+        {**common, **shape, "regex": rf"\b({shape['regex']})(?:[^A-Za-z0-9]|$)"}
+        for common in ours["shapes"]
+        for shape in common.pop("of")
+    )
     theirs = msgspec.json.decode((data / "gitleaks.json").read_bytes())
-    return msgspec.convert((*ours, *theirs, *names.RULES), tuple[Rule, ...])
+    return msgspec.convert((*ours["rules"], *shapes, *theirs, *names.RULES), tuple[Rule, ...])
 
 
 @functools.cache
@@ -83,21 +88,13 @@ class Secrets:
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Secrets in every reading, each once."""
         del around
-        patterns = pattern_set()
-        found: list[Finding] = []
-        for view in text.views:
-            for match in patterns.scan(view.text):
-                rule = rules()[match.pattern]
-                place = _place(rule, match, view.text)
-                if place is None:
-                    continue
-                start, end = view.origin(*place)
-                found.append(_finding(rule, start, end))
-        return strongest(found)
+        places = pattern_set().places(text.views, _place)
+        return strongest([_finding(rules()[index], start, end) for index, start, end in places])
 
 
-def _place(rule: Rule, match: Match, text: str) -> tuple[int, int] | None:
+def _place(match: Match, text: str) -> tuple[int, int] | None:
     """The span of the value, or ``None`` if it is no secret."""
+    rule = rules()[match.pattern]
     start, end = match.value_start, match.value_end
     if rule.check == "named":
         return names.secret(text, match)
@@ -108,12 +105,12 @@ def _place(rule: Rule, match: Match, text: str) -> tuple[int, int] | None:
         return None
     if not checks.CHECKS[rule.check](value):
         return None
-    if rule.check in _TRAILING:
-        end -= len(value) - len(value.rstrip(".,;:!?)]}*"))
+    ends = ".,;:!?)]}*" if rule.check in _IN_PROSE else "."
+    end -= len(value) - len(value.rstrip(ends))
     return start, end
 
 
-_TRAILING = frozenset({"prose", "strong"})
+_IN_PROSE = frozenset({"prose", "strong"})
 
 
 @functools.cache
