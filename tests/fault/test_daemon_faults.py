@@ -333,22 +333,6 @@ def test_of_several_guards_that_find_a_dead_socket_one_takes_it(tmp_path):
 # --- the disk -----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A small file system, where this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip("LOUD: a file system cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
-
-
 def test_a_full_disk(tmp_path, small_disk):
     """Every session is denied what writes, the others stay connected; a restart has all of it."""
     state = small_disk / "state"

@@ -104,22 +104,6 @@ def limited_disk(size):
     return set_limit
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A small file system, where this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(place)],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip("a file system cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
-
-
 def test_a_full_disk_denies_what_writes_and_then_everything(tmp_path, small_disk):
     bundle = bundle_without_limit(tmp_path)
     state = small_disk / "state"
