@@ -492,7 +492,7 @@ def test_head_without_end(stage: Stage, clients: dict[str, HttpClient], bomb: by
     """A head is bounded before it is whole, and before anything is recorded of it."""
 
     def refusals() -> int:
-        records = stage.daemon.records_so_far()
+        records = stage.daemon.records()
         return sum(record["kind"] == "http.refused" for record in records)
 
     before = refusals()
@@ -673,7 +673,7 @@ def test_request_state_is_the_callers(stage: Stage) -> None:
 
 def test_strangers_cost_little(stage: Stage) -> None:
     """401 says how to come in; no body is read, and of many some are recorded."""
-    before = sum(r["kind"] == "http.refused" for r in stage.daemon.records_so_far())
+    before = sum(r["kind"] == "http.refused" for r in stage.daemon.records())
     client, mark = HttpClient(stage.url, "nothing"), stage.mark()
     for _ in range(150):
         answer = stage.post(client, stage.echo(client, mark))
@@ -683,7 +683,7 @@ def test_strangers_cost_little(stage: Stage) -> None:
     with socket.create_connection(stage.address, 10) as connection:
         connection.sendall(head + b"Expect: 100-continue\r\nConnection: close\r\n\r\n")
         assert status_of(read_all(connection)) == 401
-    found = stage.daemon.records_so_far()
+    found = stage.daemon.records()
     assert mark not in json.dumps(found)
     refused = sum(r["kind"] == "http.refused" for r in found) - before
     # Sixty a minute, and a minute may have begun meanwhile.

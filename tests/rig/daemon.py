@@ -133,18 +133,18 @@ class Daemon:
         return Wire(self.shim(server), cwd=self.directory)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the records of the audit log."""
-        return records(self.state)
+        """Return the records of the audit log, once all that Guard has accepted are on disk.
 
-    def records_so_far(self) -> list[dict[str, Any]]:
-        """Return the records once all that Guard has appended by now are on disk.
-
-        What needs no answer before it is durable, such as a refusal over HTTP, gets there later.
+        What needs not be durable before it is answered, such as a read, gets there later.
         """
-        size = self.status()["log"]["records"]
+        if self.process.poll() is not None:
+            return records(self.state)
+        log = self.status()["log"]
+        if log["poisoned"]:
+            return records(self.state)
         return wait_until(
-            lambda: found if len(found := self.records()) >= size else None,
-            f"of {size} records not all are on disk",
+            lambda: found if len(found := records(self.state)) >= log["records"] else None,
+            f"of {log['records']} records not all are on disk",
         )
 
     def stop(self, deadline_s: float = 20.0) -> int:

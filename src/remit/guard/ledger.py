@@ -121,6 +121,11 @@ class Ledger:
             self._timer = self._loop.call_later(SETTLE_S, self._settle_in_time)
         return None
 
+    @property
+    def accepted(self) -> int:
+        """How many records there are, with those that are still to be appended."""
+        return self.log.size + len(self._later)
+
     def _settle_in_time(self) -> None:
         self._timer = None
         self._settle_quietly()

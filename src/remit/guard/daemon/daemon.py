@@ -295,7 +295,7 @@ class Daemon:
             },
             "log": {
                 "origin": log.origin,
-                "records": log.size,
+                "records": self._ledger.accepted,
                 "durable": log.durable_size,
                 "signed": log.signed_size,
                 "unanchored_records": log.size,
