@@ -6,7 +6,7 @@ import struct
 import subprocess
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,11 +70,15 @@ def copy_bundle(name: str, directory: Path, **replace: str) -> Path:
 
 
 def records(state: Path) -> list[dict[str, Any]]:
-    """Read all records of the log under `state`, by the published layout and not with our code.
+    """Read all records of the log under `state`."""
+    return list(each_record(state))
+
+
+def each_record(state: Path) -> Iterator[dict[str, Any]]:
+    """Read the records one after the other, by the published layout and not with our code.
 
     A segment is a run of frames `u32 length | u32 crc32(length, bytes) | bytes`, big endian.
     """
-    found: list[dict[str, Any]] = []
     for segment in sorted(state.rglob("seg/*.seg")):
         data = segment.read_bytes()
         offset = 0
@@ -86,9 +90,8 @@ def records(state: Path) -> list[dict[str, Any]]:
                 or zlib.crc32(entry, zlib.crc32(data[offset : offset + 4])) != check
             ):
                 break
-            found.append(json.loads(entry))
+            yield json.loads(entry)
             offset += 8 + length
-    return found
 
 
 class Governed:
