@@ -348,7 +348,45 @@ def test_look_alike_tools_cannot_be_pinned_together():
                 '@id("a") @require("redact") forbid (principal, action, resource) '
                 'unless { context.fulfilled.contains("a") };'
             ),
-            "obligation_not_available",
+            "redact",
+        ),
+        (
+            (
+                '@id("a") @require("redact") @findings("injection") '
+                "forbid (principal, action, resource) "
+                'unless { context.fulfilled.contains("a") };'
+            ),
+            "redact",
+        ),
+        (
+            (
+                '@id("a") @require("redact") @findings("pii") @with("ink") '
+                "forbid (principal, action, resource) "
+                'unless { context.fulfilled.contains("a") };'
+            ),
+            "redact",
+        ),
+        (
+            (
+                '@id("a") @require("redact") @findings("pii") '
+                "forbid (principal, action, resource) "
+                'when { context.content.findings.contains("pii") };'
+            ),
+            "unliftable",
+        ),
+        (
+            (
+                '@id("a") forbid (principal, action, resource) '
+                'when { context.content.findings.contains("secrets") };'
+            ),
+            "unknown_word",
+        ),
+        (
+            (
+                '@id("a") forbid (principal, action, resource) '
+                'when { context.flow.destination == "untrustd" };'
+            ),
+            "unknown_word",
         ),
         (
             '@id("a") @require("magic") forbid (principal, action, resource);',

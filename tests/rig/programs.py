@@ -42,6 +42,17 @@ def git_server(repository: Path) -> list[str]:
     ]
 
 
+def fetch_server() -> list[str]:
+    """Return the command of `mcp-server-fetch` (Python SDK 2), which reads pages of the web."""
+    server = need(RIG / "py-modern" / "bin" / "mcp-server-fetch")
+    return [str(server), "--ignore-robots-txt", "--allow-private-ips"]
+
+
+def poisoned_server() -> list[str]:
+    """Return the command of a server of ours with the SDK 2, one of whose tools gives orders."""
+    return [sdk_python(), str(ROOT / "tests" / "rig" / "poisoned.py")]
+
+
 def sqlite_server(database: Path) -> list[str]:
     """Return the command of `mcp-server-sqlite` (Python SDK 1: legacy)."""
     return [

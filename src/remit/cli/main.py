@@ -16,6 +16,7 @@ GROUPS = {
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),
+    "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
 }
 
 EPILOG = """\b

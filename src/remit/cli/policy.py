@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -87,7 +87,7 @@ def check(directory: Path, state: Path | None, output: str) -> None:
 
     try:
         _, compiled = _load(directory, state)
-        problems = compiled.warnings
+        problems = (*compiled.warnings, *_suspicious(compiled))
         count = len(compiled.bundle.policies)
         summary = f"{count} polic{'y' if count == 1 else 'ies'} ok"
     except BundleError as error:
@@ -235,13 +235,17 @@ def new(ctx: click.Context, directory: Path, server: str, tools_file: Any) -> No
     from remit.core.errors import RemitError
     from remit.policy.pins import pin as pin_tools
     from remit.policy.starter import starter
+    from remit.policy.suspicion import suspicions, without
     from remit.policy.testing import run_tests
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         _usage(f"{directory} exists and is not an empty directory")
     try:
         tools, instructions = _offered(ctx, tools_file)
-        files = starter(pin_tools(server, tools, instructions))
+        offered = pin_tools(server, tools, instructions)
+        suspects = suspicions(offered)
+        pinned = without(offered, suspects)
+        files = starter(pinned)
         for name, data in files.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,9 +257,11 @@ def new(ctx: click.Context, directory: Path, server: str, tools_file: Any) -> No
     for name in sorted(files):
         _line(f"wrote {directory / name}")
     _line(
-        f"{len(tools)} tools, {len(compiled.bundle.policies)} policies, "
+        f"{len(pinned.tools)} tools, {len(compiled.bundle.policies)} policies, "
         f"{sum(o.passed for o in report.outcomes)} of {len(report.outcomes)} tests pass"
     )
+    for suspect in suspects:
+        _line(("left out, " if suspect.grave and suspect.tool else "read ") + suspect.text())
     _line("next: read tools.toml, then `remit policy test -v`")
     sys.exit(0 if report.passed else 1)
 
@@ -280,8 +286,8 @@ def pin(
     """Compare a server's tools with their pins, and accept what it offers now.
 
     A tool whose definition differs from its pin is hidden and denied until you accept it here.
-    Read the differences: descriptions are instructions to a model. Exits with 1 if something
-    differs and was not accepted.
+    Read the differences: descriptions are instructions to a model. What looks like an order to it
+    is named, and is pinned only here. Exits with 1 if something differs and was not accepted.
 
     \b
     Examples:
@@ -296,6 +302,7 @@ def pin(
     from remit.guard.store.pins import PinStore
     from remit.policy.pins import Lock, PinnedServer, compare, dump_lock
     from remit.policy.pins import pin as pin_tools
+    from remit.policy.suspicion import suspicions
 
     server = words[-1]
     if len(words) > (1 if state is not None else 2):
@@ -314,6 +321,8 @@ def pin(
     except RemitError as error:
         _fail(error.diagnostics())
     _changes(changes)
+    for suspect in suspicions(live):
+        _line(f"suspicious {suspect.text()}")
     if not changes and known is not None:
         _line(f"{len(live.tools)} tools, all as pinned")
         return
@@ -325,6 +334,23 @@ def pin(
     else:
         write_atomically(path, dump_lock(Lock({**lock.servers, server: live})), mode=0o644)
     _line(f"pinned {len(live.tools)} tools of `{server}` in {path}")
+
+
+def _suspicious(compiled: "Policy") -> "Iterator[Problem]":
+    """Warnings of pinned definitions that speak to the model."""
+    from remit.policy.errors import Problem
+    from remit.policy.suspicion import suspicions
+
+    lock = compiled.bundle.lock
+    for server in lock.servers.values() if lock is not None else ():
+        for suspect in suspicions(server):
+            yield Problem(
+                file="tools.lock",
+                severity="warning",
+                code="policy.suspicious_tool",
+                message=f"server `{server.id}`, {suspect.text()}",
+                hint="read the definition; it is pinned, so agents see it",
+            )
 
 
 def _load(directory: Path, state: Path | None) -> "tuple[Bundle, Policy]":

@@ -25,6 +25,8 @@ _QUOTED = re.compile(
     "\"([^\"\n]{1,400})\"|'([^'\n]{2,400})'(?!\\w)|\u201c([^\u201d\n]{1,400})\u201d|`([^`\n]{1,400})`"
 )
 _WORD = re.compile(r"[\w#@+-]+(?:[.'][\w-]+)*")
+# "see www.example.com.They have": the sentence goes on without a space.
+_NO_SPACE = re.compile(r"([^/?#]{1,250}\.[a-z]{2,24})\.[A-Z][a-z]{0,40}")
 _END = ".,;:!?)]}>*"
 
 
@@ -57,6 +59,9 @@ def typed(text: str) -> Iterator[Token]:
     """Values with a form of their own. Addresses are found inside other values too."""
     for match in _URL.finditer(text):
         yield Token("url", url_form(match[0]))
+        alone = _NO_SPACE.fullmatch(match[0])
+        if alone is not None:
+            yield Token("url", url_form(alone[1]))
     for match in _EMAIL.finditer(text):
         yield Token("email", fold(match[0]).rstrip(_END))
     for match in _HOST.finditer(text):

@@ -13,6 +13,7 @@ too; a text beyond these bounds raises, so that nobody takes it for inspected.
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -274,6 +275,8 @@ class _HyperscanFinder:
         self._stopped: type[Exception] = module.error
         self._other = _Re2Finder(keywords)
         self._database = module.Database()
+        # A database has one scratch space, and hyperscan refuses to share it.
+        self._lock = threading.Lock()
         self._database.compile(
             expressions=[_quote(k) for k in keywords],
             ids=list(range(len(keywords))),
@@ -297,7 +300,8 @@ class _HyperscanFinder:
             return wasted > _WASTED or None
 
         try:
-            self._database.scan(data, match_event_handler=seen)
+            with self._lock:
+                self._database.scan(data, match_event_handler=seen)
         except self._stopped:
             return self._other.find(data, common)
         hits.sort()

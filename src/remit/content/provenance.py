@@ -14,6 +14,7 @@ What this does not see: values that were rewritten (translated, summed, spelled 
 parts, and a choice between two trusted values that untrusted text made.
 """
 
+import functools
 import json
 import re
 import zlib
@@ -25,11 +26,18 @@ from typing import Any, Literal
 from remit.content._tokens import MAX_VALUE, Token, fold, host_of, quoted, typed, words
 from remit.content.values import walk
 
-Source = Literal["user", "trusted", "untrusted"]
-Origin = Literal["user", "trusted", "untrusted", "unknown"]
+Source = Literal["user", "trusted", "named", "untrusted"]
+Origin = Literal["user", "trusted", "named", "quoted", "unknown", "untrusted"]
 Role = Literal["destination", "payload"]
 
-SOURCES: tuple[Source, ...] = ("user", "trusted", "untrusted")
+SOURCES: tuple[Source, ...] = ("user", "trusted", "named", "untrusted")
+ORIGINS: tuple[Origin, ...] = ("user", "trusted", "named", "quoted", "unknown", "untrusted")
+"""From best to worst.
+
+``named``: a field of what the user asked for by name. ``quoted``: a URL in the free text of it,
+letter by letter; whoever wrote it could not put into it what the agent learned since.
+"""
+
 MAX_VALUES = 20_000
 MAX_TEXT = 1 << 20
 MAX_PHRASES = 100_000
@@ -40,8 +48,11 @@ MIN_PAYLOAD_WORD = 10
 PHRASE = 6
 """Words in a row that a payload must share with untrusted text to have come from it."""
 
-_WORST: dict[Origin, int] = {"user": 0, "trusted": 1, "unknown": 2, "untrusted": 3}
+_WORST: dict[Origin, int] = {origin: at for at, origin in enumerate(ORIGINS)}
+MIN_NAME = 3
 _FIELD = re.compile(rf"^\s*(?:-\s+)?(?:[\w .-]{{1,40}}:\s+)?(.{{1,{MAX_FIELD}}}?)\s*$")
+_YAML = re.compile(r"\s*(?:- |[\w.-]{1,40}:\s)[^\n]*\n")
+MAX_YAML = 1 << 17
 _SENTENCE = re.compile(r"[.!?]\s")
 
 
@@ -103,24 +114,76 @@ class Provenance:
 
     def __init__(self) -> None:
         self._seen: dict[Source, _Seen] = {source: _Seen() for source in SOURCES}
+        # What was used before anything untrusted held it: results repeat what they were asked.
+        self._used = _Seen()
+        self._quoted: OrderedDict[str, None] = OrderedDict()
 
     def user(self, text: str) -> None:
         """The user's own words."""
         self._seen["user"].add(text, field=False)
 
-    def result(self, value: Any, *, trusted: bool, listing: bool = False) -> None:
+    def result(
+        self,
+        value: Any,
+        *,
+        trusted: bool,
+        listing: bool = False,
+        named: bool = False,
+        but: Mapping[str, Any] | None = None,
+    ) -> None:
         """A result, decoded or as text.
 
         Args:
             value: any JSON value.
             trusted: whether its source is.
             listing: whether it is a directory: only its fields are trusted, its free text is not.
+            named: whether the user named the source (:meth:`names`), or the agent made it.
+            but: arguments that the result may only repeat.
         """
+        repeated = {text for text, _ in _texts(but)} if but else set()
         for text, field in _texts(value):
             if trusted and (field or not listing):
                 self._seen["trusted"].add(text, field=field)
+            elif named and field and not any(text in other for other in repeated):
+                self._seen["named"].add(text, field=True)
             else:
                 self._seen["untrusted"].add(text, field=False)
+                if named and not but:
+                    self._quote(text)
+
+    def _quote(self, text: str) -> None:
+        for token in typed(text):
+            if token.type == "url":
+                self._quoted[token.text] = None
+                if len(self._quoted) > MAX_VALUES:
+                    self._quoted.popitem(last=False)
+
+    def names(self, arguments: Mapping[str, Any]) -> bool:
+        """Whether a call asks for what the user named: a page, a channel, a search of his words.
+
+        Some argument is in the user's words, and none comes from anybody else's.
+        """
+        origins = [self.origin(value, "destination") for value in arguments.values()]
+        named = any(
+            origin == "user" and any(len(p.text.strip()) >= MIN_NAME for p in walk(value).pieces)
+            for origin, value in zip(origins, arguments.values(), strict=True)
+        )
+        return named and not {"untrusted", "quoted", "named"} & set(origins)
+
+    def used(self, arguments: Mapping[str, Any]) -> None:
+        """Arguments of a call that was let through: what is not untrusted now will not become so.
+
+        A result that repeats them is not their source.
+        """
+        for name, value in arguments.items():
+            origins = {self.origin(value, "destination"), self.origin(value, "payload")}
+            if "unknown" in origins and "untrusted" not in origins:
+                for text, field in _texts({name: value}):
+                    self._used.add(text, field=field)
+
+    def miss(self) -> None:
+        """The session saw something untrusted that was not remembered."""
+        self._seen["untrusted"].forgot = True
 
     def origin(self, argument: Any, role: Role = "destination") -> Origin:
         """Where ``argument`` comes from; of several values the worst.
@@ -144,9 +207,19 @@ class Provenance:
             return self._destination(str(getattr(argument, "token", argument)))
         return worst
 
+    def links(self, argument: Any) -> Origin | None:
+        """The worst origin of the addresses inside ``argument``; ``None`` if there are none."""
+        found = [
+            self._token(token)
+            for piece in walk(argument).pieces
+            if piece.what != "key"
+            for token in _addresses(piece.text)
+        ]
+        return worst(found) if found else None
+
     def _destination(self, text: str) -> Origin:
         whole = self._of(" ".join(words(text)))
-        if whole in {"user", "trusted"} and not _addresses(text):
+        if whole in {"user", "trusted", "named"} and not _addresses(text):
             return whole
         tokens = _addresses(text) or [Token("word", " ".join(words(text)))]
         return max((self._token(t) for t in tokens), key=_WORST.__getitem__)
@@ -166,7 +239,9 @@ class Provenance:
         origins += [self._of(w) for w in rare]
         copied = set(_phrases(words(text)))
         if copied & self._seen["untrusted"].phrases.keys():
-            own = self._seen["user"].phrases.keys() | self._seen["trusted"].phrases.keys()
+            own = set(self._used.phrases)
+            for source in SOURCES[:-1]:
+                own |= self._seen[source].phrases.keys()
             if copied & self._seen["untrusted"].phrases.keys() - own:
                 return "untrusted"
         if "untrusted" in origins:
@@ -179,19 +254,29 @@ class Provenance:
 
     def _token(self, token: Token) -> Origin:
         found = self._of(token.text)
-        if token.type != "url" or found in {"user", "trusted"}:
+        if token.type != "url" or found in {"user", "trusted", "named"}:
             return found
+        if token.text in self._quoted:
+            return "quoted"
         host = host_of(token.text)
         if host and not re.search(r"[?#]", token.text):
-            for source in SOURCES:
-                if host in self._seen[source].hosts and (source != "trusted" or host == token.text):
+            for source, seen in self._in_order():
+                if host in seen.hosts and (
+                    source not in {"trusted", "named"} or host == token.text
+                ):
                     return source
         return "untrusted" if host in self._seen["untrusted"].hosts else found
 
+    def _in_order(self) -> Iterator[tuple[Origin, _Seen]]:
+        for source in SOURCES[:-1]:
+            yield source, self._seen[source]
+        yield "unknown", self._used
+        yield "untrusted", self._seen["untrusted"]
+
     def _of(self, form: str) -> Origin:
-        for source in SOURCES:
-            if self._seen[source].has(form) or self._seen[source].has(fold(form)):
-                return source
+        for origin, seen in self._in_order():
+            if seen.has(form) or seen.has(fold(form)):
+                return origin
         # What was forgotten may have been this value.
         return "untrusted" if self._seen["untrusted"].forgot else "unknown"
 
@@ -210,18 +295,21 @@ def _phrases(row: list[str]) -> Iterator[int]:
         yield zlib.crc32(" ".join(row[at : at + PHRASE]).encode("utf-8", "surrogatepass"))
 
 
-def _texts(value: Any) -> Iterator[tuple[str, bool]]:
-    """Every text and whether it is a field: short, one line, no sentence."""
+def _texts(value: Any, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
+    """Every text and whether it is a field: short, one line, no sentence.
+
+    ``inside`` a text that was decoded, lines are no fields: whoever wrote the text made them.
+    """
     if isinstance(value, str):
         decoded = _decoded(value)
         if decoded is None:
             yield from _lines(value)
             return
-        value = decoded
+        value, inside = decoded, True
     for piece in walk(value).pieces:
         if piece.what == "key":
             continue
-        if piece.what == "text" and "\n" in piece.text:
+        if piece.what == "text" and "\n" in piece.text and not inside:
             yield from _lines(piece.text)
         elif piece.what != "joined":
             yield piece.text, _is_field(piece.text)
@@ -231,7 +319,7 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
     """Text as a listing of lines: ``- name`` and ``key: value`` are fields, the rest is not."""
     decoded = _decoded(text)
     if decoded is not None:
-        yield from _texts(decoded)
+        yield from _texts(decoded, inside=True)
         return
     for line in text.splitlines():
         match = _FIELD.match(line)
@@ -253,13 +341,29 @@ def _is_field(text: str) -> bool:
 
 
 def _decoded(text: str) -> Any:
-    if text[:1].strip() not in {"{", "["} or not text.strip():
-        return None
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    """A text that is a listing: JSON, or YAML of more than one line; else ``None``."""
+    if text[:1].strip() in {"{", "["} and text.strip():
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+    elif len(text) <= MAX_YAML and _YAML.match(text):
+        import yaml
+
+        try:
+            value = yaml.load(text, _yaml_loader())  # noqa: S506 - makes texts, lists, mappings
+        except (yaml.YAMLError, ValueError, RecursionError):
+            return None
+    else:
         return None
     return value if isinstance(value, Mapping | list) else None
+
+
+@functools.cache
+def _yaml_loader() -> Any:
+    import yaml
+
+    return getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def worst(origins: Iterable[Origin]) -> Origin:

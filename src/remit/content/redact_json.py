@@ -6,7 +6,8 @@ name. Adjacent text blocks are read as one text too, so that what is cut in two 
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -29,10 +30,12 @@ from remit.content.values import (
     blob_key,
     decode_blob,
     number_text,
+    pointer,
     runs_of_text,
 )
 
 MAX_KEY = 64
+_SPAN = re.compile(r"\d+-\d+")
 UNREAD = "[UNINSPECTED:value]"
 
 
@@ -43,36 +46,52 @@ def redact_value(
     *,
     wanted: Wanted = everything,
     inspector: Inspect = patterns,
+    only: Collection[str] | None = None,
 ) -> Any:
     """``value`` rebuilt without what ``wanted`` findings point at.
 
     What lies deeper than 64 levels or after 20,000 texts is replaced by ``[UNINSPECTED:value]``.
+
+    Args:
+        value: any JSON value.
+        around: see :func:`remit.content.redact.clean`, as for the next three.
+        style: how values are replaced.
+        wanted: which findings.
+        inspector: who finds them.
+        only: JSON pointers of the values to look at, and of everything below them; else all.
     """
-    return _Cleaner(around, style, wanted, inspector).value(value, "", 0)
+    cleaner = _Cleaner(around, style, wanted, inspector, only)
+    return cleaner.value(value, "", "", 0, inside=only is None)
 
 
 class _Cleaner:
     def __init__(
-        self, around: Surroundings, style: Style, wanted: Wanted, inspector: Inspect
-    ) -> None:
+        self, around: Surroundings, style: Style, wanted: Wanted, inspector: Inspect,
+        only: Collection[str] | None,
+    ) -> None:  # fmt: skip
         self._around = around
         self._style = style
         self._wanted = wanted
         self._inspect = inspector
+        self._only = frozenset(_whole(path) for path in only or ())
         self._room = MAX_PIECES
 
-    def value(self, value: Any, key: str, depth: int) -> Any:
+    def value(self, value: Any, path: str, key: str, depth: int, *, inside: bool) -> Any:
         self._room -= 1
         if depth > MAX_DEPTH or self._room < 0:
             return UNREAD
-        if isinstance(value, str):
-            return self._leaf(value, key)
+        inside = inside or path in self._only
         if isinstance(value, Mapping):
-            return self._object(value, depth)
+            return self._object(value, path, depth, inside=inside)
         if isinstance(value, list | tuple):
-            cleaned = [self.value(item, key, depth + 1) for item in value]
-            return self._joined(cleaned)
-        return self._number(value, key)
+            cleaned = [
+                self.value(item, pointer(path, at), key, depth + 1, inside=inside)
+                for at, item in enumerate(value)
+            ]
+            return self._joined(cleaned) if inside else cleaned
+        if not inside:
+            return value
+        return self._leaf(value, key) if isinstance(value, str) else self._number(value, key)
 
     def _leaf(self, text: str, key: str) -> str:
         text = self._beside_key(text, key)
@@ -99,15 +118,19 @@ class _Cleaner:
         ]
         return _replace(text, found, self._style)
 
-    def _object(self, value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    def _object(
+        self, value: Mapping[str, Any], path: str, depth: int, *, inside: bool
+    ) -> dict[str, Any]:
         blob = blob_key(value)
         out: dict[str, Any] = {}
         for name, below in value.items():
-            key = self._clean(name)
-            if blob and name == blob:
+            place = pointer(path, name)
+            here = inside or place in self._only
+            key = self._clean(name) if here else name
+            if here and blob and name == blob:
                 cleaned: Any = self._blob(below, str(value.get("mimeType") or ""))
             else:
-                cleaned = self.value(below, name, depth + 1)
+                cleaned = self.value(below, place, name, depth + 1, inside=inside)
             number = 2
             unique = key
             while unique in out:
@@ -146,6 +169,12 @@ class _Cleaner:
             for at, text in zip(group, _split(joined, texts, found, self._style), strict=True):
                 items[at] = {**items[at], "text": text}
         return items
+
+
+def _whole(path: str) -> str:
+    """The list itself for a place that spans several of its items (``/content/0-2``)."""
+    above, _, last = path.rpartition("/")
+    return above if _SPAN.fullmatch(last) else path
 
 
 def _replace(text: str, found: Sequence[Finding], style: Style) -> str:

@@ -43,6 +43,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: name for policies, for example ``claude-code``; ``unknown`` if nothing is known.
         executable: absolute path of the program; empty if it could not be read.
+        process: its process id; 0 if it is no process of this machine.
         claimed: the self-asserted client name and version: for the record, never for decisions.
         on_behalf_of: the chain of actors that a verified token names (RFC 8693), the current one
             first, separated by spaces; empty if there is none.
@@ -50,6 +51,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     executable: str = ""
+    process: int = 0
     claimed: str = ""
     on_behalf_of: str = ""
 
@@ -70,6 +72,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         schema_digest: digest of the pinned tool definition.
         method: protocol method, for the record.
         correlation: ids by which the client knows this call (already checked to be text).
+        content: decoded text that goes along and is no ``input``: a result, what a server asks or
+            tells, a call's ``_meta``. Detectors look into it; it is not part of the record.
     """
 
     id: str
@@ -85,8 +89,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     schema_digest: str = ""
     method: str = ""
     correlation: Mapping[str, str] = {}
+    content: Any = None
+
+    @property
+    def inbound(self) -> bool:
+        """Whether it brings text to the agent, instead of taking text away."""
+        return self.content is not None and self.kind not in _OUTBOUND
 
     @property
     def side_effects(self) -> bool:
         """Whether the decision must be durable before the event is forwarded."""
         return self.kind is Kind.TOOL_CALL and self.tool_class is not ToolClass.READ
+
+
+_OUTBOUND = frozenset({Kind.TOOL_CALL, Kind.MCP_PROMPT, Kind.MCP_COMPLETE, Kind.RESOURCE_READ})

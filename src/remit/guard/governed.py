@@ -14,7 +14,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.store.pins import PinStore
 from remit.policy.bundle import Bundle
 from remit.policy.pins import PinnedServer
-from remit.policy.policy import Policy
+from remit.policy.policy import Policy, Watch
 
 
 class GovernedServer:
@@ -83,6 +83,8 @@ class GovernedServer:
             self._put(Policy.compile(self._bundle, [pinned]), pinned)
 
     def _put(self, policy: Policy, pinned: PinnedServer | None) -> None:
+        if policy.watch != Watch():
+            policy.inspector.warm()
         self.guard.policy = policy
         self._fitted = pinned
         self._ledger.note("policy.load", server=self.config.id, **about(policy))

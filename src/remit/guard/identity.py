@@ -146,12 +146,13 @@ def identify(processes: Iterator[Process]) -> Agent:
     for process in processes:
         known = _known(process)
         if known:
-            return Agent(id=known, executable=process.executable)
+            return Agent(id=known, executable=process.executable, process=process.pid)
         if fallback is None and process.name not in LAUNCHERS and not _is_ours(process):
             fallback = process
     if fallback is None:
         return Agent(id="unknown")
-    return Agent(id=printable(_own_name(fallback), 100), executable=fallback.executable)
+    name = printable(_own_name(fallback), 100)
+    return Agent(id=name, executable=fallback.executable, process=fallback.pid)
 
 
 def _known(process: Process) -> str:

@@ -3,21 +3,22 @@
 The steps of the design, in their order:
 
 1. The surface has parsed strictly and built the :class:`~remit.core.event.Event`.
-2. Facts are computed: only those that a policy of the slice reads.
+2. Detectors look into it and facts are computed: only what a policy of the slice reads.
 3. Policy decides. Error, exception or doubt is ``deny``.
 4. ``require``: the obligation is fulfilled and policy decides again, with fresh facts.
 5. The record is written; for a side effect it is durable before the event goes on. No record, no
    call.
 6. The result comes back as a second event and takes the same way.
 
-What this module does not check: that the surface forwards what it was shown here (the surface
-re-serialises the parsed form), and that the event's identity is true (``guard/identity.py``).
+What this module does not check: that the surface forwards the event of the verdict, which may
+have been redacted on the way (the surface re-serialises the parsed form), and that the event's
+identity is true (``guard/identity.py``).
 """
 
 import asyncio
 import enum
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -27,10 +28,16 @@ from remit.core.errors import RemitError
 from remit.core.event import Event, Kind
 from remit.facts.base import Environment, Fact
 from remit.facts.registry import compute
-from remit.facts.session import SessionState
 from remit.facts.usage import Usage
-from remit.guard.ledger import Ledger, Outcome
+from remit.guard.inspection import look, redacted, remember, revealed
+from remit.guard.ledger import Mode, Outcome
+from remit.guard.memory import SessionMemory
+from remit.policy.inspection import flow_of
+from remit.policy.obligations import kinds
 from remit.policy.policy import Policy, Signals
+
+if TYPE_CHECKING:
+    from remit.content.summary import Summary
 
 MAX_ROUNDS = 4
 MAX_WAIT_US = 30_000_000
@@ -57,25 +64,67 @@ class Fulfiller(Protocol):
         ...
 
 
+class Recorder(Protocol):
+    """Where decisions are written."""
+
+    def record(
+        self,
+        event: Event,
+        decision: Decision,
+        *,
+        outcome: Outcome | None = None,
+        fulfilled: frozenset[str] = frozenset(),
+        hits: Sequence[str] = (),
+        content: "Summary | None" = None,
+        mode: Mode = "enforce",
+    ) -> int | None:
+        """Accept a record; its number if somebody has to wait for it."""
+        ...
+
+    async def durable(self, seq: int) -> None:
+        """Wait until a record is on disk."""
+        ...
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the surface must do with the event.
 
     Attributes:
         allowed: forward it, or refuse it in the surface's own protocol.
         decision: the last answer of policy.
-        fulfilled: rules whose obligation was fulfilled on the way.
+        event: what to forward: values may have been taken out of it, or put back into it.
+        fulfilled: rules that a person confirmed on the way.
     """
 
     allowed: bool
     decision: Decision
+    event: Event
     fulfilled: frozenset[str] = frozenset()
+
+
+class _Case:
+    """One event on its way through the steps."""
+
+    __slots__ = ("confirmed", "event", "given", "redacted", "seen", "session")
+
+    def __init__(self, event: Event, session: SessionMemory, confirmed: frozenset[str]) -> None:
+        self.event = event
+        self.given = event
+        self.session = session
+        self.confirmed = confirmed
+        self.redacted: frozenset[str] = frozenset()
+        self.seen: Summary | None = None
+
+    @property
+    def fulfilled(self) -> frozenset[str]:
+        return self.confirmed | self.redacted
 
 
 class Guard:
     """Judges events. One instance serves all sessions of a process; not thread-safe."""
 
     def __init__(
-        self, *, ledger: Ledger, usage: Usage, environment: Environment, clock: Clock
+        self, *, ledger: Recorder, usage: Usage, environment: Environment, clock: Clock
     ) -> None:
         self.policy: Policy | None = None
         self._ledger = ledger
@@ -88,10 +137,17 @@ class Guard:
         self._usage = usage
         self._environment = environment
 
+    def looks(self, action: str) -> bool:
+        """Whether anything depends on the text of events of ``action`` that come in."""
+        policy = self.policy
+        return policy is not None and (
+            policy.needs(action).content or policy.watch.labels or policy.watch.flow
+        )
+
     async def judge(
         self,
         event: Event,
-        session: SessionState,
+        session: SessionMemory,
         fulfiller: Fulfiller,
         *,
         fulfilled: frozenset[str] = frozenset(),
@@ -101,26 +157,30 @@ class Guard:
 
         Args:
             event: what is about to happen, or the result of what did.
-            session: labels and counts of its session; counted up when a tool call is allowed.
+            session: what its session did and saw; it grows when the event is allowed.
             fulfiller: fulfils obligations on this surface.
-            fulfilled: rules whose obligation was fulfilled before, for this same action.
+            fulfilled: rules that a person confirmed before, for this same action.
             outcome: how the call went, for results.
         """
         policy = self.policy
+        case = _Case(event, session, fulfilled)
         try:
-            decision, fulfilled = await self._decide(policy, event, session, fulfiller, fulfilled)
+            decision = await self._decide(policy, case, fulfiller)
         except Exception as error:  # noqa: BLE001 - the default of every path is deny
             decision = Decision(error="judge_failed", detail=type(error).__name__)
         observed = policy is not None and policy.bundle.mode == "observe" and not decision.error
         allowed = decision.effect is Effect.ALLOW or observed
         try:
-            hits = self._count(event, session) if allowed else ()
+            hits = self._count(case.event, session) if allowed else ()
+            if allowed and policy is not None:
+                remember(policy, case.event, case.given, case.seen, session)
             seq = self._ledger.record(
-                event,
+                case.event,
                 decision,
                 outcome=outcome,
-                fulfilled=fulfilled,
+                fulfilled=case.fulfilled,
                 hits=hits,
+                content=case.seen,
                 mode="observe" if observed else "enforce",
             )
             if seq is not None and (allowed or not event.side_effects):
@@ -128,54 +188,61 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - no record, no call, whatever the reason
             code = error.code if isinstance(error, RemitError) else "record_failed"
             detail = "the audit log cannot be written"
-            return Verdict(allowed=False, decision=Decision(error=code, detail=detail))
-        return Verdict(allowed=allowed, decision=decision, fulfilled=fulfilled)
+            return Verdict(allowed=False, decision=Decision(error=code, detail=detail), event=event)
+        return Verdict(
+            allowed=allowed, decision=decision, event=case.event, fulfilled=case.confirmed
+        )
 
-    async def _decide(
-        self,
-        policy: Policy | None,
-        event: Event,
-        session: SessionState,
-        fulfiller: Fulfiller,
-        fulfilled: frozenset[str],
-    ) -> tuple[Decision, frozenset[str]]:
+    async def _decide(self, policy: Policy | None, case: _Case, fulfiller: Fulfiller) -> Decision:
         if policy is None:
-            return NO_POLICY, fulfilled
-        decision = policy.decide(event, self._signals(policy, event, session, fulfilled))
+            return NO_POLICY
+        case.event = revealed(policy, case.event, case.session)
+        case.seen = await look(policy, case.event, case.session)
+        decision = policy.decide(case.event, self._signals(policy, case))
         for _ in range(MAX_ROUNDS):
             if decision.effect is not Effect.REQUIRE or policy.bundle.mode == "observe":
-                return decision, fulfilled
-            for obligation in decision.obligations:
-                answer = await self._fulfil(event, obligation, fulfiller)
+                return decision
+            # A person is shown what will go out, so what must not is taken out first.
+            for obligation in sorted(decision.obligations, key=lambda o: o.kind != "redact"):
+                answer = await self._fulfil(policy, case, obligation, fulfiller)
                 if answer is not Answer.GIVEN:
-                    return _refused(decision, obligation, answer), fulfilled
-                if obligation.kind == "confirmation":
-                    fulfilled |= {obligation.rule}
+                    return _refused(decision, obligation, answer)
             if self.policy is not policy:
                 # What was asked for is not what the policy in force now would ask for.
-                return _changed(decision), fulfilled
+                return _changed(decision)
             # Time has passed: a link may point elsewhere now, so nothing of the first look is kept.
-            decision = policy.decide(event, self._signals(policy, event, session, fulfilled))
+            decision = policy.decide(case.event, self._signals(policy, case))
         if decision.effect is Effect.REQUIRE:
-            return _refused(decision, decision.obligations[0], Answer.REFUSED), fulfilled
-        return decision, fulfilled
+            return _refused(decision, decision.obligations[0], Answer.REFUSED)
+        return decision
 
-    async def _fulfil(self, event: Event, obligation: Obligation, fulfiller: Fulfiller) -> Answer:
+    async def _fulfil(
+        self, policy: Policy, case: _Case, obligation: Obligation, fulfiller: Fulfiller
+    ) -> Answer:
         if obligation.kind == "wait":
             name = obligation.parameters.get("limit", "")
-            wait_us = self._usage.wait_us(name, event, self._clock.now_us())
+            wait_us = self._usage.wait_us(name, case.event, self._clock.now_us())
             if wait_us > MAX_WAIT_US:
                 return Answer.REFUSED
             await asyncio.sleep(wait_us / 1e6 + 0.001)
             return Answer.GIVEN
+        if obligation.kind == "redact":
+            case.event, case.seen = await redacted(policy, case.event, obligation, case.session)
+            if case.seen.kinds & kinds(obligation.parameters.get("findings", "")):
+                return Answer.REFUSED
+            case.redacted |= {obligation.rule}
+            return Answer.GIVEN
         if obligation.kind == "confirmation":
-            return await fulfiller.fulfil(event, obligation)
+            # As the agent wrote it: a question goes through its own program.
+            shown = case.event if case.redacted else case.given
+            answer = await fulfiller.fulfil(shown, obligation)
+            if answer is Answer.GIVEN:
+                case.confirmed |= {obligation.rule}
+            return answer
         return Answer.REFUSED
 
-    def _signals(
-        self, policy: Policy, event: Event, session: SessionState, fulfilled: frozenset[str]
-    ) -> Signals:
-        needs = policy.needs(event.action)
+    def _signals(self, policy: Policy, case: _Case) -> Signals:
+        event, needs = case.event, policy.needs(case.event.action)
         facts: Mapping[str, Fact] = {
             spec.name: compute(spec, event.input, self._environment) for spec in needs.facts
         }
@@ -184,17 +251,25 @@ class Guard:
         return Signals(
             now_us=now_us,
             facts=facts,
-            session=session.record() if needs.session else {},
+            session=case.session.record() if needs.session else {},
             over_limit=over,
-            fulfilled=fulfilled,
+            fulfilled=case.fulfilled,
+            content=case.seen.fact() if needs.content and case.seen is not None else {},
+            flow=_flow(policy, case) if needs.flow else {},
         )
 
-    def _count(self, event: Event, session: SessionState) -> tuple[str, ...]:
+    def _count(self, event: Event, session: SessionMemory) -> tuple[str, ...]:
         if event.kind is not Kind.TOOL_CALL:
             return ()
         session.calls += 1
         session.tools.add(event.action)
         return self._usage.hit(event, self._clock.now_us())
+
+
+def _flow(policy: Policy, case: _Case) -> Mapping[str, Any]:
+    """Of the arguments as the agent gave them: a token came from where its value came from."""
+    labels = policy.labels(case.given.action)
+    return flow_of(case.given, labels, case.session.memory.provenance)
 
 
 def _changed(decision: Decision) -> Decision:

@@ -6,7 +6,7 @@ import contextlib
 import heapq
 import itertools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import orjson
@@ -23,6 +23,9 @@ from remit.core.strictjson import dumps
 from remit.core.text import printable
 from remit.guard.errors import GuardError
 
+if TYPE_CHECKING:
+    from remit.content.summary import Summary
+
 MAX_PRIVATE_BYTES = 64 * 1024
 MAX_RULES = 32
 SETTLE_S = 0.002
@@ -30,6 +33,7 @@ RETRY_S = 0.010
 MAX_BEHIND = 512
 MAX_REASONS = 8
 MAX_PARTS = 512
+MAX_FINDINGS = 16
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +67,7 @@ class _Entry(msgspec.Struct, frozen=True):
     fulfilled: frozenset[str]
     hits: Sequence[str]
     mode: Mode
+    content: "Summary | None"
 
 
 class Ledger:
@@ -95,6 +100,7 @@ class Ledger:
         outcome: Outcome | None = None,
         fulfilled: frozenset[str] = frozenset(),
         hits: Sequence[str] = (),
+        content: "Summary | None" = None,
         mode: Mode = "enforce",
     ) -> int | None:
         """Append the record of one judged event.
@@ -108,7 +114,7 @@ class Ledger:
         Raises:
             AuditError: the log is poisoned or its queue is full; nothing may be allowed.
         """
-        entry = _Entry(event, decision, outcome, fulfilled, hits, mode)
+        entry = _Entry(event, decision, outcome, fulfilled, hits, mode, content)
         behind = self.log.size - self.log.durable_size + len(self._later)
         if event.side_effects or behind > MAX_BEHIND:
             self._settle()
@@ -190,6 +196,8 @@ class Ledger:
             body["correlation"] = {k: printable(v, 128) for k, v in event.correlation.items()}
         if entry.hits:
             body["limits"] = list(entry.hits)
+        if entry.content is not None and entry.content.kinds:
+            body["content"] = _content(entry.content)
         if outcome is not None:
             body["outcome"] = _ending(outcome)
         return body
@@ -341,6 +349,30 @@ def _decision(decision: Decision, fulfilled: frozenset[str], mode: Mode) -> dict
     if fulfilled:
         value["fulfilled"] = sorted(fulfilled)[:MAX_RULES]
     return value
+
+
+def _content(found: "Summary") -> list[dict[str, Any]]:
+    """Findings for the record: what and where, never the text itself."""
+    shown: list[dict[str, Any]] = [
+        {
+            "kind": seen.finding.kind,
+            "label": printable(seen.finding.label, 100),
+            "severity": seen.finding.severity,
+            "score_milli": seen.finding.score_milli,
+            "rule": printable(seen.finding.rule, 100),
+            "version": seen.finding.version,
+            "path": printable(seen.path, 200),
+            "start": seen.finding.start,
+            "end": seen.finding.end,
+        }
+        for seen in found.seen[:MAX_FINDINGS]
+    ]
+    left = len(found.seen) - len(shown)
+    if left:
+        shown.append({"kind": "more", "label": str(left)})
+    if not found.complete:
+        shown.append({"kind": "uninspected", "label": "incomplete"})
+    return shown
 
 
 def _bounded(value: bytes) -> bytes:

@@ -21,6 +21,7 @@ from remit.facts.registry import FactSpec
 from remit.facts.usage import Limit
 from remit.policy import source, tables
 from remit.policy.errors import BundleError, PinError, PolicyError, Problem
+from remit.policy.labels import Labels
 from remit.policy.pins import Lock, parse_lock
 from remit.policy.source import Source
 
@@ -59,10 +60,11 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         expires_us: from then on everything is denied; ``None`` if it never expires.
         mode: ``observe`` records what ``enforce`` would do; whoever enforces looks at it.
         policies: in the order of file names and lines.
-        fact_specs, limits, matchers: ``facts.toml``.
+        fact_specs, limits, matchers, terms, canaries: ``facts.toml``.
         tool_classes: pattern ``server/tool`` → class, ``tools.toml``.
+        labels: pattern ``server/tool`` → what the tool does with data, ``tools.toml``.
         dark: patterns of tools that are meant to be permitted nowhere, ``tools.toml``.
-        entities: ``entities/*.toml``.
+        entities, trusted_domains: ``entities/*.toml``.
         lock: ``tools.lock``, if there is one.
         digest: over the paths and digests of all files.
         directory: where it was read from.
@@ -79,9 +81,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     fact_specs: tuple[FactSpec, ...] = ()
     limits: tuple[Limit, ...] = ()
     matchers: Mapping[str, str] = {}
+    terms: Mapping[str, tuple[str, ...]] = {}
+    canaries: Mapping[str, str] = {}
     tool_classes: Mapping[str, ToolClass] = {}
+    labels: Mapping[str, Labels] = {}
     dark: tuple[str, ...] = ()
     entities: Directory = Directory()
+    trusted_domains: tuple[str, ...] = ()
     lock: Lock | None = None
     digest: Digest
     directory: Path
@@ -102,9 +108,9 @@ def load_bundle(directory: Path) -> Bundle:
     problems += found
     facts, found = tables.facts(files.get("facts.toml"))
     problems += found
-    classes, dark, found = tables.tools(files.get("tools.toml"))
+    tools, found = tables.tools(files.get("tools.toml"))
     problems += found
-    members, found = tables.entities(
+    members, domains, found = tables.entities(
         {name: data for name, data in files.items() if name.startswith("entities/")}
     )
     problems += found
@@ -133,9 +139,13 @@ def load_bundle(directory: Path) -> Bundle:
         fact_specs=tuple(facts["fact"]),
         limits=tuple(facts["limit"]),
         matchers=facts["matchers"],
-        tool_classes=classes,
-        dark=dark,
+        terms=facts["terms"],
+        canaries=facts["canaries"],
+        tool_classes=tools["tools"],
+        labels=tools["labels"],
+        dark=tools["dark"],
         entities=Directory(**members),
+        trusted_domains=domains,
         lock=lock,
         digest=digest(files),
         directory=directory,

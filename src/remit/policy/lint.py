@@ -5,7 +5,7 @@ switched a rule off without a word.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from remit.core.text import printable
@@ -13,6 +13,7 @@ from remit.policy import obligations
 from remit.policy.bundle import Bundle
 from remit.policy.engine import pst
 from remit.policy.errors import Problem
+from remit.policy.labels import EFFECTS
 from remit.policy.reads import children, context_path, nodes, paths
 from remit.policy.schema import ENGINE
 from remit.policy.source import Source
@@ -25,6 +26,18 @@ PARAMETERS = {
     "redact": frozenset({"findings", "with"}),
 }
 """``@require`` → the annotations that go with it."""
+
+KINDS = obligations.REDACTABLE | {"injection", "poisoning", "uninspected"}
+"""Kinds of findings, :class:`remit.content.base.Finding`."""
+
+_ORIGINS = ("none", "user", "trusted", "named", "quoted", "unknown", "untrusted")
+WORDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("flow", "effect"): EFFECTS,
+    ("flow", "destination"): _ORIGINS,
+    ("flow", "payload"): _ORIGINS,
+    ("flow", "links"): _ORIGINS,
+}
+"""Attributes of the engine that hold one of a few words."""
 
 _ID = re.compile(r"[A-Za-z0-9._:/-]{1,100}\Z")
 ANNOTATIONS = frozenset({"id", "reason", "require"}).union(*PARAMETERS.values())
@@ -113,7 +126,7 @@ class _Linter:
                 source,
                 "obligation_not_available",
                 f'`@require("{kind}")` is not available in this version',
-                'use @require("confirmation") or @require("wait")',
+                'use @require("confirmation"), @require("redact") or @require("wait")',
             )
             return
         if source.node.effect != "forbid":
@@ -127,13 +140,15 @@ class _Linter:
                 f"`@limit` names `{printable(limit, 80)}`, which is not declared in facts.toml",
                 meant(limit, self.limits),
             )
+        elif kind == "redact" and (why := _unredactable(source.node.annotations)):
+            self.problem(source, "redact", *why)
         elif not obligations.lifts(source.node):
             self.problem(
                 source,
                 "unliftable",
                 f'`@require("{kind}")` can never be fulfilled',
                 f'add: unless {{ context.fulfilled.contains("{source.id}") }}'
-                if kind == "confirmation"
+                if kind in obligations.LIFTED_BY_ID
                 else f'add: when {{ context.over_limit.contains("{limit}") }}',
             )
 
@@ -176,6 +191,13 @@ class _Linter:
                     meant(path[0], self.context),
                 )
         for item in nodes(source.node):
+            for word, words in _misspelt(item):
+                self.problem(
+                    source,
+                    "unknown_word",
+                    f"`{printable(word, 80)}` never occurs there",
+                    meant(word, words),
+                )
             if isinstance(item, pst.BinaryOp) and item.op in (
                 "contains",
                 "contains_any",
@@ -260,6 +282,37 @@ def _constant(expression: pst.Expr) -> bool:
 
 def _varies(expression: pst.Expr) -> bool:
     return any(isinstance(node, pst.Var) for node in nodes(expression))
+
+
+def _unredactable(annotations: Mapping[str, str]) -> tuple[str, str] | None:
+    """Message and hint if the parameters of ``@require("redact")`` make no sense."""
+    known = obligations.REDACTABLE
+    wanted = obligations.kinds(annotations.get("findings", ""))
+    if not wanted:
+        return "`@findings` does not say what to take out", 'for example @findings("pii secret")'
+    for kind in sorted(wanted - known):
+        return f"`@findings` cannot take out `{printable(kind, 80)}`", meant(kind, known)
+    form = annotations.get("with", "mask")
+    if form not in obligations.FORMS:
+        return f"`@with` knows no `{printable(form, 80)}`", meant(form, obligations.FORMS)
+    return None
+
+
+def _misspelt(expression: pst.Expr) -> Iterator[tuple[str, Collection[str]]]:
+    """Words that an attribute of the engine never holds, with those that it may hold."""
+    if not isinstance(expression, pst.BinaryOp):
+        return
+    if expression.op in ("contains", "contains_any", "contains_all"):
+        if context_path(expression.left) == ("content", "findings"):
+            for text in _texts(expression.right):
+                if text.partition(":")[0] not in KINDS:
+                    yield text, KINDS
+        return
+    sides = (expression.left, expression.right), (expression.right, expression.left)
+    for side, other in sides if expression.op in ("eq", "not_eq") else ():
+        words = WORDS.get(context_path(side) or ())
+        if words is not None and isinstance(other, pst.StringLit) and other.value not in words:
+            yield other.value, words
 
 
 def _texts(expression: pst.Expr) -> list[str]:

@@ -4,6 +4,7 @@ A policy that requires something is an ordinary ``forbid`` which lifts once it i
 enforcement point that knows nothing of obligations denies:
 
 * ``confirmation`` lifts by ``unless { context.fulfilled.contains("<own id>") }``;
+* ``redact`` likewise, once what it names was taken out and was not found again;
 * ``wait`` lifts when its limit is no longer in ``context.over_limit``.
 
 A person is asked only if it can help: every determining ``forbid`` must be liftable, and with all
@@ -11,13 +12,24 @@ of them lifted Cedar must allow.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from remit.core.decision import Obligation
+from remit.core.decision import Obligation, ObligationKind
 from remit.policy.engine import pst
 from remit.policy.source import Source
 
-AVAILABLE = frozenset({"confirmation", "wait"})
-KNOWN = AVAILABLE | {"approval", "redact"}
+_KINDS: Mapping[str, ObligationKind] = {
+    "confirmation": "confirmation",
+    "redact": "redact",
+    "wait": "wait",
+}
+AVAILABLE = frozenset(_KINDS)
+KNOWN = AVAILABLE | {"approval"}
+LIFTED_BY_ID = frozenset({"confirmation", "redact"})
+"""Obligations whose policy lifts when its id is in ``context.fulfilled``."""
+FORMS = ("mask", "hash", "token")
+REDACTABLE = frozenset({"secret", "pii", "phi", "exfiltration", "invisible", "canary", "term"})
+"""Kinds of findings that are values; an injection is none: it labels the text it stands in."""
 
 
 def liftable(source: Source) -> bool:
@@ -38,7 +50,7 @@ def as_if(
         if not liftable(source):
             return None
         count += 1
-        if source.node.annotations["require"] == "confirmation":
+        if source.node.annotations["require"] in LIFTED_BY_ID:
             fulfilled |= {source.id}
         else:
             over_limit -= {source.node.annotations.get("limit", "")}
@@ -50,7 +62,7 @@ def obligation(source: Source) -> Obligation:
     annotations: Mapping[str, str] = source.node.annotations
     kind = annotations["require"]
     return Obligation(
-        kind="confirmation" if kind == "confirmation" else "wait",
+        kind=_KINDS[kind],
         rule=source.id,
         reason=annotations.get("reason", ""),
         parameters={
@@ -61,10 +73,28 @@ def obligation(source: Source) -> Obligation:
     )
 
 
+def kinds(text: str) -> frozenset[str]:
+    """The kinds of findings that ``@findings`` names, separated by spaces."""
+    return frozenset(text.split())
+
+
+def redacted(determining: Iterable[Source], content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``context.content`` as it would be with everything taken out that the policies ask for."""
+    out = frozenset[str]()
+    for source in determining:
+        if source.node.annotations.get("require") == "redact":
+            out |= kinds(source.node.annotations.get("findings", ""))
+    if not out or not content:
+        return content
+    left = [name for name in content["findings"] if name.partition(":")[0] not in out]
+    # How severe the rest is shows when it was redacted; asking for that costs nobody anything.
+    return {**content, "findings": left, "max_severity": 0}
+
+
 def lifts(policy: pst.Template) -> bool:
     """Whether the policy has the clause by which its own obligation lifts it."""
     kind = policy.annotations.get("require")
-    if kind == "confirmation":
+    if kind in LIFTED_BY_ID:
         return any(
             _asks(part, "fulfilled", policy.annotations.get("id", ""))
             for clause in policy.clauses

@@ -5,9 +5,9 @@ Adding anything else could: a team membership that an ``unless`` exempts, a mild
 a fact or limit of the same name that says something else. So an overlay may
 
 1. add policies under new ids;
-2. add facts, limits and matchers under new names;
-3. not change the class of any tool: milder would slip past rules on writing, stricter past rules
-   on reading;
+2. add facts, limits, matchers, terms and canaries under new names;
+3. not change the class or the labels of any tool (milder would slip past rules on writing,
+   stricter past rules on reading), nor trust further domains;
 4. list members of teams and groups that the base does not name, never of those it does;
 5. expire earlier, and enforce where the base observes.
 
@@ -22,6 +22,7 @@ from remit.policy import lint, tables
 from remit.policy.bundle import Bundle, Directory
 from remit.policy.engine import pst
 from remit.policy.errors import BundleError, Problem
+from remit.policy.labels import labels_of
 from remit.policy.reads import nodes
 
 
@@ -32,6 +33,7 @@ def overlay(base: Bundle, extra: Bundle) -> Bundle:
         BundleError: ``extra`` would change what a rule of ``base`` means.
     """
     problems = [*_names(base, extra), *_classes(base, extra), *_members(base, extra)]
+    problems += [*_labels(base, extra), *_domains(base, extra)]
     if extra.lock is not None and base.lock is not None:
         shared = extra.lock.servers.keys() & base.lock.servers.keys()
         problems += [
@@ -48,6 +50,8 @@ def overlay(base: Bundle, extra: Bundle) -> Bundle:
         fact_specs=(*base.fact_specs, *extra.fact_specs),
         limits=(*base.limits, *extra.limits),
         matchers={**extra.matchers, **base.matchers},
+        terms={**extra.terms, **base.terms},
+        canaries={**extra.canaries, **base.canaries},
         dark=(*base.dark, *extra.dark),
         entities=Directory(
             {**extra.entities.agents, **base.entities.agents},
@@ -78,6 +82,8 @@ def _names(base: Bundle, extra: Bundle) -> list[Problem]:
         ("fact", {s.name for s in base.fact_specs}, {s.name for s in extra.fact_specs}),
         ("limit", {x.name for x in base.limits}, {x.name for x in extra.limits}),
         ("matcher", set(base.matchers), set(extra.matchers)),
+        ("list of terms", set(base.terms), set(extra.terms)),
+        ("canary", set(base.canaries), set(extra.canaries)),
     )
     return [
         _problem("overlay_redefines", f"{kind} `{name}` is the base's")
@@ -93,6 +99,23 @@ def _classes(base: Bundle, extra: Bundle) -> list[Problem]:
         for pattern, kind in extra.tool_classes.items()
         if any(c in pattern for c in "*?[")
         or kind is not tables.tool_class(base.tool_classes, pattern)
+    ]
+
+
+def _labels(base: Bundle, extra: Bundle) -> list[Problem]:
+    """Like classes: repeated for a tool by its name, or not said at all."""
+    return [
+        _problem("overlay_redefines", f"the labels of `{pattern}` are the base's to say")
+        for pattern, labels in extra.labels.items()
+        if any(c in pattern for c in "*?[") or labels != labels_of(base.labels, pattern)
+    ]
+
+
+def _domains(base: Bundle, extra: Bundle) -> list[Problem]:
+    return [
+        _problem("overlay_loosens", f"the base does not trust the domain `{domain}`")
+        for domain in extra.trusted_domains
+        if domain not in base.trusted_domains
     ]
 
 

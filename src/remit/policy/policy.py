@@ -14,6 +14,7 @@ Rules, each with a test in ``tests/conformance/test_cedar_invariants.py``:
 Not checked here: who the agent is, and whether the live tool equals its pin. The Guard does.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ from remit.policy.bundle import Bundle
 from remit.policy.compiler import Compiled
 from remit.policy.errors import BadArgument, EngineError, Problem, is_failure
 from remit.policy.explain import Explanation, Match
+from remit.policy.inspection import Inspector
+from remit.policy.labels import Labels, labels_of
 from remit.policy.pins import PinnedServer
 from remit.policy.reads import reads as reads_of
 from remit.policy.reads import union
@@ -55,6 +58,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
         session: ``labels``, ``calls``, ``tools`` of the connection.
         over_limit: names of limits this event would exceed.
         fulfilled: ids of policies whose obligation was met for exactly this event.
+        content: what detectors found in it, :meth:`remit.content.summary.Summary.fact`.
+        flow: where its arguments come from, :func:`remit.content.flow.flow`.
     """
 
     now_us: int
@@ -62,6 +67,8 @@ class Signals(msgspec.Struct, frozen=True, kw_only=True):
     session: Mapping[str, Any] = msgspec.field(default_factory=lambda: {**_SESSION})
     over_limit: frozenset[str] = frozenset()
     fulfilled: frozenset[str] = frozenset()
+    content: Mapping[str, Any] = {}
+    flow: Mapping[str, Any] = {}
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +78,22 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     session: bool = False
     limits: bool = False
     now: bool = False
+    content: bool = False
+    flow: bool = False
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What decisions on later events read of earlier ones.
+
+    Attributes:
+        labels: what was found in results: some policy reads ``context.session.labels``.
+        flow: where values came from: some policy reads ``context.flow``.
+        content: what is in an event: some policy reads ``context.content``.
+    """
+
+    labels: bool = False
+    flow: bool = False
+    content: bool = False
 
 
 class Policy:
@@ -80,15 +103,18 @@ class Policy:
         bundle: what it was compiled from.
         digest: over the bundle and the pins; it goes into every decision.
         warnings: problems that did not keep it from compiling.
+        inspector: looks into events with what the bundle knows.
     """
 
     def __init__(self, bundle: Bundle, compiled: Compiled, digest: Digest) -> None:
         self.bundle = bundle
         self.digest = digest
+        self.inspector = Inspector(bundle)
         self.warnings: tuple[Problem, ...] = (*bundle.warnings, *compiled.warnings)
         self._compiled = compiled
         self._slicer = Slicer(compiled.sources, compiled.actions, bundle.entities)
         self._needs: dict[str, Needs] = {}
+        self._labels: dict[str, Labels] = {}
         self._validators: dict[str, Validator] = {}
         self._memo: dict[_Key, engine.Answer] = {}
         self._allowed: dict[_Key, Explanation] = {}
@@ -149,7 +175,26 @@ class Policy:
                 session=read.has("session"),
                 limits=read.has("over_limit"),
                 now=read.has("now"),
+                content=read.has("content"),
+                flow=read.has("flow"),
             )
+        return known
+
+    @functools.cached_property
+    def watch(self) -> Watch:
+        """What has to be remembered of results."""
+        read = union(reads_of(source.node) for source in self._compiled.sources)
+        return Watch(
+            labels=read.part("session", "labels"),
+            flow=read.has("flow"),
+            content=read.has("content"),
+        )
+
+    def labels(self, action: str) -> Labels:
+        """What the tool ``server/tool`` does with data."""
+        known = self._labels.get(action)
+        if known is None:
+            known = self._labels[action] = labels_of(self.bundle.labels, action)
         return known
 
     def decide(self, event: Event, signals: Signals) -> Decision:
@@ -274,7 +319,12 @@ class Policy:
         if not answer.allowed:
             owed = obligations.as_if(determining, signals.fulfilled, signals.over_limit)
         if owed is not None:
-            lifted = msgspec.structs.replace(signals, fulfilled=owed[0], over_limit=owed[1])
+            lifted = msgspec.structs.replace(
+                signals,
+                fulfilled=owed[0],
+                over_limit=owed[1],
+                content=obligations.redacted(determining, signals.content),
+            )
             if not self._ask(piece, event, self._context(piece, event, lifted, given)).allowed:
                 owed = None
         effect = Effect.ALLOW if answer.allowed else Effect.DENY if owed is None else Effect.REQUIRE
@@ -324,6 +374,10 @@ class Policy:
             context["fulfilled"] = sorted(signals.fulfilled)
         if read.has("user"):
             context["user"] = engine.uid("User", event.user)
+        # An event that nobody looked into has none of these: Cedar has no answer, which denies.
+        for name, record in (("content", signals.content), ("flow", signals.flow)):
+            if read.has(name):
+                context[name] = {key: v for key, v in record.items() if read.part(name, key)}
         if read.has("on_behalf_of"):
             context["on_behalf_of"] = event.agent.on_behalf_of
         return context

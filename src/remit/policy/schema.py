@@ -69,10 +69,34 @@ ENGINE: Mapping[str, Mapping[str, Any]] = {
     "fulfilled": _TEXTS,
     "user": {"type": "EntityOrCommon", "name": "User"},
     "on_behalf_of": {"type": "EntityOrCommon", "name": "String"},
+    "content": {
+        "type": "Record",
+        "attributes": {
+            "findings": _TEXTS,
+            "max_severity": {"type": "EntityOrCommon", "name": "Long"},
+            "injection": {"type": "EntityOrCommon", "name": "Long"},
+            "inspected": {"type": "EntityOrCommon", "name": "Bool"},
+        },
+    },
+    "flow": {
+        "type": "Record",
+        "attributes": {
+            "effect": {"type": "EntityOrCommon", "name": "String"},
+            "destination": {"type": "EntityOrCommon", "name": "String"},
+            "payload": {"type": "EntityOrCommon", "name": "String"},
+            "links": {"type": "EntityOrCommon", "name": "String"},
+            "user": _TEXTS,
+            "trusted": _TEXTS,
+            "named": _TEXTS,
+            "quoted": _TEXTS,
+            "unknown": _TEXTS,
+            "untrusted": _TEXTS,
+        },
+    },
 }
 """Context attributes that only the engine writes → their Cedar types."""
 
-RESERVED = frozenset({*ENGINE, "input", "content", "approval"})
+RESERVED = frozenset({*ENGINE, "input", "approval"})
 """Names a fact may not take."""
 
 ENTITY_TYPES: Mapping[str, Mapping[str, Any]] = {
@@ -222,16 +246,17 @@ def context(action: Action, reads: Reads = ALL) -> dict[str, Any]:
                 },
             }
     attributes.update({name: kind for name, kind in ENGINE.items() if reads.has(name)})
-    session = attributes.get("session")
-    if session is not None:
-        attributes["session"] = {
-            "type": "Record",
-            "attributes": {
-                name: kind
-                for name, kind in session["attributes"].items()
-                if reads.part("session", name)
-            },
-        }
+    for engine_record in ("session", "content", "flow"):
+        whole = attributes.get(engine_record)
+        if whole is not None:
+            attributes[engine_record] = {
+                "type": "Record",
+                "attributes": {
+                    name: kind
+                    for name, kind in whole["attributes"].items()
+                    if reads.part(engine_record, name)
+                },
+            }
     return {"type": "Record", "attributes": attributes}
 
 

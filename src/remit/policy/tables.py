@@ -21,11 +21,14 @@ from remit.facts import registry, usage
 from remit.facts.registry import FactSpec
 from remit.facts.usage import Limit
 from remit.policy.errors import Problem
+from remit.policy.labels import EFFECTS, RESULTS, Labels
 from remit.policy.schema import RESERVED
 
 MAX_TOML_BYTES = 1024 * 1024
 MAX_HITS = 1_000_000
+MIN_CANARY = 8
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
 _PER = ("agent", "user", "session", "server", "tool")
 STRICTNESS = (ToolClass.READ, ToolClass.WRITE, ToolClass.DESTRUCTIVE)
 """Classes, mildest first."""
@@ -142,9 +145,12 @@ def head(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def facts(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
-    """``facts.toml`` → ``fact`` (FactSpecs), ``limit`` (Limits), ``matchers`` (name → pattern)."""
+    """``facts.toml`` → ``fact``, ``limit``, ``matchers``, ``terms``, ``canaries``.
+
+    FactSpecs, Limits, name → pattern, label → words and phrases, name → text.
+    """
     table = _Table("facts.toml", data)
-    table.only(table.value, {"fact", "limit", "matchers"}, "facts.toml")
+    table.only(table.value, {"fact", "limit", "matchers", "terms", "canaries"}, "facts.toml")
     specs = [spec for one in table.tables("fact") if (spec := _fact(table, one))]
     limits = [limit for one in table.tables("limit") if (limit := _limit(table, one))]
     names = [limit.name for limit in limits]
@@ -158,7 +164,25 @@ def facts(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
             table.problem("policy.matcher", f"matcher `{name}` is no RE2 pattern: {why}", word=name)
         else:
             matchers[name] = pattern
-    return {"fact": specs, "limit": limits, "matchers": matchers}, table.problems
+    listed = table.table(table.value, "terms", "[terms]")
+    terms = {name: table.texts(listed, name, "[terms]") for name in listed if _named(table, name)}
+    canaries = {}
+    for name, text in table.table(table.value, "canaries", "[canaries]").items():
+        if not isinstance(text, str) or len(text) < MIN_CANARY:
+            table.problem(
+                "policy.canary", f"a canary is a text of {MIN_CANARY} characters or more", word=name
+            )
+        elif _named(table, name):
+            canaries[name] = text
+    out = {"fact": specs, "limit": limits, "matchers": matchers}
+    return {**out, "terms": terms, "canaries": canaries}, table.problems
+
+
+def _named(table: _Table, name: str) -> bool:
+    if NAME.match(name):
+        return True
+    table.problem("policy.name", f"`{printable(name, 80)}` is no name: use letters, digits and `_`")
+    return False
 
 
 def _bad_pattern(pattern: str) -> str | None:
@@ -250,10 +274,10 @@ def _limit(table: _Table, value: dict[str, Any]) -> Limit | None:
         return None
 
 
-def tools(data: bytes | None) -> tuple[dict[str, ToolClass], tuple[str, ...], list[Problem]]:
-    """``tools.toml`` → pattern → class, and the patterns of ``dark`` tools."""
+def tools(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
+    """``tools.toml`` → ``tools`` (pattern → class), ``labels`` (pattern → Labels), ``dark``."""
     table = _Table("tools.toml", data)
-    table.only(table.value, {"tools", "dark"}, "tools.toml")
+    table.only(table.value, {"tools", "dark", "labels"}, "tools.toml")
     out = {}
     dark = table.texts(table.value, "dark", "tools.toml")
     for pattern, kind in table.table(table.value, "tools", "[tools]").items():
@@ -272,7 +296,32 @@ def tools(data: bytes | None) -> tuple[dict[str, ToolClass], tuple[str, ...], li
             )
         else:
             out[pattern] = ToolClass(kind)
-    return out, dark, table.problems
+    labels = table.table(table.value, "labels", "[labels]")
+    found = {pattern: _labels(table, labels, pattern) for pattern in labels}
+    return {"tools": out, "dark": dark, "labels": found}, table.problems
+
+
+def _labels(table: _Table, value: Mapping[str, Any], pattern: str) -> Labels:
+    where = f'[labels."{printable(pattern, 200)}"]'
+    own = table.table(value, pattern, where)
+    table.only(own, {"result", "effect", "dest", "reveal"}, where)
+    if "/" not in pattern:
+        table.problem("policy.labels", f"{where} does not name `server/tool`", word=pattern)
+    for key, known in (("result", RESULTS), ("effect", EFFECTS)):
+        if key in own and own[key] not in known:
+            table.problem(
+                "policy.labels",
+                f"`{key}` of {where} must be {', '.join(known)}",
+                meant(str(own[key]), known),
+                key,
+            )
+            return Labels()
+    return Labels(
+        result=own.get("result", "untrusted"),
+        effect=own.get("effect"),
+        dest=table.texts(own, "dest", where),
+        reveal=table.texts(own, "reveal", where),
+    )
 
 
 def tool_class(patterns: Mapping[str, ToolClass], action: str) -> ToolClass:
@@ -286,15 +335,28 @@ def tool_class(patterns: Mapping[str, ToolClass], action: str) -> ToolClass:
 
 def entities(
     files: Mapping[str, bytes],
-) -> tuple[dict[str, dict[str, tuple[str, ...]]], list[Problem]]:
-    """``entities/*.toml`` → agents, users, servers → teams or groups."""
+) -> tuple[dict[str, dict[str, tuple[str, ...]]], tuple[str, ...], list[Problem]]:
+    """``entities/*.toml`` → agents, users, servers → teams or groups; and trusted domains."""
     out: dict[str, dict[str, tuple[str, ...]]] = {"agents": {}, "users": {}, "servers": {}}
+    domains: list[str] = []
     problems: list[Problem] = []
     for name, data in sorted(files.items()):
         if not name.endswith(".toml"):
             continue
         table = _Table(name, data)
-        table.only(table.value, out, name)
+        table.only(table.value, {*out, "domains"}, name)
+        listed = table.table(table.value, "domains", "[domains]")
+        table.only(listed, {"trusted"}, "[domains]")
+        for domain in table.texts(listed, "trusted", "[domains]"):
+            if _DOMAIN.match(domain):
+                domains.append(domain)
+            else:
+                table.problem(
+                    "policy.domain",
+                    f"`{printable(domain, 80)}` is not the name of a host",
+                    "for example example.com, which also means everything below it",
+                    domain,
+                )
         for kind, members in out.items():
             above = "groups" if kind == "servers" else "teams"
             for member in table.table(table.value, kind, f"[{kind}]"):
@@ -305,4 +367,4 @@ def entities(
                     table.problem("policy.duplicate_entity", f"{where} is listed twice", "", member)
                 members[member] = table.texts(body, above, where)
         problems += table.problems
-    return out, problems
+    return out, tuple(domains), problems

@@ -21,6 +21,7 @@ from remit.facts.base import Environment
 from remit.facts.registry import compute
 from remit.policy import request
 from remit.policy.errors import BadArgument, PolicyError, Problem
+from remit.policy.inspection import flow_of
 from remit.policy.policy import Policy, Signals
 from remit.policy.tables import meant
 
@@ -40,6 +41,8 @@ _TEST = frozenset(
         "session",
         "over_limit",
         "fulfilled",
+        "result",
+        "seen",
         "now_us",
         "workspace",
         "cwd",
@@ -49,6 +52,7 @@ _TEST = frozenset(
 )
 _AFTER = frozenset({"fulfil", "over_limit", "expect"})
 _SESSION = frozenset({"labels", "calls", "tools"})
+_SEEN = frozenset({"user", "trusted", "listing", "named", "untrusted"})
 
 
 class TestError(PolicyError):
@@ -234,8 +238,41 @@ def event_of(
         },
         over_limit=_texts(test, "over_limit"),
         fulfilled=_texts(test, "fulfilled"),
+        content=_content(policy, event, test),
+        flow=_flow(policy, event, test),
     )
     return event, signals
+
+
+def _content(policy: Policy, event: Event, test: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``context.content``: of the ``result`` that the test gives, else of its arguments."""
+    if not policy.needs(event.action).content:
+        return {}
+    if "result" in test:
+        event = msgspec.structs.replace(event, content=test["result"])
+    return policy.inspector.look_into(event).fact()
+
+
+def _flow(policy: Policy, event: Event, test: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``context.flow``, after what the test says that the session has seen."""
+    if not policy.needs(event.action).flow:
+        return {}
+    from remit.content.provenance import Provenance
+
+    seen = Provenance()
+    given = test.get("seen", {})
+    _only(given, _SEEN, "`seen`")
+    if "user" in given:
+        seen.user(_text(given, "user", ""))
+    for name in ("trusted", "listing", "named", "untrusted"):
+        if name in given:
+            seen.result(
+                given[name],
+                trusted=name in {"trusted", "listing"},
+                listing=name == "listing",
+                named=name == "named",
+            )
+    return flow_of(event, policy.labels(event.action), seen)
 
 
 def _differs(expected: Any, decision: Decision) -> str:

@@ -10,7 +10,6 @@ from remit.audit.log import Log
 from remit.audit.read import read
 from remit.core.event import Agent, Event, Kind, ToolClass
 from remit.facts.base import Environment
-from remit.facts.session import SessionState
 from remit.facts.usage import Usage
 from remit.guard.config import ServerConfig
 from remit.guard.governed import GovernedServer
@@ -20,6 +19,7 @@ from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.framing import Line
 from remit.guard.mcp.messages import encode
 from remit.guard.mcp.session import Limits, Parties, Session
+from remit.guard.memory import SessionMemory
 from remit.guard.store.pins import PinStore
 from remit.policy.bundle import load_bundle
 from remit.policy.pins import pin
@@ -177,10 +177,10 @@ class Person:
 class Corridor:
     """A Guard over a compiled bundle and a log on disk; use inside a running loop."""
 
-    def __init__(self, directory, policies=POLICIES, *, tools=TOOLS, log=None, **bundle):
+    def __init__(self, directory, policies=POLICIES, *, tools=TOOLS, labels="", log=None, **bundle):
         self.directory = directory
         self.clock = TestClock()
-        self.bundle = bundle_of(directory, policies, **bundle)
+        self.bundle = bundle_of(directory, policies, tools=TOOLS_TOML + labels, **bundle)
         self.usage = Usage(self.bundle.limits)
         self.log = log or open_log(directory, self.clock)
         self.ledger = Ledger(self.log, guard_id="g", surface="exec")
@@ -198,7 +198,7 @@ class Corridor:
             ),
         )
         self.guard.policy = Policy.compile(self.bundle, [pin(SERVER, tools)])
-        self.session = SessionState()
+        self.session = SessionMemory()
 
     async def judge(self, an_event, person=None, **more):
         return await self.guard.judge(an_event, self.session, person or Person(), **more)

@@ -120,8 +120,9 @@ def test_rounds_are_bounded(tmp_path):
         person = Person()
         real = corridor.guard._signals
 
-        def forgetful(policy, an_event, session, fulfilled):
-            return real(policy, an_event, session, frozenset())
+        def forgetful(policy, case):
+            case.confirmed = frozenset()
+            return real(policy, case)
 
         corridor.guard._signals = forgetful
         verdict = await corridor.judge(event("put", {}, **PUT), person)

@@ -90,6 +90,12 @@ ATOMS = st.sampled_from(
         'context.session.labels.contains("web")',
         'context.user == Remit::User::"u"',
         'context.on_behalf_of == "w"',
+        'context.content.findings.contains("secret")',
+        "context.content.max_severity > 2",
+        "context.content.injection > 50",
+        "context.content.inspected",
+        'context.flow.destination == "untrusted"',
+        'context.flow.untrusted.contains("to")',
         'context.now > datetime("2026-06-01")',
         "context.input == context.input",
         'context.fulfilled == ["f"]',
@@ -124,6 +130,26 @@ CONTEXTS = st.fixed_dictionaries(
         "fulfilled": st.lists(st.sampled_from("fg")),
         "user": st.sampled_from("uv").map(lambda name: engine.uid("User", name)),
         "on_behalf_of": st.sampled_from(["", "w"]),
+        "content": st.fixed_dictionaries(
+            {
+                "findings": st.lists(st.sampled_from(["secret", "injection"])),
+                "max_severity": st.integers(0, 4),
+                "injection": st.integers(0, 100),
+                "inspected": st.booleans(),
+            }
+        ),
+        "flow": st.fixed_dictionaries(
+            {
+                "effect": st.sampled_from(["none", "egress"]),
+                "destination": st.sampled_from(["none", "user", "untrusted"]),
+                "payload": st.sampled_from(["user", "untrusted"]),
+                "links": st.sampled_from(["none", "untrusted"]),
+                **{
+                    name: st.lists(st.sampled_from(["to", "body"]))
+                    for name in ("user", "trusted", "named", "quoted", "unknown", "untrusted")
+                },
+            }
+        ),
     }
 )
 ACTION = schema.Action("s/t", "tool.read", INPUT, tool_class="read", server="s", tool="t")
@@ -152,7 +178,7 @@ def test_a_pruned_context_answers_as_the_whole(rules, context):
     expected = engine.evaluate(request, nodes, engine.entities(ENTITIES, WHOLE), WHOLE)
     pruned = {
         name: {k: v for k, v in value.items() if piece.reads.part(name, k)}
-        if name in ("input", "session")
+        if name in ("input", "session", "content", "flow")
         else value
         for name, value in context.items()
         if piece.reads.has(name)

@@ -16,6 +16,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Asker
 from remit.guard.mcp.session import Parties, Session
+from remit.guard.memory import Memories
 
 MAX_SESSIONS = 4096
 
@@ -71,6 +72,7 @@ class Sessions:
         self._live: dict[str, Live] = {}
         self._quiet = asyncio.Condition()
         self._closed = False
+        self._memories = Memories()
 
     def parties(self, server: GovernedServer, user: str) -> Parties:
         """What a new session of ``server`` is made of.
@@ -87,6 +89,7 @@ class Sessions:
             catalog=Catalog(server.config.id, server, self._ledger),
             user=user,
             terminal=self._asker,
+            memories=self._memories,
         )
 
     def add(self, session: Session, origin: Origin, end: Callable[[], None]) -> Live:

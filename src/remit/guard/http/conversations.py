@@ -85,6 +85,7 @@ class Conversation:
             to_client=self._to_client,
             to_server=self._upstream.send,
             stuck=lambda: self._upstream.backlog >= MAX_BACKLOG,
+            scope=identity,
         )
 
     async def start(self) -> None:

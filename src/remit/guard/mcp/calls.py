@@ -40,6 +40,7 @@ class Call:
         "modern",
         "question",
         "request",
+        "shown",
         "started_us",
         "state",
         "task",
@@ -56,6 +57,8 @@ class Call:
         self.event: Event | None = None
         self.fulfilled: frozenset[str] = frozenset()
         self.question: Obligation | None = None
+        # The event as the person who is asked may see it.
+        self.shown: Event | None = None
         self.started_us = 0
         self.task: asyncio.Task[None] | None = None
 

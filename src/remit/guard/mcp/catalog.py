@@ -20,6 +20,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.store.pins import PinStore
 from remit.policy.pins import Change, PinnedServer, PinnedTool, accepted, compare, pin
 from remit.policy.policy import Policy
+from remit.policy.suspicion import Suspicion, suspicions, without
 
 MAX_PAGES = 64
 MAX_TOOLS = 2000
@@ -107,15 +108,18 @@ class Catalog:
         if instructions is None:
             instructions = pinned.instructions if pinned else ""
         if pinned is None:
-            pinned = live = pin(self.server, tools, instructions)
-            self._rule.fit(live)
-            self._rule.pins.save(live)
+            live = pin(self.server, tools, instructions)
+            suspects = suspicions(live)
+            pinned = without(live, suspects)
+            self._rule.fit(pinned)
+            self._rule.pins.save(pinned)
             self._ledger.note(
                 "tools.pin",
                 server=self.server,
-                count=len(live.tools),
-                digest=sha256(digest_bytes([[tool.name, tool.digest] for tool in live.tools])),
+                count=len(pinned.tools),
+                digest=sha256(digest_bytes([[tool.name, tool.digest] for tool in pinned.tools])),
             )
+            self._note_suspects(suspects)
         else:
             self._rule.fit(pinned)
             live = _observe(self.server, tools, instructions)
@@ -125,6 +129,19 @@ class Catalog:
         names = [raw.get("name") for raw in tools]
         order = [name for name in names if isinstance(name, str) and name in known]
         self._tools = {name: known[name] for name in order}
+
+    def _note_suspects(self, suspects: tuple[Suspicion, ...]) -> None:
+        shown = [
+            {
+                "tool": printable(suspect.tool, 120),
+                "hidden": suspect.grave and bool(suspect.tool),
+                "rules": [printable(f.rule, 120) for f in suspect.findings[:4]],
+            }
+            for suspect in suspects[:MAX_NOTED]
+        ]
+        if shown:
+            count = len(suspects)
+            self._ledger.note("tools.suspicious", server=self.server, count=count, tools=shown)
 
     def _note_changes(self, changes: tuple[Change, ...]) -> None:
         self._note_once("tools.changed", tuple((c.kind, c.tool) for c in changes))
@@ -154,13 +171,15 @@ class Catalog:
         ]
 
     def instructions_accepted(self, text: str) -> bool:
-        """Whether the server's instructions are the pinned ones, or this is the first sight.
+        """Whether they are the pinned ones; on first sight, whether they are no orders to a model.
 
         Raises:
             RemitError: the pins cannot be read.
         """
         pinned = self._rule.pins.get(self.server)
-        return pinned is None or pinned.instructions == text
+        if pinned is None:
+            return not text or without(live := pin(self.server, [], text), suspicions(live)) == live
+        return pinned.instructions == text
 
 
 def _observe(server: str, tools: list[dict[str, Any]], instructions: str) -> PinnedServer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from remit.core.decision import Decision
 from remit.core.errors import RemitError
 from remit.core.event import Event, Kind, ToolClass
+from remit.guard.judge import Verdict
 from remit.guard.mcp.calls import (
     CONFIRM_KEY,
     CONTINUATION_TTL_US,
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 MAX_IN_FLIGHT = 4096
 MAX_EARLY = 256
+_BESIDE = ("_meta", "inputResponses", "task")
+_ASKING = frozenset({Kind.MCP_PROMPT, Kind.MCP_COMPLETE, Kind.RESOURCE_READ})
 CLIENT_CAPABILITIES = frozenset({"roots", "sampling", "elicitation", "tasks"})
 
 
@@ -249,15 +252,23 @@ class ClientSide:
         call.judged = True
         session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
         call.fulfilled = verdict.fulfilled
+        if verdict.event.input is not event.input:
+            # Values were taken out, or put back.
+            params["arguments"] = dict(verdict.event.input)
+        await self._go_on(call, event, params, verdict)
+
+    async def _go_on(
+        self, call: Call, event: Event, params: dict[str, Any], verdict: Verdict
+    ) -> None:
         if call.question is not None:
-            self._ask_in_result(call, event)
+            self._ask_in_result(call)
         elif not verdict.allowed:
             self._deny(call, event, verdict.decision)
-        elif name == "tools/list":
+        elif call.request.method == "tools/list":
             await self._list_tools(call)
         else:
             self._note_capabilities(call, params)
-            session.forward(call, params)
+            self._session.forward(call, params)
 
     async def _connect(self, call: Call) -> Decision | None:
         """The modern era has no opening: its first request connects. The deny, if it is one."""
@@ -322,8 +333,9 @@ class ClientSide:
         session = self._session
         if kind is Kind.MCP_CONNECT:
             session.agent = claimed(session.agent, call)
-        given = call.method.input(call.request.params)
-        return session.event(kind, call.request.method, given)
+        params = call.request.params
+        content = params if kind in _ASKING else None
+        return session.event(kind, call.request.method, call.method.input(params), content=content)
 
     def _tool_event(self, call: Call, schema_digest: str) -> Event:
         catalog, params = self._parties.catalog, call.request.params
@@ -332,6 +344,7 @@ class ClientSide:
             Kind.TOOL_CALL,
             call.request.method,
             call.method.input(params),
+            content={k: params[k] for k in _BESIDE if k in params} or None,
             action=f"{server}/{tool}",
             tool=tool,
             tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
@@ -377,12 +390,13 @@ class ClientSide:
         text = denial_text(event.action, decision, [tool["name"] for tool in listed])
         session.answer(call, Response(id=call.id, result=denied_result(text, modern=call.modern)))
 
-    def _ask_in_result(self, call: Call, event: Event) -> None:
+    def _ask_in_result(self, call: Call) -> None:
         """The modern era has no questions of the server: the question is a result."""
         assert call.question is not None
+        assert call.shown is not None
         asked = {
             "method": "elicitation/create",
-            "params": question(event, call.question),
+            "params": question(call.shown, call.question),
         }
         token = self._session.continuations.put(
             Continuation(

@@ -137,7 +137,7 @@ class CallFulfiller:
             return Answer.REFUSED
         if call.modern:
             if "elicitation" in call.capabilities:
-                call.question = obligation
+                call.question, call.shown = obligation, event
                 return Answer.PENDING
         elif "elicitation" in session.client_capabilities:
             return await self._held(call, self._elicit(event, obligation))

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 RESULT_TYPES = frozenset({"complete", "input_required", "task"})
 MULTI_ROUND = frozenset({"tools/call", "prompts/get", "resources/read"})
 JUDGED = MULTI_ROUND | {"tasks/result", "tasks/get"}
+LISTED = frozenset(
+    {"prompts/list", "resources/list", "resources/templates/list", "completion/complete"}
+)
+"""Answers whose texts are looked into; that they may be asked for was judged before."""
 MAX_REQUEST_STATE = 64 * 1024
 MAX_TASKS = 4096
 SERVER_CAPABILITIES = frozenset(
@@ -61,7 +65,8 @@ class Results:
         name = call.request.method
         if message.result is not None and call.modern:
             self._check_type(call, message.result)
-        if name in JUDGED:
+        listed = name in LISTED and self._parties.guard.looks(str(Kind.TOOL_RESULT))
+        if name in JUDGED or listed:
             await self._judged(call, message)
             return
         result = message.result
@@ -124,18 +129,20 @@ class Results:
         session = self._session
         event = call.event
         assert event is not None
-        result = message.result
+        result, state = message.result, ""
         if result is not None and result.get("resultType") == "input_required" and call.modern:
-            refused = await self._ask_rounds(call, result)
+            refused, result = await self._ask_rounds(call, result)
             if refused is not None:
                 self._deny(call, event, refused)
                 return
-            message = Response(id=message.id, result=self._wrapped(call, result))
+            state = self._wrapped(call, result)
+            message = Response(id=message.id, result={**result, "requestState": state})
         elif result is not None:
             self._check_content(call, result)
             if call.modern:
                 self._lock_modern()
-        value = dumps(message.result if message.result is not None else message.error)
+        body = message.result if message.result is not None else message.error
+        value = dumps(body)
         status = _status(message)
         outcome = Outcome(
             call=event.id,
@@ -152,14 +159,22 @@ class Results:
                 tool_class=None,
                 schema_digest="",
                 input={"tool": self._source(call, event), "error": status != "ok"},
+                # Guard's own token is no text of the server.
+                content=_without_state(body) if state else body,
             ),
             session.state,
             CallFulfiller(session, None),
             outcome=outcome,
         )
         if verdict.allowed:
+            told = verdict.event.content
+            if state:
+                told = {**told, "requestState": state}
             self._remember_task(message.result, event)
-            session.answer(call, message)
+            answer = Response(id=message.id, result=told, error=None)
+            if message.result is None:
+                answer = Response(id=message.id, error=told)
+            session.answer(call, answer)
         else:
             self._deny(call, event, verdict.decision)
 
@@ -176,8 +191,13 @@ class Results:
                 del self._tasks[next(iter(self._tasks))]
             self._tasks[number] = event.action
 
-    async def _ask_rounds(self, call: Call, result: dict[str, Any]) -> Decision | None:
-        """Judge what the server asks the client for inside a result; the first deny is the answer.
+    async def _ask_rounds(
+        self, call: Call, result: dict[str, Any]
+    ) -> tuple[Decision | None, dict[str, Any]]:
+        """Judge what the server asks the client for inside a result.
+
+        Returns:
+            The first deny, and the result as the client may see it.
 
         Raises:
             GuardError: a question of a kind that the protocol or the client does not have.
@@ -185,7 +205,8 @@ class Results:
         requests = result.get("inputRequests", {})
         if not isinstance(requests, dict) or CONFIRM_KEY in requests:
             raise GuardError("the server's questions are malformed", code="mcp.bad_result")
-        for item in requests.values():
+        asked: dict[str, Any] = {}
+        for key, item in requests.items():
             name = item.get("method") if isinstance(item, dict) else None
             params = item.get("params", {}) if isinstance(item, dict) else None
             if (
@@ -200,10 +221,11 @@ class Results:
                 )
             verdict = await self._side.judge(SERVER_REQUESTS[name], name, params)
             if not verdict.allowed:
-                return verdict.decision
-        return None
+                return verdict.decision, result
+            asked[key] = {**item, "params": verdict.event.content}
+        return None, {**result, "inputRequests": asked} if asked else result
 
-    def _wrapped(self, call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    def _wrapped(self, call: Call, result: dict[str, Any]) -> str:
         """Exchange the server's ``requestState`` for one of Guard's, bound to this call."""
         session = self._session
         upstream = result.get("requestState")
@@ -211,7 +233,7 @@ class Results:
             not isinstance(upstream, str) or len(upstream) > MAX_REQUEST_STATE
         ):
             raise GuardError("the server's `requestState` is malformed", code="mcp.bad_result")
-        token = session.continuations.put(
+        return session.continuations.put(
             Continuation(
                 action=action_digest(call.request.method, call.request.params),
                 upstream=upstream,
@@ -220,7 +242,6 @@ class Results:
                 expires_us=self._parties.clock.now_us() + CONTINUATION_TTL_US,
             )
         )
-        return {**result, "requestState": token}
 
     def _check_content(self, call: Call, result: dict[str, Any]) -> None:
         """The members that a client acts on have the types that the protocol gives them."""
@@ -247,6 +268,10 @@ class Results:
             self._session.answer(call, Response(id=call.id, result=result))
         else:
             self._session.answer(call, failure(call.id, DENIED, text))
+
+
+def _without_state(body: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (body or {}).items() if key != "requestState"}
 
 
 def _status(message: Response) -> str:

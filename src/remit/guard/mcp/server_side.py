@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from remit.core.digest import Digest, sha256
 from remit.core.errors import RemitError
+from remit.core.event import Kind
 from remit.guard.judge import Verdict
 from remit.guard.mcp.calls import Call, State
 from remit.guard.mcp.confirm import CallFulfiller
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 MAX_ASKS = 1024
 MAX_STREAMS = 1024
+_TEXTS = frozenset({"message", "reason", "statusMessage", "_meta"})
+"""Members of notifications that a model may get to read."""
 _NOBODY = object()
 
 
@@ -142,11 +145,14 @@ class ServerSide:
         session.run(self._ask_client(message, method))
 
     async def _ask_client(self, message: Request, method: Method) -> None:
-        if (
-            method.kind is None
-            or (await self.judge(method, message.method, message.params)).allowed
-        ):
+        verdict = None
+        if method.kind is not None:
+            verdict = await self.judge(method, message.method, message.params)
+        if verdict is None:
             self._session.write_client(message)
+        elif verdict.allowed:
+            asked = Request(id=message.id, method=message.method, params=verdict.event.content)
+            self._session.write_client(asked)
         else:
             self._asks.pop(message.id, None)
             self._session.write_server(failure(message.id, DENIED, "denied by policy"))
@@ -173,7 +179,7 @@ class ServerSide:
         """Judge something that the server wants of the client."""
         assert method.kind is not None
         session = self._session
-        event = session.event(method.kind, name, method.input(params))
+        event = session.event(method.kind, name, method.input(params), content=params)
         return await self._parties.guard.judge(event, session.state, CallFulfiller(session, None))
 
     # --- notifications ------------------------------------------------------------------------
@@ -195,10 +201,12 @@ class ServerSide:
                 return
         elif message.method == "notifications/tools/list_changed":
             self._parties.catalog.stale()
-        if method.kind is None:
-            session.write_client(message)
-        else:
+        if method.kind is not None:
             session.run(self._stream(method, message))
+        elif params.keys() & _TEXTS and self._parties.guard.looks(str(Kind.MCP_LOG)):
+            session.run(self._tell(message))
+        else:
+            session.write_client(message)
 
     def _withdrawn(self, number: Any) -> bool:
         """The server gives up a request of its own, or (modern) ends a subscription."""
@@ -212,7 +220,17 @@ class ServerSide:
         return self._session.forget(call)
 
     async def _stream(self, method: Method, message: Notification) -> None:
-        """Pass notifications that policy allows; those that are alike are judged once a session."""
+        """Pass notifications that policy allows.
+
+        Those that are alike are judged once a session, unless their text matters.
+        """
+        assert method.kind is not None
+        if self._parties.guard.looks(str(method.kind)):
+            verdict = await self.judge(method, message.method, message.params)
+            if verdict.allowed:
+                told = Notification(method=message.method, params=verdict.event.content)
+                self._session.write_client(told)
+            return
         alike = sha256(
             repr((message.method, sorted(method.input(message.params).items()))).encode()
         )
@@ -224,6 +242,18 @@ class ServerSide:
             allowed = self._streams[alike] = verdict.allowed
         if allowed:
             self._session.write_client(message)
+
+    async def _tell(self, message: Notification) -> None:
+        """Plumbing with a text in it: the text is judged like a log message, the rest passes."""
+        session = self._session
+        texts = {key: value for key, value in message.params.items() if key in _TEXTS}
+        level = message.method.rpartition("/")[2]
+        event = session.event(Kind.MCP_LOG, message.method, {"level": level}, content=texts)
+        fulfiller = CallFulfiller(session, None)
+        verdict = await self._parties.guard.judge(event, session.state, fulfiller)
+        rest = {key: value for key, value in message.params.items() if key not in _TEXTS}
+        told = verdict.event.content if verdict.allowed else {}
+        session.write_client(Notification(method=message.method, params={**rest, **told}))
 
 
 def _meant(refusal: Refused, line: Line | Overlong) -> list[Id]:

@@ -25,7 +25,6 @@ from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.event import Agent, Event, Kind
 from remit.core.ids import ENTROPY_BYTES, EntropyPool, ulid
-from remit.facts.session import SessionState
 from remit.guard.eager import start
 from remit.guard.errors import GuardError
 from remit.guard.judge import Guard
@@ -48,6 +47,7 @@ from remit.guard.mcp.messages import (
 from remit.guard.mcp.methods import META_CAPABILITIES, META_VERSION, MODERN_VERSIONS, Era
 from remit.guard.mcp.own import OwnRequests
 from remit.guard.mcp.server_side import ServerSide
+from remit.guard.memory import Memories
 
 MAX_NOISE = 64
 MAX_SWEEP_S = 1.0
@@ -79,6 +79,7 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
         catalog: the server's accepted tools.
         user: the operating system's user.
         terminal: where a person confirms if the client cannot ask.
+        memories: what agents were given, on all their connections.
     """
 
     guard: Guard
@@ -87,10 +88,13 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     user: str
     terminal: Asker | None = None
+    memories: Memories = msgspec.field(default_factory=Memories)
 
 
 class Session:
     """See the module's text. Everything runs in the event loop's thread.
+
+    Sessions of one ``scope`` share what the agent was given; without one a session is alone.
 
     Attributes:
         era: what the two ends settled on; it is set by an answer of the server, once.
@@ -108,6 +112,7 @@ class Session:
         to_client: Callable[[Message], None],
         to_server: Callable[[Message], None],
         stuck: Callable[[], bool] = lambda: False,
+        scope: str = "",
     ) -> None:
         self._stuck = stuck
         self.parties = parties
@@ -115,7 +120,7 @@ class Session:
         self.limits = limits
         self._entropy = EntropyPool(os.urandom)
         self.id = self.new_id()
-        self.state = SessionState()
+        self.state = parties.memories.session(scope or self.id)
         self.era = Era.UNKNOWN
         self.client_capabilities: dict[str, Any] = {}
         self.continuations = Continuations()
@@ -317,6 +322,7 @@ class Session:
                 break
             await asyncio.sleep(0.01)
         self._closed = True
+        self.parties.memories.left(self.state)
         if self._sweeper is not None:
             self._sweeper.cancel()
         for task in list(self._tasks):

@@ -25,6 +25,7 @@ class StdioSession:
     """
 
     def __init__(self, parties: Parties, agent: Agent, limits: Limits, connect: Connect) -> None:
+        scope = f"{agent.id} {agent.process} {parties.user}" if agent.process else ""
         self.done = asyncio.Event()
         # The session needs the ends, the ends need the session: they meet when a line comes.
         self._client = Client(limits.client_bytes, self._from_client, self.done.set)
@@ -37,6 +38,7 @@ class StdioSession:
             to_client=self._to_client,
             to_server=self._server.send,
             stuck=lambda: self._flow.stalled or self._server.backlog >= MAX_BACKLOG,
+            scope=scope,
         )
         pressures = self._flow.connect(self._client, self._server)
         self._client.on_pressure, self._server.on_pressure = pressures
@@ -74,4 +76,5 @@ class StdioSession:
     async def close(self) -> None:
         """Let both ends go, however far the session came; for a process that goes on."""
         self._client.close()
+        self.session.parties.memories.left(self.session.state)
         await self._server.stop()

@@ -1,0 +1,111 @@
+"""Content for policy: what detectors find in an event, with what the bundle tells them.
+
+``remit.content`` and its rules are imported at the first use, because most bundles need neither
+and a short-lived process would wait for them.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from remit.core.event import Event, Kind
+from remit.policy.bundle import Bundle
+from remit.policy.labels import Labels
+from remit.policy.obligations import kinds
+
+if TYPE_CHECKING:
+    from remit.content.base import Channel, Surroundings
+    from remit.content.provenance import Provenance
+    from remit.content.summary import Summary
+    from remit.content.vault import Vault
+
+
+class Inspector:
+    """Looks into events with the trusted domains, terms and canaries of one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._around: dict[str, Surroundings] = {}
+
+    def warm(self) -> None:
+        """Load rules and model now; later it would be part of somebody's call."""
+        self.look("warm up", "tool_result")
+
+    def look(self, value: Any, channel: "Channel", vault: "Vault | None" = None) -> "Summary":
+        """What is in a decoded value. Never raises."""
+        from remit.content.summary import summarise
+
+        return summarise(value, self._surroundings(channel), vault)
+
+    def look_into(self, event: Event, vault: "Vault | None" = None) -> "Summary":
+        """What is in an event: in its input, and in what goes along with it. Never raises."""
+        if event.inbound:
+            return self.look(event.content, "tool_result", vault)
+        beside = {} if event.content is None else {"beside": event.content}
+        return self.look({"input": event.input, **beside}, "tool_args", vault)
+
+    def redact(
+        self, event: Event, parameters: Mapping[str, str], vault: "Vault", key: bytes
+    ) -> Event:
+        """``event`` without what a policy's ``@findings`` names, replaced as its ``@with`` says.
+
+        What goes along with a call is not changed: whoever asks for redaction looks again.
+
+        Args:
+            event: its content is redacted if it is inbound, else its input.
+            parameters: of the obligation.
+            vault: the session's own.
+            key: likewise, for digests.
+
+        Raises:
+            msgspec.ValidationError: there is no such form.
+        """
+        from remit.content.redact import Form, Style
+        from remit.content.redact_json import redact_value
+
+        channel: Channel = "tool_result" if event.inbound else "tool_args"
+        value = event.content if event.inbound else event.input
+        wanted = kinds(parameters.get("findings", ""))
+        found = self.look(value, channel, vault)
+        form = msgspec.convert(parameters.get("with", "mask"), Form)
+        cleaned = redact_value(
+            value,
+            self._surroundings(channel),
+            Style(form=form, key=key, vault=vault),
+            wanted=lambda finding: finding.kind in wanted,
+            only={seen.path for seen in found.seen if seen.finding.kind in wanted},
+        )
+        if event.inbound:
+            return msgspec.structs.replace(event, content=cleaned)
+        return msgspec.structs.replace(event, input=cleaned)
+
+    def _surroundings(self, channel: "Channel") -> "Surroundings":
+        known = self._around.get(channel)
+        if known is None:
+            from remit.content.base import Surroundings
+
+            known = self._around[channel] = Surroundings(
+                channel=channel,
+                trusted_domains=frozenset(self._bundle.trusted_domains),
+                canaries=self._bundle.canaries,
+                terms=self._bundle.terms,
+            )
+        return known
+
+
+def flow_of(event: Event, labels: Labels, seen: "Provenance | None") -> Mapping[str, Any]:
+    """``context.flow`` of an event.
+
+    Args:
+        event: a call, or anything else, which flows nowhere.
+        labels: of the tool.
+        seen: what the session has seen; ``None`` if it has seen nothing.
+    """
+    from remit.content.flow import NOTHING, flow
+    from remit.content.provenance import Provenance
+
+    if event.kind is not Kind.TOOL_CALL:
+        return NOTHING
+    effect = labels.of(event.tool_class)
+    return flow(event.input, labels.dest, effect, Provenance() if seen is None else seen)

@@ -1,0 +1,6 @@
+"""Bundles that come with Remit: to be used as they are, or copied and changed."""
+
+from pathlib import Path
+
+INFORMATION_FLOW = Path(__file__).parent / "information-flow"
+"""Values of strangers do not decide where data goes without a person's word."""
