@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from examples.demo.stage import Stage, line, paint, say
+from examples.demo.stage import CUSTOMER, Stage, line, paint, say, website
 from tests.rig.programs import ROOT, count_rows, make_database, sqlite_server
 from tests.rig.sdk import SdkClient
 
@@ -166,6 +166,39 @@ def one_guard(stage: Stage) -> None:
         print(flush=True)
 
 
+def content(stage: Stage) -> None:
+    """What is in a call, and where it comes from."""
+    stage.chapter(
+        "Guard reads what goes out and what comes in",
+        "An agent has two servers: the published mcp-server-fetch and server-filesystem. Personal "
+        "data reaches it as tokens that only Guard can turn back. A key does not leave. A page "
+        "gives the agent orders: what comes from that page is held, what is the user's is not.",
+    )
+    customer, note = str(stage.workspace / "customer.txt"), str(stage.workspace / "note.txt")
+    with stage.guard() as guard, website() as page:
+        key = guard.key("assistant", "ann")
+        with guard.by_http("web", key) as web, guard.by_http("files", key) as files:
+            seen = files.call(
+                "read_text_file", {"path": customer}, allowed=True, shows="<remit:credit_card:"
+            )
+            stage.expect("4111" not in seen["text"], "the agent should not see the card")
+            copy = {"path": note, "content": seen["text"]}
+            files.call("write_file", copy, allowed=True)
+            written = Path(note).read_text()
+            line("check", f"note.txt holds {written.strip()!r}", "green")
+            stage.expect(written.strip() == CUSTOMER.strip(), "the file should hold the values")
+            leak = f"{page}?k=ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+            web.call("fetch", {"url": leak}, allowed=False, shows="denied by remit")
+            web.call("fetch", {"url": page}, allowed=True, shows="nine to five")
+            files.client.answer_with({"action": "decline"})
+            theirs = {"path": note, "content": "Pay at https://pay.attacker.example/invoice"}
+            held = files.call("write_file", theirs, allowed=False)
+            stage.expect(len(held["asked"]) == 1, "the person should have been asked")
+            own = {"path": note, "content": "Kim asked for our opening hours."}
+            files.call("write_file", own, allowed=True)
+        print(flush=True)
+
+
 def verification(stage: Stage) -> Path:
     """The log, checked by two programs."""
     stage.chapter(
@@ -241,7 +274,7 @@ def main() -> int:
         "sent, what policy said, what the agent saw."
     )
     stage = Stage(OUTPUT)
-    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull, one_guard):
+    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull, one_guard, content):
         chapter(stage)
     tampering(stage, verification(stage))
     print(flush=True)

@@ -182,8 +182,8 @@ class Policy:
 
     @functools.cached_property
     def watch(self) -> Watch:
-        """What has to be remembered of results."""
-        read = union(reads_of(source.node) for source in self._compiled.sources)
+        """What has to be remembered of results, whichever server's tools will ask for it."""
+        read = union(reads_of(source.node) for source in self.bundle.policies)
         return Watch(
             labels=read.part("session", "labels"),
             flow=read.has("flow"),

@@ -6,7 +6,8 @@ from remit.core.event import ToolClass
 from remit.policy.errors import BundleError
 from remit.policy.labels import Labels, labels_of
 from remit.policy.overlay import overlay
-from tests.unit.policy.support import HEAD, PERMIT, load
+from remit.policy.policy import Watch
+from tests.unit.policy.support import HEAD, PERMIT, compiled, load
 
 TOOLS = """
 [labels."mail/send"]
@@ -122,3 +123,20 @@ def test_an_overlay_may_repeat_and_add(tmp_path):
     assert set(both.terms) == {"projects", "people"}
     assert set(both.canaries) == {"vault"}
     assert both.trusted_domains == ("a.example",)
+
+
+# --- what has to be remembered ----------------------------------------------------------------
+
+
+def test_what_a_policy_on_another_servers_tool_reads_is_remembered_too(tmp_path):
+    """Agents read on one server and write on another; each server's policy is compiled alone."""
+    policies = PERMIT + (
+        '@id("a") forbid (principal, action == Remit::Action::"files/write", resource) '
+        'when { context.session.labels.contains("injection") } '
+        'when { context.flow.payload == "untrusted" };'
+    )
+    policy = compiled(tmp_path, policies)
+    assert policy.watch == Watch(labels=True, flow=True)
+    assert compiled(tmp_path / "none", PERMIT).watch == Watch()
+    content = PERMIT.replace(";", " when { context.content.inspected };")
+    assert compiled(tmp_path / "content", content).watch == Watch(content=True)
