@@ -52,6 +52,8 @@ _GUARDS = {
     "sql": ("Only statements that read", "context.sql.read_only"),
     "path": ("Only paths inside the workspace", "context.path.inside_workspace"),
 }
+_SECRET = "https://app:Tr0ub4dor-3x@db.example/"  # noqa: S105 - made up, to be denied
+_TOO_DEEP = 70
 _BAD = {"sql": "DROP TABLE t", "path": "/etc/passwd"}
 
 
@@ -68,9 +70,10 @@ def starter(server: PinnedServer) -> dict[str, bytes]:
         'version = "0.1.0"\nserial = 1\n'
         '# "observe" lets everything pass and records what "enforce" would have denied.\n'
         'mode = "enforce"\n',
-        "tools.toml": _classes(server, classes),
+        "tools.toml": _classes(server, classes) + _labels(server.id, facts.get("url", {})),
         "facts.toml": _facts(server, facts),
         f"tool/{server.id}.cedar": _policies(server, classes, facts),
+        f"guardrail/{server.id}.cedar": _guardrail(server.id),
         f"tests/{server.id}.yaml": _tests(server, classes, facts),
     }
     out = {name: text.encode() for name, text in files.items() if text}
@@ -160,6 +163,20 @@ def _classes(server: PinnedServer, classes: Mapping[str, ToolClass]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _labels(server: str, fetching: Mapping[str, tuple[str, ...]]) -> str:
+    """Labels of tools that take an address: it can carry data out, and strangers write the page."""
+    lines = ["", "# What tools do with data; policies read it as context.flow."] if fetching else []
+    for tool, arguments in fetching.items():
+        if _plain(tool):
+            lines += [
+                f"[labels.{_quoted(f'{server}/{tool}')}]",
+                'result = "untrusted"',
+                'effect = "egress"',
+                f"dest = {_list(arguments)}",
+            ]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
 def _facts(server: PinnedServer, facts: Mapping[str, Mapping[str, tuple[str, ...]]]) -> str:
     lines = ["# Which argument of which tool means what; policies read it as context.<name>."]
     for kind, users in facts.items():
@@ -226,6 +243,30 @@ unless {{ {condition} }};"""
     return "\n\n".join(parts) + "\n"
 
 
+def _guardrail(name: str) -> str:
+    at = f"resource == Remit::Server::{_quoted(name)}"
+    return f"""// What is in the arguments of a call, and in its result.
+@id("{name}-inspected")
+@reason("Nobody can say what is in this")
+forbid (principal, action in [
+    Remit::Action::"tool.call", Remit::Action::"tool.result"
+  ], {at})
+unless {{ context.content.inspected }};
+
+@id("{name}-secrets")
+@reason("Keys and passwords do not go into tools")
+forbid (principal, action in Remit::Action::"tool.call", {at})
+when {{ context.content.findings.contains("secret") }};
+
+// To take personal data out of what comes back, before the agent sees it:
+//   @id("{name}-personal-data")
+//   @require("redact") @findings("pii phi") @with("mask")
+//   forbid (principal, action == Remit::Action::"tool.result", {at})
+//   when {{ context.content.findings.containsAny(["pii", "phi"]) }}
+//   unless {{ context.fulfilled.contains("{name}-personal-data") }};
+"""
+
+
 def _guarded(kind: str, tool_class: ToolClass) -> bool:
     return kind != "sql" or tool_class is ToolClass.READ
 
@@ -247,7 +288,12 @@ def _tests(
             "allow",
         ),
     ]
+    deep = "[" * _TOO_DEEP + "]" * _TOO_DEEP
+    nested = {"action": "tool.result", "server": name, "args": {"tool": "x", "error": False}}
+    nested["result"] = json.loads(deep)
+    lines.append(_case("a result too deep to read", nested, {"deny": [f"{name}-inspected"]}))
     asks = f"{name}-destructive-asks"
+    secret = False
     for tool in server.tools:
         texts = {a: kind for kind, users in facts.items() for a in users.get(tool.name, ())}
         call = {"tool": f"{name}/{tool.name}"}
@@ -256,6 +302,11 @@ def _tests(
             continue
         call_good = {**call, "args": good}
         kind = classes[tool.name]
+        place = _free_text(tool, {a for a, fact in texts.items() if fact in _GUARDS})
+        if place and not secret and kind is ToolClass.READ:
+            secret = True
+            leak = {**call, "args": {**good, place: _SECRET}}
+            lines.append(_case(f"{tool.name} with a password", leak, {"deny": [f"{name}-secrets"]}))
         if kind is ToolClass.READ:
             lines.append(_case(f"{tool.name} reads", call_good, "allow"))
         elif kind is ToolClass.WRITE:
@@ -276,6 +327,21 @@ def _tests(
                         )
                     )
     return "\n".join(lines) + "\n"
+
+
+def _free_text(tool: PinnedTool, taken: Iterable[str]) -> str:
+    """An argument that takes any text and is no fact; empty if there is none."""
+    schema = tool.definition.get("inputSchema")
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    for name, item in sorted(properties.items()) if isinstance(properties, dict) else ():
+        if (
+            name not in set(taken)
+            and isinstance(item, dict)
+            and item.get("type") == "string"
+            and _fitting(tool, {name: _SECRET}) is not None
+        ):
+            return str(name)
+    return ""
 
 
 def _fitting(tool: PinnedTool, texts: Mapping[str, str]) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def bundle(tmp_path, tools):
 
 def test_a_new_bundle_checks_and_passes(bundle):
     result = run("check", bundle)
-    assert (result.exit_code, result.output) == (0, "5 policies ok\n")
+    assert (result.exit_code, result.output) == (0, "7 policies ok\n")
     result = run("test", bundle, "-v")
     assert result.exit_code == 0
     assert "ok   tests/fs.yaml:" in result.output
