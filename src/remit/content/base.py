@@ -23,8 +23,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``secret``, ``pii``, ``phi``, ``injection``, ``exfiltration``, ``invisible``,
-            ``canary``, ``term``, ``poisoning``, or ``uninspected`` (a detector failed, or the text
-            is too large: nobody can say what is in it).
+            ``canary``, ``term``, ``poisoning``, ``uninspected`` (a detector failed, or the text is
+            too large: nobody can say what is in it), or ``unjudged`` (a model that was asked for a
+            second opinion gave none).
         label: what it is within its kind, for example ``github_token``, ``CREDIT_CARD``.
         severity: how bad it is where it does not belong.
         score_milli: how sure the detector is, 0 to 1000.

@@ -52,6 +52,14 @@ class Summary(msgspec.Struct, frozen=True):
         found = frozenset(seen.finding.kind for seen in self.seen)
         return found if self.complete else found | {"uninspected"}
 
+    def by(self, rule: str) -> "tuple[Finding, ...]":
+        """The findings of one rule."""
+        return tuple(seen.finding for seen in self.seen if seen.finding.rule == rule)
+
+    def plus(self, findings: "Iterable[Finding]") -> "Summary":
+        """With findings about the whole message."""
+        return Summary((*self.seen, *(Seen("", finding) for finding in findings)), self.complete)
+
     def fact(self) -> Mapping[str, Any]:
         """``context.content`` of policies; types in spec/policy-schema.md."""
         findings = [seen.finding for seen in self.seen]

@@ -19,7 +19,7 @@ from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.clock import SystemClock
-from remit.guard.config import ServerConfig
+from remit.guard.config import JudgeConfig, ServerConfig
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_agent, current_user
@@ -29,6 +29,7 @@ from remit.guard.mcp.confirm import Terminal
 from remit.guard.mcp.session import Limits, Parties
 from remit.guard.mcp.stdio import StdioSession
 from remit.guard.mcp.upstream import Connect, Resolve, process
+from remit.guard.opinion import LlmJudge
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
@@ -43,6 +44,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         server: what to start.
         bundle: directory of the policy bundle.
+        judge: a model that gives second opinions.
         state: exact state directory, or ``None`` for a lane below the user's.
         terminal: device for confirmations when the client has no elicitation.
         limits: bounds of the session.
@@ -51,6 +53,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerConfig
     bundle: Path
     state: Path | None = None
+    judge: JudgeConfig | None = None
     terminal: Path | None = None
     limits: Limits = Limits()
 
@@ -158,7 +161,9 @@ async def _govern(
         server=config.id,
     )
     close_orphans(ledger, opened)
+    resolve = Secrets(place.state).resolve
     governed = GovernedServer(config, bundle, usage, ledger, clock, place.pins)
+    governed.guard.opinion = LlmJudge(options.judge, resolve) if options.judge else None
     governed.open()
     parties = Parties(
         guard=governed.guard,
@@ -169,7 +174,7 @@ async def _govern(
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
     try:
-        status = await _serve(options, parties, agent, Secrets(place.state).resolve)
+        status = await _serve(options, parties, agent, resolve)
     finally:
         ledger.close()
     ledger.note("guard.stop", pid=os.getpid())

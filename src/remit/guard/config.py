@@ -27,6 +27,12 @@
 
     [oauth]                    # optional, see docs/reference/callers.md
     [mtls]
+
+    [judge]                    # optional: a model that is asked whether a text gives orders
+    url = "http://127.0.0.1:11434/v1"          # OpenAI-compatible chat completions
+    model = "llama3.2"
+    timeout_s = 3.0
+    key = { secret = "judge" } # optional
 """
 
 import difflib
@@ -34,7 +40,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -87,6 +93,24 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     client_ca: str = ""
 
 
+class JudgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[judge]``: a language model that gives a second opinion on what comes in.
+
+    Attributes:
+        url: base of an OpenAI-compatible service; HTTPS, or on this machine.
+        model: its name of the model.
+        timeout_s: longest time for an answer, in seconds.
+        key: bearer key, optional.
+        max_characters: longest text it is asked about.
+    """
+
+    url: str
+    model: str
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0
+    key: Value = ""
+    max_characters: Annotated[int, msgspec.Meta(gt=0, le=1_000_000)] = 32_000
+
+
 class _GuardTable(msgspec.Struct, forbid_unknown_fields=True):
     bundle: str = ""
     state: str = ""
@@ -107,6 +131,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     http: HttpConfig = HttpConfig()
     oauth: OAuthTable | None = None
     mtls: MtlsTable | None = None
+    judge: JudgeConfig | None = None
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +165,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     base: Path = Path()
     http: HttpConfig = HttpConfig()
     callers: CallersConfig = CallersConfig()
+    judge: JudgeConfig | None = None
 
     def server(self, name: str) -> ServerConfig:
         """The server called ``name``.
@@ -196,6 +222,8 @@ def load(path: Path) -> Config:
             url=table.url,
             headers=table.headers,
         )
+    if file.judge is not None:
+        check_url(file.judge.url, "the url of [judge]", loopback=True)
     callers = CallersConfig(oauth=file.oauth, mtls=file.mtls)
     return Config(
         bundle=base / file.guard.bundle if file.guard.bundle else None,
@@ -204,6 +232,7 @@ def load(path: Path) -> Config:
         base=base,
         http=file.http,
         callers=callers,
+        judge=file.judge,
     )
 
 

@@ -9,6 +9,7 @@ from remit.core.decision import Obligation
 from remit.core.event import Event, Kind
 from remit.core.strictjson import dumps
 from remit.guard.memory import UNINSPECTED, SessionMemory
+from remit.guard.opinion import Opinion
 from remit.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -21,10 +22,28 @@ _TELLS = frozenset({"injection", "poisoning", "invisible", UNINSPECTED})
 """Findings after which a text is not the word of its source any more."""
 
 
-async def look(policy: Policy, event: Event, session: SessionMemory) -> "Summary | None":
-    """What is in an event; ``None`` if no policy wants to know."""
+async def look(
+    policy: Policy, event: Event, session: SessionMemory, opinion: Opinion | None = None
+) -> "Summary | None":
+    """What is in an event; ``None`` if no policy wants to know.
+
+    Args:
+        policy: says what is wanted.
+        event: to look into.
+        session: whose tokens are no findings.
+        opinion: is asked about what comes in, if detectors saw no orders in it.
+    """
     wanted = policy.needs(event.action).content or (event.inbound and policy.watch.labels)
-    return await _look(policy, event, session) if wanted else None
+    if not wanted:
+        return None
+    seen = await _look(policy, event, session)
+    if opinion is None or not event.inbound or "injection" in seen.kinds:
+        return seen
+    if _size(event) <= MAX_AT_ONCE:
+        text = policy.inspector.masked(event)
+    else:
+        text = await asyncio.to_thread(policy.inspector.masked, event)
+    return seen.plus(await opinion.ask(text))
 
 
 async def _look(policy: Policy, event: Event, session: SessionMemory) -> "Summary":

@@ -32,6 +32,7 @@ from remit.facts.usage import Usage
 from remit.guard.inspection import look, redacted, remember, revealed
 from remit.guard.ledger import Mode, Outcome
 from remit.guard.memory import SessionMemory
+from remit.guard.opinion import Opinion
 from remit.policy.inspection import flow_of
 from remit.policy.obligations import kinds
 from remit.policy.policy import Policy, Signals
@@ -127,6 +128,7 @@ class Guard:
         self, *, ledger: Recorder, usage: Usage, environment: Environment, clock: Clock
     ) -> None:
         self.policy: Policy | None = None
+        self.opinion: Opinion | None = None
         self._ledger = ledger
         self._usage = usage
         self._environment = environment
@@ -197,7 +199,7 @@ class Guard:
         if policy is None:
             return NO_POLICY
         case.event = revealed(policy, case.event, case.session)
-        case.seen = await look(policy, case.event, case.session)
+        case.seen = await look(policy, case.event, case.session, self.opinion)
         decision = policy.decide(case.event, self._signals(policy, case))
         for _ in range(MAX_ROUNDS):
             if decision.effect is not Effect.REQUIRE or policy.bundle.mode == "observe":
@@ -227,7 +229,9 @@ class Guard:
             await asyncio.sleep(wait_us / 1e6 + 0.001)
             return Answer.GIVEN
         if obligation.kind == "redact":
+            judged = () if case.seen is None else case.seen.by("judge")
             case.event, case.seen = await redacted(policy, case.event, obligation, case.session)
+            case.seen = case.seen.plus(judged)
             if case.seen.kinds & kinds(obligation.parameters.get("findings", "")):
                 return Answer.REFUSED
             case.redacted |= {obligation.rule}

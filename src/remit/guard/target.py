@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from remit.guard.config import DEFAULT, Config, ServerConfig, load
+from remit.guard.config import DEFAULT, Config, JudgeConfig, ServerConfig, load
 from remit.guard.errors import GuardError
 from remit.policy.pins import check_server_id
 
@@ -19,6 +19,7 @@ class Target(msgspec.Struct, frozen=True):
     server: ServerConfig
     bundle: Path
     state: Path | None
+    judge: JudgeConfig | None = None
 
 
 def resolve(
@@ -54,7 +55,8 @@ def resolve(
             code="config.no_bundle",
             hint="pass --bundle DIR, or write one: remit policy new DIR --from-server NAME -- CMD",
         )
-    return Target(server, chosen, state or (config.state if config else None))
+    judge = config.judge if config else None
+    return Target(server, chosen, state or (config.state if config else None), judge)
 
 
 def _config(path: Path | None) -> Config | None:

@@ -45,6 +45,16 @@ class Inspector:
         beside = {} if event.content is None else {"beside": event.content}
         return self.look({"input": event.input, **beside}, "tool_args", vault)
 
+    def masked(self, event: Event) -> str:
+        """The texts of what comes in, one below the other, without values of anybody."""
+        from remit.content.redact import Style, everything
+        from remit.content.redact_json import redact_value
+        from remit.content.values import walk
+
+        around = self._surroundings("tool_result")
+        cleaned = redact_value(event.content, around, Style(), wanted=everything)
+        return "\n".join(p.text for p in walk(cleaned).pieces if p.what in {"text", "blob"})
+
     def redact(
         self, event: Event, parameters: Mapping[str, str], vault: "Vault", key: bytes
     ) -> Event:

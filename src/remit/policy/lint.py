@@ -27,7 +27,7 @@ PARAMETERS = {
 }
 """``@require`` → the annotations that go with it."""
 
-KINDS = obligations.REDACTABLE | {"injection", "poisoning", "uninspected"}
+KINDS = obligations.REDACTABLE | {"injection", "poisoning", "uninspected", "unjudged"}
 """Kinds of findings, :class:`remit.content.base.Finding`."""
 
 _ORIGINS = ("none", "user", "trusted", "named", "quoted", "unknown", "untrusted")

@@ -26,6 +26,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import CLOSE_GRACE_S
 from remit.guard.mcp.upstream import Connect
+from remit.guard.opinion import LlmJudge
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
@@ -153,7 +154,11 @@ async def _run_daemon(
     def connect(config: ServerConfig, errors: BinaryIO | None) -> Connect:
         return connect_to(config, limits.server_bytes, errors, resolve)
 
+    def opine(config: Config) -> LlmJudge | None:
+        return LlmJudge(config.judge, resolve) if config.judge else None
+
     daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
+    daemon.opine = opine
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
     listener = Listener(options.socket, daemon.handle)

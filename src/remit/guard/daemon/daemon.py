@@ -40,6 +40,7 @@ from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import StdioSession
 from remit.guard.mcp.upstream import Connect
+from remit.guard.opinion import Opinion
 from remit.guard.paths import Place
 from remit.policy.bundle import Bundle
 
@@ -57,6 +58,7 @@ class Daemon:
 
     Attributes:
         stopping: set when Guard is asked to end.
+        opine: gives second opinions as the configuration says.
         questions: confirmations that wait for a person.
         sessions: those that go on.
         address: URL of the HTTP listener, empty without one.
@@ -73,6 +75,7 @@ class Daemon:
         limits: Limits,
         connect: ConnectTo,
     ) -> None:
+        self.opine: Callable[[Config], Opinion | None] = lambda _config: None
         self._load = load
         self._usage = usage
         self._ledger = ledger
@@ -128,8 +131,10 @@ class Daemon:
         kept = {name: self._servers[name] for name in config.servers if name not in fresh}
         gone = self._servers.keys() - kept.keys()
         self._servers = {**kept, **fresh}
+        opinion = self.opine(config)
         for name, prepared in ready.items():
             self._servers[name].adopt(bundle, prepared, usage)
+            self._servers[name].guard.opinion = opinion
         self.sessions.replaced(gone)
         self._note_reload(ok=True, servers=len(self._servers), serial=bundle.serial)
 
