@@ -1,8 +1,9 @@
 """Tokens of a text: the values in it that mean something whole, in a form that can be compared."""
 
+import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -27,6 +28,7 @@ _QUOTED = re.compile(
 _WORD = re.compile(r"[\w#@+-]+(?:[.'][\w-]+)*")
 # "see www.example.com.They have": the sentence goes on without a space.
 _NO_SPACE = re.compile(r"([^/?#]{1,250}\.[a-z]{2,24})\.[A-Z][a-z]{0,40}")
+_SHORT = 16_384
 _END = ".,;:!?)]}>*"
 
 
@@ -42,9 +44,17 @@ class Token(msgspec.Struct, frozen=True):
     text: str
 
 
-def words(text: str) -> list[str]:
+def words(text: str) -> Sequence[str]:
     """The whole words of ``text``, folded, in order."""
-    return [w.strip("#@+-.'_") or w for w in _WORD.findall(fold(text))]
+    return _words_again(text) if len(text) <= _SHORT else _words(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(w.strip("#@+-.'_") or w for w in _WORD.findall(fold(text)))
+
+
+# An argument is looked at from several sides in a row.
+_words_again = functools.lru_cache(32)(_words)
 
 
 def fold(text: str) -> str:
@@ -55,8 +65,17 @@ def fold(text: str) -> str:
     return "".join([c for c in folded if unicodedata.category(c) != "Cf"])
 
 
-def typed(text: str) -> Iterator[Token]:
+def typed(text: str) -> Iterable[Token]:
     """Values with a form of their own. Addresses are found inside other values too."""
+    return _typed_again(text) if len(text) <= _SHORT else _typed(text)
+
+
+@functools.lru_cache(32)
+def _typed_again(text: str) -> tuple[Token, ...]:
+    return tuple(_typed(text))
+
+
+def _typed(text: str) -> Iterator[Token]:
     for match in _URL.finditer(text):
         yield Token("url", url_form(match[0]))
         alone = _NO_SPACE.fullmatch(match[0])

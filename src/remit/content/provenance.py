@@ -19,7 +19,7 @@ import json
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ letter by letter; whoever wrote it could not put into it what the agent learned 
 
 MAX_VALUES = 20_000
 MAX_TEXT = 1 << 20
+MAX_RESULT = 1 << 18
+MAX_ARGUMENT = 1 << 17
 MAX_PHRASES = 100_000
 MAX_TOKENS = 500
 MAX_FIELD = 80
@@ -64,6 +66,7 @@ class _Seen:
         self.hosts: OrderedDict[str, None] = OrderedDict()
         self.phrases: OrderedDict[int, None] = OrderedDict()
         self.forgot = False
+        self._words: set[str] = set()
         self._parts: list[str] = [" "]
         self._size = 0
 
@@ -88,16 +91,25 @@ class _Seen:
             self.phrases[phrase] = None
             if len(self.phrases) > MAX_PHRASES:
                 self.phrases.popitem(last=False)
+                self.forgot = True
+        self._words.update(whole)
         joined = " ".join(whole) + " | "
         self._parts.append(joined)
         self._size += len(joined)
         if self._size > MAX_TEXT:
             self._parts = [" " + self.text[-(MAX_TEXT // 2) :].partition(" ")[2]]
             self._size = len(self._parts[0])
+            self._words = set(self._parts[0].split())
             self.forgot = True
 
     def has(self, form: str) -> bool:
-        return bool(form) and (form in self.values or f" {form} " in self.text)
+        if not form or form in self.values:
+            return bool(form)
+        # Searching the text takes a while, and most of what is asked for is not there.
+        parts = form.split(" ")
+        if not all(part in self._words for part in parts):
+            return False
+        return len(parts) == 1 or f" {form} " in self.text
 
     def _keep(self, values: OrderedDict[str, None], form: str) -> None:
         if not form or len(form) > MAX_VALUE:
@@ -140,8 +152,14 @@ class Provenance:
             named: whether the user named the source (:meth:`names`), or the agent made it.
             but: arguments that the result may only repeat.
         """
+        room = MAX_RESULT
         repeated = {text for text, _ in _texts(but)} if but else set()
         for text, field in _texts(value):
+            room -= len(text)
+            if room < 0:
+                # Nobody reads on; whatever stands there may be anything.
+                self.miss()
+                return
             if trusted and (field or not listing):
                 self._seen["trusted"].add(text, field=field)
             elif named and field and not any(text in other for other in repeated):
@@ -188,11 +206,15 @@ class Provenance:
     def origin(self, argument: Any, role: Role = "destination") -> Origin:
         """Where ``argument`` comes from; of several values the worst.
 
-        ``unknown`` is worse than ``trusted``: nobody named it. ``untrusted`` is the worst.
+        ``unknown`` is worse than ``trusted``: nobody named it. ``untrusted`` is the worst, and also
+        what more text is than can be compared.
         """
         worst: Origin = "user"
         seen_any = False
-        for piece in walk(argument).pieces:
+        walked = walk(argument)
+        if not walked.complete or sum(len(p.text) for p in walked.pieces) > MAX_ARGUMENT:
+            return "untrusted"
+        for piece in walked.pieces:
             if piece.what not in {"text", "number"} or not piece.text.strip():
                 continue
             seen_any = True
@@ -209,9 +231,12 @@ class Provenance:
 
     def links(self, argument: Any) -> Origin | None:
         """The worst origin of the addresses inside ``argument``; ``None`` if there are none."""
+        walked = walk(argument)
+        if not walked.complete or sum(len(p.text) for p in walked.pieces) > MAX_ARGUMENT:
+            return "untrusted"
         found = [
             self._token(token)
-            for piece in walk(argument).pieces
+            for piece in walked.pieces
             if piece.what != "key"
             for token in _addresses(piece.text)
         ]
@@ -274,8 +299,9 @@ class Provenance:
         yield "untrusted", self._seen["untrusted"]
 
     def _of(self, form: str) -> Origin:
+        folded = fold(form)
         for origin, seen in self._in_order():
-            if seen.has(form) or seen.has(fold(form)):
+            if seen.has(form) or (folded != form and seen.has(folded)):
                 return origin
         # What was forgotten may have been this value.
         return "untrusted" if self._seen["untrusted"].forgot else "unknown"
@@ -289,7 +315,7 @@ def _addresses(text: str) -> list[Token]:
     return tokens
 
 
-def _phrases(row: list[str]) -> Iterator[int]:
+def _phrases(row: Sequence[str]) -> Iterator[int]:
     """A number for each phrase of six words."""
     for at in range(len(row) - PHRASE + 1):
         yield zlib.crc32(" ".join(row[at : at + PHRASE]).encode("utf-8", "surrogatepass"))

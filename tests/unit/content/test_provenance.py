@@ -189,3 +189,12 @@ def test_yaml_that_cannot_be_read_is_text() -> None:
         it = Provenance()
         it.result(f"{text} eve@evil.example", trusted=False, named=True)
         assert it.origin("eve@evil.example") in {"untrusted", "named"}
+
+
+def test_more_than_can_be_compared_is_untrusted() -> None:
+    it = Provenance()
+    it.user("word")
+    assert it.origin("word " * 30_000, "payload") == "untrusted"
+    it.result(["word " * 100_000], trusted=False)
+    assert it.origin("anything") == "untrusted"
+    assert it.origin("word") == "user"
