@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-peers rig-agents demo test test-all lint format bench clean
+.PHONY: help setup rig rig-peers rig-agents rig-names demo test test-all lint format bench clean
 
 PYTEST := .venv/bin/python -m pytest
 SUITES := $(wildcard tests/unit tests/integration tests/conformance tests/fault tests/fuzz)
@@ -37,7 +37,10 @@ test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two 
 	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=short $(PYTEST) -m "not slow" $(SUITES)
 
-test-all: rig-peers rig-agents ## Every test, the slow and the long ones too
+rig-names: setup
+	@scripts/install.sh names
+
+test-all: rig-peers rig-agents rig-names ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace || true
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 

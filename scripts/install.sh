@@ -3,6 +3,7 @@
 #   install.sh project               .venv                 Remit itself, editable, with its development tools
 #   install.sh py-NAME               .rig/py-NAME          tests/rig/requirements-py-NAME.txt
 #   install.sh npm                   .rig/npm              tests/rig/package.json
+#   install.sh names                 .rig/names            Remit with the extra `names`, for the test of it
 #   install.sh npm-agents            .rig/npm-agents       tests/rig/agents/package.json
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ say() { printf '%s\n' "$*" >&2; }
 case $what in
     project) target=.venv inputs="pyproject.toml scripts/install.sh" ;;
     py-*) target=.rig/$what inputs="tests/rig/requirements-$what.txt scripts/install.sh" ;;
+    names) target=.rig/names inputs="pyproject.toml scripts/install.sh" ;;
     npm) target=.rig/npm inputs="tests/rig/package.json scripts/install.sh" ;;
     npm-agents) target=.rig/npm-agents inputs="tests/rig/agents/package.json scripts/install.sh" ;;
     *) say "install.sh: unknown environment: $what"; exit 2 ;;
@@ -55,6 +57,14 @@ case $what in
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
             --requirement "tests/rig/requirements-$what.txt"
+        ;;
+    names)
+        python=$(scripts/prerequisites.sh python git)
+        mkdir -p .rig
+        rm -rf "$target"
+        run "$python" -m venv "$target"
+        run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
+        run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[names]"
         ;;
     npm | npm-agents)
         scripts/prerequisites.sh node

@@ -1,15 +1,18 @@
 """``remit content``: look for secrets, personal data and injected instructions in a text."""
 
+import functools
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, TYPE_CHECKING, Any, get_args
 
 import click
 
 if TYPE_CHECKING:
     from remit.content.base import Finding
+
+    Look = Callable[[str, str], tuple[Sequence[Finding], int]]
 
 _CHANNELS = ("user_prompt", "completion", "tool_args", "tool_result")
 
@@ -39,9 +42,18 @@ def content() -> None:
     help="Where a text comes from or goes, if its line does not say.",
 )
 @click.option(
+    "--with",
+    "optional",
+    type=click.Choice(["names"]),
+    multiple=True,
+    help="Optional detector to use as well.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default=None, help="Output form."
 )
-def check(file: IO[bytes] | None, channel: str, output: str | None) -> None:
+def check(
+    file: IO[bytes] | None, channel: str, optional: tuple[str, ...], output: str | None
+) -> None:
     """Inspect texts.
 
     With FILE, a plain text is inspected and shown with what was found marked. Without, standard
@@ -55,13 +67,18 @@ def check(file: IO[bytes] | None, channel: str, output: str | None) -> None:
       remit content check notes.txt -o json
       printf '{"id": 1, "text": "call +1 212 555 0142"}\\n' | remit content check
     """
+    if "names" in optional:
+        from remit.content.detectors.names import engine
+
+        engine()
+    look = functools.partial(_inspect, optional=frozenset(optional))
     if file is None and not sys.stdin.isatty():
-        sys.exit(1 if _lines(sys.stdin.buffer, channel) else 0)
+        sys.exit(1 if _lines(sys.stdin.buffer, channel, look) else 0)
     if file is None:
         click.echo("Type a text, then Ctrl-D:", err=True)
         file = sys.stdin.buffer
     text = file.read().decode("utf-8", "replace")
-    findings, elapsed = _inspect(text, channel)
+    findings, elapsed = look(text, channel)
     if (output or "text") == "json":
         _write({"findings": [_shown(f) for f in findings], "elapsed_us": elapsed})
     else:
@@ -69,19 +86,19 @@ def check(file: IO[bytes] | None, channel: str, output: str | None) -> None:
     sys.exit(1 if findings else 0)
 
 
-def _lines(lines: Iterable[bytes], channel: str) -> bool:
+def _lines(lines: Iterable[bytes], channel: str, look: "Look") -> bool:
     """Answer every line; whether anything was found or could not be read."""
     # Rules are compiled when they are first used: that is no time of the first text.
-    _inspect("warm up", channel)
+    look("warm up", channel)
     found = False
     for line in lines:
-        answer, some = _answer(line, channel)
+        answer, some = _answer(line, channel, look)
         found |= some
         _write(answer)
     return found
 
 
-def _answer(line: bytes, channel: str) -> tuple[dict[str, Any], bool]:
+def _answer(line: bytes, channel: str, look: "Look") -> tuple[dict[str, Any], bool]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -94,7 +111,7 @@ def _answer(line: bytes, channel: str) -> tuple[dict[str, Any], bool]:
         return _failed(number, "`text` is missing or not a string")
     if channel not in _CHANNELS:
         return _failed(number, f"`channel` is none of {', '.join(_CHANNELS)}")
-    findings, elapsed = _inspect(text, channel)
+    findings, elapsed = look(text, channel)
     answer = {"id": number, "findings": [_shown(f) for f in findings], "elapsed_us": elapsed}
     return answer, bool(findings)
 
@@ -103,12 +120,12 @@ def _failed(number: Any, why: str) -> tuple[dict[str, Any], bool]:
     return {"id": number, "findings": [], "elapsed_us": 0, "error": why[:200]}, True
 
 
-def _inspect(text: str, channel: str) -> tuple[Sequence["Finding"], int]:
+def _inspect(text: str, channel: str, optional: frozenset[str]) -> tuple[Sequence["Finding"], int]:
     from remit.content.base import Channel, Surroundings
     from remit.content.inspect import inspect
 
     (known,) = (c for c in get_args(Channel) if c == channel)
-    around = Surroundings(channel=known)
+    around = Surroundings(channel=known, optional=optional)
     start = time.perf_counter_ns()
     findings = inspect(text, around)
     return findings, (time.perf_counter_ns() - start) // 1000

@@ -90,12 +90,14 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
         trusted_domains: hosts that links may lead to; ``example.com`` also means below it.
         canaries: texts that must not turn up anywhere, by the name of each.
         terms: words and phrases of the bundle, by the label of their list.
+        optional: names of detectors of tier ``judge`` that are wanted.
     """
 
     channel: Channel = "tool_result"
     trusted_domains: frozenset[str] = frozenset()
     canaries: Mapping[str, str] = {}
     terms: Mapping[str, tuple[str, ...]] = {}
+    optional: frozenset[str] = frozenset()
 
 
 class Detector(Protocol):
@@ -104,7 +106,7 @@ class Detector(Protocol):
     Attributes:
         name: the module's name.
         version: ``<name>/<number>``; it changes with what is found.
-        tier: ``pattern`` (always on), ``model``, or ``judge``.
+        tier: ``pattern`` and ``model`` are always on, ``judge`` only where it is asked for.
         channels: where it looks.
     """
 

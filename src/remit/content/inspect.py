@@ -26,6 +26,11 @@ def detectors() -> tuple[Detector, ...]:
     return tuple(m.DETECTOR for m in modules if hasattr(m, "DETECTOR"))
 
 
+def wanted(around: Surroundings) -> tuple[Detector, ...]:
+    """Every detector but those of tier ``judge`` that nobody asked for."""
+    return tuple(d for d in detectors() if d.tier != "judge" or d.name in around.optional)
+
+
 def inspect(
     text: str, around: Surroundings, *, using: Iterable[Detector] | None = None
 ) -> tuple[Finding, ...]:
@@ -34,7 +39,7 @@ def inspect(
     Args:
         text: as it was decoded; lone surrogates may be in it.
         around: where it goes or comes from.
-        using: detectors, instead of all.
+        using: detectors, instead of those that are :func:`wanted`.
     """
     if len(text) > MAX_CHARACTERS:
         return (_uninspected(len(text), "too_large", "inspect/1"),)
@@ -45,7 +50,7 @@ def inspect(
         return (_uninspected(len(text), "unreadable", "inspect/1"),)
     if not views.complete:
         found.append(_uninspected(len(text), "incomplete", "inspect/1"))
-    for detector in detectors() if using is None else using:
+    for detector in wanted(around) if using is None else using:
         if around.channel in detector.channels:
             found += _run(detector, views, around)
     unique = {(f.kind, f.label, f.start, f.end): f for f in sorted(found, key=_sure)}

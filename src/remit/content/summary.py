@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.content.base import SEVERITIES, Detector, Finding, Surroundings
-from remit.content.inspect import detectors, inspect
+from remit.content.inspect import inspect, wanted
 from remit.content.values import Piece, walk
 from remit.content.vault import TOKEN, Vault
 
@@ -132,13 +132,14 @@ class _Form:
 
 
 def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) -> Iterator[Seen]:
-    patterns = [d for d in detectors() if d.tier == "pattern"]
-    models = [d for d in detectors() if d.tier == "model"]
+    every = wanted(around)
+    patterns = [d for d in every if d.tier != "model"]
+    models = [d for d in every if d.tier == "model"]
     form, prose = _Form(), _Form()
     sentences = 0
     for piece in pieces:
         if len(piece.text) > MAX_LINE:
-            yield from _alone(piece, around, vault, detectors())
+            yield from _alone(piece, around, vault, every)
             continue
         form = yield from _gather(form, piece, around, vault, patterns)
         if piece.what in _FORMAL or _FRAGMENT.fullmatch(piece.text):

@@ -62,7 +62,7 @@ class GovernedServer:
             RemitError: it does not fit, or the pins cannot be read.
         """
         pinned = PinStore(bundle.lock, self._pins_path).get(self.config.id)
-        return Policy.compile(bundle, [] if pinned is None else [pinned]), pinned
+        return _compiled(bundle, [] if pinned is None else [pinned]), pinned
 
     def adopt(
         self, bundle: Bundle, prepared: tuple[Policy, PinnedServer | None], usage: Usage
@@ -80,11 +80,9 @@ class GovernedServer:
             RemitError: the bundle does not fit them.
         """
         if self._fitted != pinned:
-            self._put(Policy.compile(self._bundle, [pinned]), pinned)
+            self._put(_compiled(self._bundle, [pinned]), pinned)
 
     def _put(self, policy: Policy, pinned: PinnedServer | None) -> None:
-        if policy.watch != Watch():
-            policy.inspector.warm()
         self.guard.policy = policy
         self._fitted = pinned
         self._ledger.note("policy.load", server=self.config.id, **about(policy))
@@ -96,6 +94,14 @@ class GovernedServer:
             cwd=str(self.config.cwd),
             matchers=bundle.matchers,
         )
+
+
+def _compiled(bundle: Bundle, pinned: list[PinnedServer]) -> Policy:
+    """A policy that is ready to judge: what it inspects with is loaded."""
+    policy = Policy.compile(bundle, pinned)
+    if policy.watch != Watch():
+        policy.inspector.warm()
+    return policy
 
 
 def about(policy: Policy) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
         expires_us: from then on everything is denied; ``None`` if it never expires.
         mode: ``observe`` records what ``enforce`` would do; whoever enforces looks at it.
         policies: in the order of file names and lines.
-        fact_specs, limits, matchers, terms, canaries: ``facts.toml``.
+        fact_specs, limits, matchers, terms, canaries, detectors: ``facts.toml``.
         tool_classes: pattern ``server/tool`` → class, ``tools.toml``.
         labels: pattern ``server/tool`` → what the tool does with data, ``tools.toml``.
         dark: patterns of tools that are meant to be permitted nowhere, ``tools.toml``.
@@ -83,6 +83,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     matchers: Mapping[str, str] = {}
     terms: Mapping[str, tuple[str, ...]] = {}
     canaries: Mapping[str, str] = {}
+    detectors: tuple[str, ...] = ()
     tool_classes: Mapping[str, ToolClass] = {}
     labels: Mapping[str, Labels] = {}
     dark: tuple[str, ...] = ()
@@ -141,6 +142,7 @@ def load_bundle(directory: Path) -> Bundle:
         matchers=facts["matchers"],
         terms=facts["terms"],
         canaries=facts["canaries"],
+        detectors=facts["detectors"],
         tool_classes=tools["tools"],
         labels=tools["labels"],
         dark=tools["dark"],

@@ -29,8 +29,16 @@ class Inspector:
         self._around: dict[str, Surroundings] = {}
 
     def warm(self) -> None:
-        """Load rules and model now; later it would be part of somebody's call."""
+        """Load rules and model now; later it would be part of somebody's call.
+
+        Raises:
+            RemitError: a detector that the bundle asks for is not installed.
+        """
         self.look("warm up", "tool_result")
+        if "names" in self._bundle.detectors:
+            from remit.content.detectors.names import engine
+
+            engine()
 
     def look(self, value: Any, channel: "Channel", vault: "Vault | None" = None) -> "Summary":
         """What is in a decoded value. Never raises."""
@@ -100,6 +108,7 @@ class Inspector:
                 trusted_domains=frozenset(self._bundle.trusted_domains),
                 canaries=self._bundle.canaries,
                 terms=self._bundle.terms,
+                optional=frozenset(self._bundle.detectors),
             )
         return known
 

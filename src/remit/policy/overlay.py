@@ -52,6 +52,7 @@ def overlay(base: Bundle, extra: Bundle) -> Bundle:
         matchers={**extra.matchers, **base.matchers},
         terms={**extra.terms, **base.terms},
         canaries={**extra.canaries, **base.canaries},
+        detectors=tuple(dict.fromkeys((*base.detectors, *extra.detectors))),
         dark=(*base.dark, *extra.dark),
         entities=Directory(
             {**extra.entities.agents, **base.entities.agents},

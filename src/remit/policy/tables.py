@@ -27,6 +27,8 @@ from remit.policy.schema import RESERVED
 MAX_TOML_BYTES = 1024 * 1024
 MAX_HITS = 1_000_000
 MIN_CANARY = 8
+OPTIONAL_DETECTORS = ("names",)
+"""Detectors of tier ``judge`` in :mod:`remit.content.detectors`."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
 _PER = ("agent", "user", "session", "server", "tool")
@@ -145,12 +147,14 @@ def head(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def facts(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
-    """``facts.toml`` → ``fact``, ``limit``, ``matchers``, ``terms``, ``canaries``.
+    """``facts.toml`` → ``fact``, ``limit``, ``matchers``, ``terms``, ``canaries``, ``detectors``.
 
-    FactSpecs, Limits, name → pattern, label → words and phrases, name → text.
+    FactSpecs, Limits, name → pattern, label → words and phrases, name → text, names.
     """
     table = _Table("facts.toml", data)
-    table.only(table.value, {"fact", "limit", "matchers", "terms", "canaries"}, "facts.toml")
+    table.only(
+        table.value, {"fact", "limit", "matchers", "terms", "canaries", "detectors"}, "facts.toml"
+    )
     specs = [spec for one in table.tables("fact") if (spec := _fact(table, one))]
     limits = [limit for one in table.tables("limit") if (limit := _limit(table, one))]
     names = [limit.name for limit in limits]
@@ -175,7 +179,18 @@ def facts(data: bytes | None) -> tuple[dict[str, Any], list[Problem]]:
         elif _named(table, name):
             canaries[name] = text
     out = {"fact": specs, "limit": limits, "matchers": matchers}
-    return {**out, "terms": terms, "canaries": canaries}, table.problems
+    asked = table.table(table.value, "detectors", "[detectors]")
+    table.only(asked, {"optional"}, "[detectors]")
+    detectors = table.texts(asked, "optional", "[detectors]")
+    for name in detectors:
+        if name not in OPTIONAL_DETECTORS:
+            table.problem(
+                "policy.detector",
+                f"there is no optional detector `{printable(name, 80)}`",
+                meant(name, OPTIONAL_DETECTORS),
+                name,
+            )
+    return {**out, "terms": terms, "canaries": canaries, "detectors": detectors}, table.problems
 
 
 def _named(table: _Table, name: str) -> bool:
