@@ -34,6 +34,8 @@ _PLACE = re.compile(
     r"\{[^{}]{1,80}\}|\[[A-Za-z_ ]{3,40}\]|\$\(?[A-Za-z_]\w{2,}|<[^<>]{1,80}>"
     r"|\b(?:YOUR|INSERT|REPLACE|USER|SECRET|API)_[A-Z_]{2,}\b|(?i:\b(?:data|secret|token)_?here\b)"
 )
+# Every match of _PLACE in ASCII holds one of these, or "here".
+_PLACE_SIGNS = frozenset("{[$<_")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"(?i)(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
@@ -57,12 +59,14 @@ def carried(url: Parts) -> tuple[str, Weight]:
 
 def _each(url: Parts) -> Iterator[tuple[str, Weight]]:
     yield "host", in_host(url.host)
-    for pair in re.split(r"[&;]", url.query):
+    for pair in url.query.replace(";", "&").split("&") if url.query else ():
         key, equals, value = pair.partition("=")
         yield "query", _value(value if equals else key, shown=key.lower() in _SHOWN)
-    yield "fragment", _segment(url.fragment)
+    if url.fragment:
+        yield "fragment", _segment(url.fragment)
     for segment in url.path.split("/"):
-        yield "path", _segment(segment)
+        if segment:
+            yield "path", _segment(segment)
 
 
 def _value(raw: str, *, shown: bool) -> Weight:
@@ -76,7 +80,7 @@ def _value(raw: str, *, shown: bool) -> Weight:
 
 
 def _segment(raw: str) -> Weight:
-    value = unquote_plus(raw.replace("+", "%2B"))
+    value = unquote_plus(raw.replace("+", "%2B")) if "%" in raw else raw
     weight = _text(value)
     if weight or len(raw) < MIN_SEGMENT:
         return weight
@@ -84,11 +88,17 @@ def _segment(raw: str) -> Weight:
 
 
 def _text(value: str) -> Weight:
-    if _PLACE.search(value) is not None:
+    if _may_hold_place(value) and _PLACE.search(value) is not None:
         return "strong"
     if len(value) >= MIN_ENCODED and _decodes(value):
         return "strong"
     return "weak" if len(value) >= MIN_OPAQUE and opaque(value) else ""
+
+
+def _may_hold_place(value: str) -> bool:
+    if not value.isascii():
+        return True
+    return not _PLACE_SIGNS.isdisjoint(value) or "here" in value.lower()
 
 
 def opaque(value: str) -> bool:
@@ -164,6 +174,8 @@ def _look_alike(label: str) -> bool:
             label = label[4:].encode().decode("punycode")
         except (UnicodeError, ValueError):
             return True
+    if label.isascii():
+        return False
     letters = [c for c in label if c.isalpha() and not c.isascii()]
     scripts = {unicodedata.name(c, "").partition(" ")[0] for c in letters}
     foreign = scripts & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}

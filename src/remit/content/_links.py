@@ -11,19 +11,29 @@ from typing import Literal
 from urllib.parse import unquote_plus
 
 import msgspec
+import re2
 
 Use = Literal["loaded", "followed", "bare"]
 """Who follows a link: the program that shows it, a person, or nobody as far as the text says."""
 
 MAX_URL = 4096
 _BEFORE = 320
+_NEAR = 16
+"""What ``_MARKDOWN``, ``_CSS`` and the end of ``_REFERENCE`` match is no longer."""
 
 _ANCHOR = re.compile(
     r"(?i)(?<![a-z0-9])(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?s?|wss?|ftp):[/\\]*|[/\\]{2,}"
 )
+# Where an anchor may begin, in ASCII with `?` for every other character: all of _ANCHOR, and more.
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_CANDIDATE = re2.compile(
+    rb"(?i)h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?:|w[s?][s?]?:|ftp:|[/\\]{2}", _BYTES
+)._regexp  # noqa: SLF001 - `search` makes an object a match
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
-    r"""(?>(?>[^\s"'<>`()\[\]\x00-\x20\x7f]|\([^\s"'<>`()]{0,400}\)|\[[^\s"'<>`()\[\]]{0,400}\])*)"""
+    r"""(?>(?>[^\s"'<>`()\[\]\x00-\x20\x7f]+|\([^\s"'<>`()]{0,400}\)|\[[^\s"'<>`()\[\]]{0,400}\])*)"""
 )
 _TRAILING = ".,;:!?*_|"
 
@@ -33,8 +43,13 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
+_NAME_ENDS = (
+    "src", "set", "href", "action", "poster", "background", "data", "ping", "cite", "desc",
+    "manifest", "content",
+)  # fmt: skip
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9:-]{0,20})[^<>]{0,300}\Z")
 _CSS = re.compile(r"(?i)(?:url\(\s{0,8}[\"']?|@import\s{1,8}[\"'])\Z")
+_PARTS = re.compile(r"([^/\\?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL)
 _TERMINAL = re.compile(r"(?:\x1b\]|\x9d)8;[^;\x07\x1b]{0,64};\Z")
 _PERSON_TAGS = frozenset({"a", "area", "form", "button", "input", "q", "blockquote"})
 
@@ -70,9 +85,10 @@ class Parts(msgspec.Struct, frozen=True):
 def links(text: str, limit: int) -> Iterator[Link]:
     """Every link, at most ``limit``."""
     images = "![" in text
+    data = text.encode("ascii", "replace")
     at = 0
     for _ in range(limit):
-        match = _ANCHOR.search(text, at)
+        match = _anchor(text, data, at)
         if match is None:
             return
         link = _link(text, match, at, images=images)
@@ -81,6 +97,18 @@ def links(text: str, limit: int) -> Iterator[Link]:
         else:
             yield link
             at = max(link.end, match.end())
+
+
+def _anchor(text: str, data: bytes, at: int) -> re.Match[str] | None:
+    """The first anchor from ``at`` on. ``data`` is ``text`` with one byte a character."""
+    while True:
+        at = _CANDIDATE.Match(_UNANCHORED, data, at, len(data))[0][0]
+        if at < 0:
+            return None
+        match = _ANCHOR.match(text, at)
+        if match is not None:
+            return match
+        at += 1
 
 
 def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link | None:
@@ -99,25 +127,28 @@ def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link
         end -= len(text[start:end]) - len(text[start:end].rstrip(_TRAILING))
     if end <= anchor.end():
         return None
-    return Link(form, use, start, end, re.sub(r"[\t\r\n]", "", text[start:end]))
+    url = text[start:end]
+    if not url.isprintable():
+        url = re.sub(r"[\t\r\n]", "", url)
+    return Link(form, use, start, end, url)
 
 
 def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use, str]:
     """Form, use, and the quotation mark that ends the URL if there is one."""
     last = before[-1:]
-    if last in "(< \t" and _MARKDOWN.search(before):
+    near = before[-_NEAR:]
+    if "](" in near and last in "(< \t" and _MARKDOWN.search(near):
         label = text.rfind("[", max(0, start - 1024), start)
         image = label > 0 and text[label - 1] == "!"
         # An image may be the label of a link, so an image close before makes this one loaded too.
         return ("markdown_image", "loaded", "") if image else ("markdown_link", "followed", "")
-    if last and last in ": \t<" and _REFERENCE.search(before):
+    if "]:" in near and last in ": \t<" and _REFERENCE.search(before):
         return ("markdown_reference", "loaded" if images else "followed", "")
     if last == ";" and _TERMINAL.search(before):
         return ("terminal_link", "followed", "")
-    css = _CSS.search(before)
-    if css:
+    if ("(" in near or "@" in near) and _CSS.search(near):
         return ("css_url", "loaded", last if last in "\"'" else "")
-    if "=" in before:
+    if "=" in before and _may_be_value(before):
         attribute = _ATTRIBUTE.search(before)
         if attribute:
             tag = _TAG.search(before)
@@ -130,6 +161,17 @@ def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use
     return ("bare", "bare", "")
 
 
+def _may_be_value(before: str) -> bool:
+    """Whether ``_ATTRIBUTE`` can match at all: most quoted URLs in code are no attributes."""
+    quote = max(map(before.rfind, "\"'<>"))
+    if quote < 0 or "=" in before[quote:]:
+        return True
+    name, equals, gap = before[:quote].rpartition("=")
+    if not equals or (gap and not gap.isspace()):
+        return False
+    return not name.isascii() or name.rstrip().lower().endswith(_NAME_ENDS)
+
+
 def parts(url: str) -> Parts | None:
     """Take ``url`` apart; ``None`` if it has no host."""
     scheme = _SCHEME.match(url)
@@ -137,7 +179,7 @@ def parts(url: str) -> Parts | None:
     slashes = len(rest) - len(rest.lstrip("/\\"))
     odd = slashes != len("//") or "\\" in rest[: slashes + 1]
     rest = rest[slashes:]
-    match = re.match(r"([^/\\?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", rest, re.DOTALL)
+    match = _PARTS.match(rest)
     if match is None or not match[1]:
         return None
     user, _, host = match[1].rpartition("@")
@@ -145,7 +187,9 @@ def parts(url: str) -> Parts | None:
     if "%" in host:
         odd = True
         host = unquote_plus(host)
-    host = unicodedata.normalize("NFKC", host).lower().replace("\u3002", ".").strip(".")
+    if not host.isascii():
+        host = unicodedata.normalize("NFKC", host)
+    host = host.lower().replace("\u3002", ".").strip(".")
     if not host:
         return None
     return Parts(user, host, match[2], match[3] or "", match[4] or "", odd)

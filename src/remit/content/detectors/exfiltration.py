@@ -8,7 +8,7 @@ or this machine. Host names alone count too when their labels hold data, as in D
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import re2
 
@@ -18,12 +18,22 @@ from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroun
 from remit.content.hold import run
 
 MAX_LINKS = 5000
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_NAME = re2.compile(
-    r"(?i)(?:[a-z0-9_-]{1,11}\.){0,2}[a-z0-9_-]{12,63}\.(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}"
-)
+_NAME = r"(?i)(?:[a-z0-9_-]{1,11}\.){0,2}[a-z0-9_-]{12,63}\.(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}"
+_ANY_NAME = re2.compile(_NAME)
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_ASCII_NAME = re2.compile(_NAME.encode(), _BYTES)
+_SLASHES = ("//", "\\\\", "/\\", "\\/")
 _HINT = re.compile(r"[/\\]{2}|(?i:https?:)")
+# A host of words, short plain segments: nothing is carried or disguised.
+_PLAIN = re.compile(
+    r"https?://(?:[a-z]{2,11}\.){1,3}[a-z]{2,11}(?::[0-9]{1,5})?(?:/[A-Za-z0-9.-]{0,11})*"
+)
+# Letters outside ASCII that are one of its letters in another case.
+_CASED = ("\u017f", "\u212a")
 
 _SURE: dict[tuple[Use, Weight], tuple[Severity, int]] = {
     ("loaded", "strong"): ("high", 950),
@@ -35,6 +45,14 @@ _SURE: dict[tuple[Use, Weight], tuple[Severity, int]] = {
     ("bare", "strong"): ("medium", 700),
     ("bare", "weak"): ("low", 300),
 }
+
+
+class _Url(NamedTuple):
+    """What there is to say of a URL wherever it stands."""
+
+    hidden: str
+    place: str
+    weight: Weight
 
 
 class Exfiltration:
@@ -49,11 +67,16 @@ class Exfiltration:
         """Every link and host name that carries data, in every view."""
         trusted = frozenset(d.lower().lstrip("*.").rstrip(".") for d in around.trusted_domains)
         budget = MAX_LINKS
+        urls: dict[str, _Url | None] = {}
         for view in text.views:
-            if _HINT.search(view.text) is not None:
+            if _may_hold_links(view.text):
                 for link in links(view.text, budget):
                     budget -= 1
-                    yield from self._link(view, link, trusted, around.channel)
+                    if link.url not in urls:
+                        urls[link.url] = _look(link.url, trusted)
+                    url = urls[link.url]
+                    if url is not None:
+                        yield from self._link(view, link, url, around.channel)
             if "." in view.text:
                 yield from self._names(view, trusted)
         if budget <= 0:
@@ -66,18 +89,12 @@ class Exfiltration:
         del around
         return run(text)
 
-    def _link(
-        self, view: View, link: Link, trusted: frozenset[str], channel: Channel
-    ) -> Iterator[Finding]:
-        url = parts(link.url)
-        if url is None or url.host in _LOCAL or _covers(trusted, url.host):
-            return
-        span = view.origin(link.start, link.end)
-        hidden = disguise(url)
+    def _link(self, view: View, link: Link, url: _Url, channel: Channel) -> Iterator[Finding]:
+        hidden, place, weight = url
         if hidden and not (hidden == "odd" and link.use == "bare"):
+            span = view.origin(link.start, link.end)
             sure: tuple[Severity, int] = ("medium", 600) if hidden == "odd" else ("high", 850)
             yield self._finding("exfiltration", "url_disguise", sure, span, hidden)
-        place, weight = carried(url)
         use = link.use
         if use == "bare":
             # Text about an API is full of addresses with places to fill in; a call is not.
@@ -87,17 +104,18 @@ class Exfiltration:
                 return
         sure_of = _SURE.get((use, weight))
         if sure_of is not None:
+            span = view.origin(link.start, link.end)
             yield self._finding("exfiltration", link.form, sure_of, span, f"{link.form}:{place}")
 
     def _names(self, view: View, trusted: frozenset[str]) -> Iterator[Finding]:
-        for match in _NAME.finditer(view.text):
-            host = match.group().lower()
+        for start, end in _host_names(view.text):
+            host = view.text[start:end].lower()
             weight = in_host(host)
             if weight and not _covers(trusted, host):
                 sure: tuple[Severity, int] = (
                     ("high", 850) if weight == "strong" else ("medium", 600)
                 )
-                span = view.origin(match.start(), match.end())
+                span = view.origin(start, end)
                 yield self._finding("exfiltration", "dns_name", sure, span, f"dns_name:{weight}")
 
     def _finding(
@@ -113,6 +131,42 @@ class Exfiltration:
             rule=rule,
             version=self.version,
         )
+
+
+def _may_hold_links(text: str) -> bool:
+    if any(s in text for s in _SLASHES):
+        return True
+    lowered = text.encode("ascii", "replace").lower()
+    if b"http:" in lowered or b"https:" in lowered:
+        return True
+    return not text.isascii() and "\u017f" in text and _HINT.search(text) is not None
+
+
+def _look(link: str, trusted: frozenset[str]) -> _Url | None:
+    """What hides in a URL and what it carries; ``None`` if it may carry what it likes."""
+    if _PLAIN.fullmatch(link) and "here" not in link.lower():
+        return None
+    url = parts(link)
+    if url is None or url.host in _LOCAL or _covers(trusted, url.host):
+        return None
+    return _Url(disguise(url), *carried(url))
+
+
+def _host_names(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of host names with a long label."""
+    if not text.isascii():
+        text.encode()  # a lone surrogate: no name can be told from it
+        if any(c in text for c in _CASED):
+            yield from (m.span() for m in _ANY_NAME.finditer(text))
+            return
+    # One byte a character, so that places are the same.
+    data = text.encode("ascii", "replace")
+    match, end, size = _ASCII_NAME._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
+    while True:
+        start, end = match(_UNANCHORED, data, end, size)[0]
+        if start < 0:
+            return
+        yield start, end
 
 
 def _covers(trusted: frozenset[str], host: str) -> bool:
