@@ -11,7 +11,8 @@ from typing import Literal
 from urllib.parse import unquote_plus
 
 import msgspec
-import re2
+
+from remit.content._candidates import Candidates
 
 Use = Literal["loaded", "followed", "bare"]
 """Who follows a link: the program that shows it, a person, or nobody as far as the text says."""
@@ -24,13 +25,9 @@ _NEAR = 16
 _ANCHOR = re.compile(
     r"(?i)(?<![a-z0-9])(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?s?|wss?|ftp):[/\\]*|[/\\]{2,}"
 )
-# Where an anchor may begin, in ASCII with `?` for every other character: all of _ANCHOR, and more.
-_BYTES = re2.Options()
-_BYTES.encoding = re2.Options.Encoding.LATIN1
-_CANDIDATE = re2.compile(
-    rb"(?i)h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?:|w[s?][s?]?:|ftp:|[/\\]{2}", _BYTES
-)._regexp  # noqa: SLF001 - `search` makes an object a match
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
+_ANCHORS = Candidates(
+    _ANCHOR, rb"(?i)h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?:|w[s?][s?]?:|ftp:|[/\\]{2}"
+)
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
     r"""(?>(?>[^\s"'<>`()\[\]\x00-\x20\x7f]+|\([^\s"'<>`()]{0,400}\)|\[[^\s"'<>`()\[\]]{0,400}\])*)"""
@@ -85,10 +82,10 @@ class Parts(msgspec.Struct, frozen=True):
 def links(text: str, limit: int) -> Iterator[Link]:
     """Every link, at most ``limit``."""
     images = "![" in text
-    data = text.encode("ascii", "replace")
+    data = _ANCHORS.encode(text)
     at = 0
     for _ in range(limit):
-        match = _anchor(text, data, at)
+        match = _ANCHORS.search(text, data, at)
         if match is None:
             return
         link = _link(text, match, at, images=images)
@@ -97,18 +94,6 @@ def links(text: str, limit: int) -> Iterator[Link]:
         else:
             yield link
             at = max(link.end, match.end())
-
-
-def _anchor(text: str, data: bytes, at: int) -> re.Match[str] | None:
-    """The first anchor from ``at`` on. ``data`` is ``text`` with one byte a character."""
-    while True:
-        at = _CANDIDATE.Match(_UNANCHORED, data, at, len(data))[0][0]
-        if at < 0:
-            return None
-        match = _ANCHOR.match(text, at)
-        if match is not None:
-            return match
-        at += 1
 
 
 def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link | None:

@@ -6,8 +6,9 @@ or an emoji has one to six of these, and is no text.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
+from remit.content._characters import others
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
 from remit.content.base import View
@@ -15,20 +16,24 @@ from remit.content.base import View
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _BITS = re.compile("[\u200b\u200c\u200d\u2060\u2062\u2063\u2064\ufeff]{16,}")
-_ANY = re.compile("[\u200b-\u200d\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0020-\U000e01ef]")
 # Subdivision flags (UTS 51): a black flag, tags, a cancel tag.
 _FLAG = "\U0001f3f4"
 
 
 def hidden(view: View, decoding: Decoding) -> View | None:
     """What the invisible characters spell."""
-    if view.text.isascii() or not _ANY.search(view.text):
+    # A row of them is also one where everything in ASCII is left out.
+    some = others(view.text)
+    if not some:
         return None
-    return joined(view, nested(view, "hidden"), _pieces(view.text, decoding))
+    there = [p for p in (_TAGS, _SELECTORS, _BITS) if p.search(some)]
+    if not there:
+        return None
+    return joined(view, nested(view, "hidden"), _pieces(view.text, there, decoding))
 
 
-def _pieces(text: str, decoding: Decoding) -> Iterator[Piece]:
-    for match in _TAGS.finditer(text):
+def _pieces(text: str, there: Container[re.Pattern[str]], decoding: Decoding) -> Iterator[Piece]:
+    for match in _TAGS.finditer(text) if _TAGS in there else ():
         start, end = match.span()
         if start and text[start - 1] == _FLAG and end - start <= len("gbeng") + 1:
             continue
@@ -38,11 +43,11 @@ def _pieces(text: str, decoding: Decoding) -> Iterator[Piece]:
         yield Piece(
             spelt, range(start, start + len(spelt)), range(start + 1, start + len(spelt) + 1)
         )
-    for match in _SELECTORS.finditer(text):
+    for match in _SELECTORS.finditer(text) if _SELECTORS in there else ():
         run = decoding.take(match[0])
         data = bytes(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE00F0 for c in run)
         yield from _utf8(data, match.start(), 1)
-    for match in _BITS.finditer(text):
+    for match in _BITS.finditer(text) if _BITS in there else ():
         yield from _bits(match[0], match.start(), decoding)
 
 

@@ -4,12 +4,16 @@ A reason is the name of the cipher, or a word that only makes sense once it is u
 """
 
 import codecs
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
+from string import ascii_lowercase
 from typing import Any
 
 import re2
 
-from remit.content._views_map import Piece, joined, nested, same_places
+from remit.content._characters import ascii_table, exchanged
+from remit.content._views_map import derived, nested, same_places
 from remit.content.base import View
 
 _WORDS = (
@@ -24,7 +28,9 @@ def _options() -> Any:
     return options
 
 
-_FIGURES = str.maketrans("4301!57@$8", "aeoiistasb")
+_FIGURES = ascii_table("4301!57@$8", "aeoiistasb")
+_TURNED = ascii_lowercase[13:] + ascii_lowercase[:13]
+_ROT13 = ascii_table(ascii_lowercase + ascii_lowercase.upper(), _TURNED + _TURNED.upper())
 _LIKE = {
     "a": "[a4@]", "e": "[e3]", "o": "[o0]", "i": "[i1!]", "s": "[s5$]", "t": "[t7]", "b": "[b8]",
 }  # fmt: skip
@@ -56,23 +62,53 @@ def hinted(view: View) -> Iterator[View]:
     """Readings that something in the text asks for."""
     kinds = {_KINDS[i] for i in _HINTS.Match(view.text.encode("utf-8", "replace")) or ()}
     if "rot13" in kinds:
-        yield same_places(view, nested(view, "rot13"), codecs.encode(view.text, "rot13"))
+        yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
     if "reversed" in kinds:
-        made = joined(view, nested(view, "reversed"), _reversed(view.text))
+        made = _reversed(view)
         if made is not None:
             yield made
     if "leet" in kinds:
-        text = view.text.translate(_FIGURES)
+        text = exchanged(view.text, _FIGURES)
         if text != view.text:
             yield same_places(view, nested(view, "leet"), text)
 
 
-def _reversed(text: str) -> Iterator[Piece]:
+class _Lines:
+    """The lines of a text without the empty ones, cut where they are very long."""
+
+    __slots__ = ("_ats", "_text", "parts")
+
+    def __init__(self, text: str) -> None:
+        lines = text.split("\n")
+        self.parts = [line for line in lines if line]
+        if max(map(len, self.parts), default=0) > _MAX_LINE:
+            self.parts = [
+                line[at : at + _MAX_LINE] for line in lines for at in range(0, len(line), _MAX_LINE)
+            ]
+        self._text = text
+        self._ats: tuple[list[int], list[int]] | None = None
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Where the part is in the text that holds a character of all parts, one a line."""
+        made, source = self._ats = self._ats or self._places()
+        number = bisect_right(made, index) - 1
+        return source[number], source[number] + len(self.parts[number])
+
+    def _places(self) -> tuple[list[int], list[int]]:
+        made = [0, *accumulate(len(part) + 1 for part in self.parts[:-1])]
+        source: list[int] = []
+        at = 0
+        for line in self._text.split("\n"):
+            source += range(at, at + len(line), _MAX_LINE)
+            at += len(line) + 1
+        return made, source
+
+
+def _reversed(view: View) -> View | None:
     """Each line backwards; every character stands for the line, which is how it is shown."""
-    at = 0
-    for line in text.split("\n"):
-        for begin in range(0, len(line), _MAX_LINE):
-            part = line[begin : begin + _MAX_LINE]
-            start, end = at + begin, at + begin + len(part)
-            yield Piece(part[::-1], [start] * len(part), [end] * len(part))
-        at += len(line) + 1
+    lines = _Lines(view.text)
+    if not lines.parts:
+        return None
+    text = "\n".join([part[::-1] for part in lines.parts])
+    name = nested(view, "reversed")
+    return derived(view, name, text, lambda i: lines.span(i)[0], lambda i: lines.span(i)[1])

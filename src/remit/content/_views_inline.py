@@ -5,47 +5,66 @@ HTML entities; percent (RFC 3986); quoted-printable (RFC 2045); words cut by inl
 or string concatenation.
 """
 
+import functools
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from remit.content._candidates import Candidates
 from remit.content._views_map import Edit, applied, edited, nested
 from remit.content.base import View
 
-_TERMINAL = re.compile(
-    r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
-    r"|\x1b[\]PX^_]([^\x07\x1b]{0,4096})(?:\x07|\x1b\\)?"
-    r"|\x1b[ -/]{0,4}[0-~]"
-    r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
-    r"|[^\x08\n]\x08"
-    r"|[\x00-\x08\x0e-\x1f\x7f]"
+_TERMINAL = Candidates(
+    re.compile(
+        r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
+        r"|\x1b[\]PX^_]([^\x07\x1b]{0,4096})(?:\x07|\x1b\\)?"
+        r"|\x1b[ -/]{0,4}[0-~]"
+        r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
+        r"|[^\x08\n]\x08"
+        r"|[\x00-\x08\x0e-\x1f\x7f]"
+    ),
+    rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f\x9b]",
+    "latin-1",
 )
-_CONTROLS = "\x1b\x08\x7f\x9b\x00" + "".join(
-    map(chr, (*range(1, 8), *range(14, 27), *range(28, 32)))
-)
-_ESCAPE = re.compile(
-    r"""\\(?:(["'\\/bfnrt])"""
+_CONTROLS = bytes((*range(9), *range(14, 32), 0x7F, 0x9B))
+_ESCAPE_BUT_SINGLE = (
     r"|u([0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)"
     r"|x([0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*)"
     r"|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})"
     r"|(\r?\n[ \t]{0,64})"
     r"|([0-3][0-7]{2}))"
 )
+_ESCAPE = re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE)
+_NOT_SINGLE = Candidates(
+    re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
+)
+_MANY = 64
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
+_SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
-_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_QUOTED = re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n")
-_QUOTED_SIGN = re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}")
+_PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
+_QUOTED = Candidates(
+    re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"), rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
+)
+_QUOTED_SIGN = Candidates(
+    re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}"), rb"=\r?\n|=[0-9A-F]{2}"
+)
 _INLINE = (
     r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
     r"|wbr)(?:\s[^<>]{0,400})?/?>"
 )
 _BETWEEN = r"""<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/|["']\s{0,8}[+&]\s{0,40}["']"""
-_CUT = re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE)
+_CUT_BEGINS = rb"(?i)</?[abcefimqstuvw?]|<!--|/\*|[\"'][\s\x0b\x1c-\x1f?]{0,8}[+&]"
+_CUT = Candidates(
+    re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE),
+    _CUT_BEGINS,
+)
 # Inside a word. Where no word is cut, tags do not hide anything.
-_CUT_SIGN = re.compile(rf"[\w.~+/=-](?:{_INLINE}|{_BETWEEN})[\w.~+/=-]", re.IGNORECASE)
+_CUT_SIGN = Candidates(
+    re.compile(rf"(?<=[\w.~+/=-])(?:{_INLINE}|{_BETWEEN})[\w.~+/=-]", re.IGNORECASE), _CUT_BEGINS
+)
 _MAX_POINT = 0x10FFFF
 
 
@@ -60,13 +79,18 @@ class Budget:
 
 
 class _Step(NamedTuple):
-    """One kind of escape: a sign that there may be some, the pattern, and what a match reads."""
+    """One kind of escape: a sign that there may be some, the pattern, and what a match reads.
+
+    ``quick`` gives the whole text without a look at every match, and how many there are; ``None``
+    if it cannot.
+    """
 
     name: str
     sign: Callable[[str], object]
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str] | Candidates
     edits: Callable[[re.Match[str]], Iterable[Edit]]
     text: Callable[[re.Match[str]], str]
+    quick: Callable[[str], tuple[str, int] | None] = lambda _text: None
 
 
 def unescape(view: View, budget: Budget) -> View | None:
@@ -84,10 +108,11 @@ def unescape(view: View, budget: Budget) -> View | None:
 
 def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
     if budget.left <= 0:
-        budget.spent = budget.spent or step.pattern.search(view.text) is not None
+        budget.spent = budget.spent or any(step.pattern.finditer(view.text))
         return None
     limit = budget.left
-    text, count = step.pattern.subn(step.text, view.text, count=limit)
+    quick = step.quick(view.text)
+    text, count = quick if quick and quick[1] <= limit else _replaced(view.text, step, limit)
     budget.left -= count
     if not budget.left:
         budget.spent = True
@@ -99,6 +124,11 @@ def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
             yield from step.edits(match)
 
     return edited(view, name, text, edits)
+
+
+def _replaced(text: str, step: _Step, limit: int) -> tuple[str, int]:
+    """``text`` with the first matches replaced, and how many were."""
+    return step.pattern.subn(step.text, text, count=limit)
 
 
 def _gone(match: re.Match[str]) -> Iterator[Edit]:
@@ -146,6 +176,37 @@ def _escape_text(match: re.Match[str]) -> str:
     return _escape_text_slow(match)
 
 
+def _unescaped(text: str) -> tuple[str, int] | None:
+    """``text`` without escapes, and how many there were; ``None`` if it is not worth it.
+
+    Backslashes come in pairs from the first of a row on, so that pairs can be set aside; what is
+    left are escapes that do not touch, and each kind of them is replaced at once.
+    """
+    if text.count("\\") < _MANY:
+        return None
+    aside = next((c for c in "\x01\x02\x03" if c not in text), None)
+    if aside is None:
+        return None
+    made = text.replace("\\\\", aside) if "\\\\" in text else text
+    count = pairs = len(text) - len(made)
+    put_aside = 0
+
+    def other(match: re.Match[str]) -> str:
+        nonlocal put_aside
+        new = _escape_text_slow(match)
+        put_aside += new.count("\\")
+        return new.replace("\\", aside)
+
+    made, others = _NOT_SINGLE.subn(other, made)
+    if others and made.count(aside) != pairs + put_aside:
+        return None
+    first, *rest = made.split("\\")
+    parts = [_SINGLE_LEFT[p[0]] + p[1:] if p[:1] in _SINGLE_LEFT else f"\\{p}" for p in rest]
+    count += others + sum(p[:1] in _SINGLE_LEFT for p in rest)
+    made = first + "".join(parts)
+    return (made.replace(aside, "\\") if pairs or put_aside else made), count
+
+
 def _utf16(body: str, start: int) -> Iterator[Edit]:
     data = bytes.fromhex(body.replace("\\u", ""))
     text = data.decode("utf-16-be", "surrogatepass")
@@ -187,8 +248,13 @@ def _valid(data: bytes, start: int, width: int) -> Iterator[Edit]:
             yield Edit(start + width * at, start + width * (at + 1), chr(byte))
 
 
+@functools.lru_cache(maxsize=1024)
+def _entity_text(entity: str) -> str:
+    return html.unescape(entity)
+
+
 def _entity(match: re.Match[str]) -> Iterator[Edit]:
-    new = html.unescape(match[0])
+    new = _entity_text(match[0])
     if new != match[0]:
         yield Edit(match.start(), match.end(), new)
 
@@ -209,16 +275,21 @@ def _has_cut(text: str) -> bool:
         signs = [sign for sign in "+&" if sign in text]
         if not any(f"{q}{gap}{sign}" in text for sign in signs for q in "\"'" for gap in ("", " ")):
             return False
-    return _CUT_SIGN.search(text) is not None
+    return _CUT_SIGN.found(text)
+
+
+def _has_controls(text: str) -> bool:
+    data = text.encode("latin-1", "replace")
+    return len(data.translate(None, _CONTROLS)) < len(data)
 
 
 _STEPS = (
-    _Step("terminal", lambda t: any(c in t for c in _CONTROLS), _TERMINAL, _gone, _nothing),
-    _Step("escapes", lambda t: "\\" in t, _ESCAPE, _escape, _escape_text),
-    _Step("entities", lambda t: "&" in t, _ENTITY, _entity, lambda m: html.unescape(m[0])),
+    _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
+    _Step("escapes", lambda t: "\\" in t, _ESCAPE, _escape, _escape_text, _unescaped),
+    _Step("entities", lambda t: "&" in t, _ENTITY, _entity, lambda m: _entity_text(m[0])),
     _Step("percent", lambda t: "%" in t, _PERCENT, _percent, _from_edits(_percent)),
     _Step(
-        "quoted", lambda t: "=" in t and _QUOTED_SIGN.search(t),
+        "quoted", lambda t: "=" in t and _QUOTED_SIGN.found(t),
         _QUOTED, _quoted, _from_edits(_quoted),
     ),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),

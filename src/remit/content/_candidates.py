@@ -1,0 +1,77 @@
+"""Matches of a pattern of Python's, looked for only where RE2 says that one may begin.
+
+Look-around and Unicode classes need Python's ``re``, which takes ten times as long as RE2 to see that
+there is nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import re2
+
+_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
+
+
+class Candidates:
+    """A pattern that is tried where a second one matches.
+
+    INVARIANT: every match of ``pattern`` begins where a match of ``begins`` does.
+
+    Args:
+        pattern: what is looked for; it does not match nothing.
+        begins: RE2 syntax, over a text of one byte a character in which ``?`` stands for all that
+            ``encoding`` has no byte for.
+        encoding: ``ascii`` or ``latin-1``.
+    """
+
+    __slots__ = ("_begins", "_encoding", "_pattern")
+
+    def __init__(self, pattern: re.Pattern[str], begins: bytes, encoding: str = "ascii") -> None:
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        self._begins = re2.compile(begins, options)
+        self._pattern = pattern
+        self._encoding = encoding
+
+    def encode(self, text: str) -> bytes:
+        """``text`` as :meth:`search` needs it."""
+        return text.encode(self._encoding, "replace")
+
+    def search(self, text: str, data: bytes, at: int) -> re.Match[str] | None:
+        """The first match from ``at`` on."""
+        find, size = self._begins._regexp.Match, len(data)  # noqa: SLF001 - `search` makes an object
+        match_at = self._pattern.match
+        while True:
+            at = find(_UNANCHORED, data, at, size)[0][0]
+            if at < 0:
+                return None
+            match = match_at(text, at)
+            if match is not None:
+                return match
+            at += 1
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """All matches, like that of a pattern."""
+        data = self.encode(text)
+        at = 0
+        while (match := self.search(text, data, at)) is not None:
+            yield match
+            at = match.end()
+
+    def subn(
+        self, new: Callable[[re.Match[str]], str], text: str, count: int | None = None
+    ) -> tuple[str, int]:
+        """``text`` with the first ``count`` matches replaced, and how many were."""
+        parts: list[str] = []
+        done = made = 0
+        for match in islice(self.finditer(text), count):
+            parts.append(text[done : match.start()])
+            parts.append(new(match))
+            done = match.end()
+            made += 1
+        return ("".join(parts) + text[done:] if made else text), made
+
+    def found(self, text: str) -> bool:
+        """Whether there is a match."""
+        return self.search(text, self.encode(text), 0) is not None
