@@ -55,6 +55,7 @@ _EMAIL_FILE = re.compile(
 _REMOTE = re.compile(
     r"(?:://[^\s/@]{0,100}|(?:^|[^a-z])(?:ssh|scp|sftp|rsync|mosh)\s(?:-\S+\s(?:\S+\s)?)*)\x00"
 )
+_REMOTE_SIGNS = ("://", "ssh", "scp", "sftp", "rsync", "mosh")
 _SYSTEM_USERS = frozenset(("git", "hg", "svn", "root", "ubuntu", "ec2-user"))
 
 
@@ -62,7 +63,9 @@ def _email(value: str, around: str) -> bool:
     local, _, host = value.partition("@")
     if len(local) > 64 or ".." in value or host.startswith((".", "-")):
         return False
-    if local.lower() == "git" or _EMAIL_FILE.search(host) or _REMOTE.search(around):
+    if local.lower() == "git" or _EMAIL_FILE.search(host):
+        return False
+    if any(s in around for s in _REMOTE_SIGNS) and _REMOTE.search(around):
         return False
     after = around.partition("\x00")[2]
     if local.lower() in _SYSTEM_USERS and after[:1] in {":", "/"}:

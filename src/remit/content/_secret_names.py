@@ -97,7 +97,8 @@ _SPACE = re.compile(r"\s")
 def secret(text: str, match: Match) -> tuple[int, int] | None:
     """The span of the value if it is a secret by its name and its look."""
     start, end = match.start, match.end
-    if _ARN.search(text, max(0, start - 80), start):
+    low = max(0, start - 80)
+    if text.rfind("arn:", low, start) >= 0 and _ARN.search(text, low, start):
         return None
     body = text[start:end].rstrip()
     if body[-1:].isalnum() or body[-1:] == "_":

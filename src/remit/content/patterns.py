@@ -27,6 +27,7 @@ MAX_PROGRAM_BYTES = 64 << 20
 _MATCHES = 4096
 _SMALL = 1 << 16
 _MAX_WHOLE = 24
+_MAX_TOGETHER = 48
 _WASTED = 2000
 
 
@@ -78,22 +79,32 @@ class PatternSet:
     Args:
         patterns: rules; they are compiled when they are first needed.
         engine: who looks for keywords; ``auto`` takes hyperscan if it can be imported.
+        together: ask of patterns with common keywords first, all at once, whether they match
+            anywhere: for patterns that are simple and seldom do.
 
     Attributes:
         patterns: the rules, in order.
         engine: the one in use.
     """
 
-    def __init__(self, patterns: Iterable[Pattern], *, engine: Engine = "auto") -> None:
+    def __init__(
+        self, patterns: Iterable[Pattern], *, engine: Engine = "auto", together: bool = False
+    ) -> None:
         self.patterns: Sequence[Pattern] = tuple(patterns)
         self._always = [i for i, p in enumerate(self.patterns) if not p.keywords]
-        self._any_of: Any = None
+        self._any_of = _AnyOf(self.patterns)
+        self._any_whole = _AnyOf(self.patterns) if together else None
         users: dict[bytes, list[int]] = {}
         for index, pattern in enumerate(self.patterns):
             for keyword in dict.fromkeys(pattern.keywords):
                 users.setdefault(keyword.encode(), []).append(index)
         self._keywords = sorted(users, key=lambda k: (-len(k), k))
         self._users = [users[k] for k in self._keywords]
+        # For each keyword its patterns, and how far they reach from the start of the keyword.
+        self._reach = [
+            [(i, self.patterns[i].before, len(k) + self.patterns[i].after) for i in users[k]]
+            for k in self._keywords
+        ]
         self._finder: _Finder | None = None
         if engine != "re2" and self._keywords:
             self._finder = _hyperscan(self._keywords)
@@ -133,14 +144,7 @@ class PatternSet:
 
     def _matching(self, data: bytes) -> Sequence[int]:
         """Which patterns without keywords match somewhere."""
-        if len(self._always) < 2:  # noqa: PLR2004 - a set of one is no quicker than the one
-            return self._always
-        if self._any_of is None:
-            self._any_of = re2.Set.SearchSet(_options())
-            for index in self._always:
-                self._any_of.Add(self.patterns[index].regex)
-            self._any_of.Compile()
-        return [self._always[i] for i in sorted(self._any_of.Match(data) or ())]
+        return self._any_of.matching(self._always, data)
 
     def _run(
         self,
@@ -174,20 +178,24 @@ class PatternSet:
             budget -= 1
             if budget < 0:
                 raise _too_dense()
-            for index in self._users[keyword]:
-                pattern = self.patterns[index]
-                low = start - pattern.before
-                high = start + len(self._keywords[keyword]) + pattern.after
+            for index, before, reach in self._reach[keyword]:
                 seen = windows.get(index)
                 if seen is None:
-                    windows[index] = [[max(low, 0), high]]
-                elif low <= seen[-1][1]:
-                    seen[-1][1] = max(high, seen[-1][1])
-                else:
-                    seen.append([low, high])
+                    windows[index] = [[max(start - before, 0), start + reach]]
+                    continue
+                last = seen[-1]
+                if start - before > last[1]:
+                    seen.append([start - before, start + reach])
+                elif start + reach > last[1]:
+                    last[1] = start + reach
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
         for index in whole:
+            windows.pop(index, None)
+        common_ones = sorted(whole)
+        if self._any_whole is not None:
+            common_ones = list(self._any_whole.matching(common_ones, data))
+        for index in common_ones:
             windows[index] = [[0, size]]
         return dict(sorted(windows.items()))
 
@@ -202,6 +210,34 @@ class PatternSet:
         else:
             value = spans[group] if spans[group][0] >= 0 else spans[0]
         return Match(index, *spans[0], *value, tuple(spans[1:]))
+
+
+class _AnyOf:
+    """Says in one pass which of some patterns match a text at all; most do not.
+
+    It keeps those it was asked for before, so that it is seldom made anew.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._known: tuple[list[int], Any] = ([], None)
+
+    def matching(self, some: Sequence[int], data: bytes) -> Sequence[int]:
+        """Those of ``some``, in order, that match somewhere."""
+        if not 1 < len(some) <= _MAX_TOGETHER:
+            return some
+        known, together = self._known
+        if not set(some) <= set(known):
+            known = sorted({*known, *some})
+            if len(known) > _MAX_TOGETHER:
+                known = list(some)
+            together = re2.Set.SearchSet(_options())
+            for index in known:
+                together.Add(self._patterns[index].regex)
+            together.Compile()
+            self._known = known, together
+        found = {known[i] for i in together.Match(data) or ()}
+        return [i for i in some if i in found]
 
 
 class _Finder(Protocol):
@@ -289,6 +325,7 @@ class _HyperscanFinder:
         left = [common + 1] * len(lengths)
         hits: list[tuple[int, int]] = []
         wasted = 0
+        enough = _WASTED + len(data) // 64
 
         def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> bool | None:
             nonlocal wasted
@@ -297,7 +334,7 @@ class _HyperscanFinder:
                 hits.append((end - lengths[keyword], keyword))
                 return None
             wasted += 1
-            return wasted > _WASTED or None
+            return wasted > enough or None
 
         try:
             with self._lock:

@@ -20,7 +20,7 @@ PHI = frozenset(("MRN", "NPI", "DEA", "MBI", "MEMBER_ID", "ICD10"))
 @functools.cache
 def pattern_set(engine: Engine = "auto") -> PatternSet:
     """The rules as patterns, in the same order."""
-    return PatternSet((r.pattern for r in _pii_rules.RULES), engine=engine)
+    return PatternSet((r.pattern for r in _pii_rules.RULES), engine=engine, together=True)
 
 
 class Pii:
