@@ -10,6 +10,8 @@ from itertools import islice
 
 import re2
 
+from remit.content.base import View
+
 _UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 
@@ -21,25 +23,19 @@ class Candidates:
     Args:
         pattern: what is looked for; it does not match nothing.
         begins: RE2 syntax, over a text of one byte a character in which ``?`` stands for all that
-            ``encoding`` has no byte for.
-        encoding: ``ascii`` or ``latin-1``.
+            is not ASCII: :attr:`remit.content.base.View.plain`.
     """
 
-    __slots__ = ("_begins", "_encoding", "_pattern")
+    __slots__ = ("_begins", "_pattern")
 
-    def __init__(self, pattern: re.Pattern[str], begins: bytes, encoding: str = "ascii") -> None:
+    def __init__(self, pattern: re.Pattern[str], begins: bytes) -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         self._begins = re2.compile(begins, options)
         self._pattern = pattern
-        self._encoding = encoding
-
-    def encode(self, text: str) -> bytes:
-        """``text`` as :meth:`search` needs it."""
-        return text.encode(self._encoding, "replace")
 
     def search(self, text: str, data: bytes, at: int) -> re.Match[str] | None:
-        """The first match from ``at`` on."""
+        """The first match in ``text`` from ``at`` on; ``data`` is its plain form."""
         find, size = self._begins._regexp.Match, len(data)  # noqa: SLF001 - `search` makes an object
         match_at = self._pattern.match
         while True:
@@ -51,27 +47,27 @@ class Candidates:
                 return match
             at += 1
 
-    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+    def finditer(self, view: View) -> Iterator[re.Match[str]]:
         """All matches, like that of a pattern."""
-        data = self.encode(text)
         at = 0
-        while (match := self.search(text, data, at)) is not None:
+        while (match := self.search(view.text, view.plain, at)) is not None:
             yield match
             at = match.end()
 
     def subn(
-        self, new: Callable[[re.Match[str]], str], text: str, count: int | None = None
+        self, new: Callable[[re.Match[str]], str], view: View, count: int | None = None
     ) -> tuple[str, int]:
-        """``text`` with the first ``count`` matches replaced, and how many were."""
+        """The text with the first ``count`` matches replaced, and how many were."""
+        text = view.text
         parts: list[str] = []
         done = made = 0
-        for match in islice(self.finditer(text), count):
+        for match in islice(self.finditer(view), count):
             parts.append(text[done : match.start()])
             parts.append(new(match))
             done = match.end()
             made += 1
         return ("".join(parts) + text[done:] if made else text), made
 
-    def found(self, text: str) -> bool:
+    def found(self, view: View) -> bool:
         """Whether there is a match."""
-        return self.search(text, self.encode(text), 0) is not None
+        return self.search(view.text, view.plain, 0) is not None

@@ -3,28 +3,22 @@
 import re
 from collections.abc import Mapping
 
-_ASCII = bytes(range(0x80))
+from remit.content.base import View
+
 _OTHERS = re.compile("[^\x00-\x7f]+")
 _FEW = 24
 _DENSE = 16
 
 
-def others(text: str) -> str:
-    """The characters of ``text`` outside ASCII, in order."""
-    if text.isascii():
-        return ""
-    data = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
-    return data.decode("utf-8", "surrogatepass")
-
-
-def replaced(text: str, table: Mapping[str, str]) -> str:
-    """``text`` with characters outside ASCII replaced; ``table`` holds no others."""
+def replaced(view: View, table: Mapping[str, str]) -> str:
+    """The text with characters outside ASCII replaced; ``table`` holds no others."""
+    text = view.text
     if len(table) <= _FEW and table.keys().isdisjoint("".join(table.values())):
         for char, new in table.items():
             text = text.replace(char, new)
         return text
     codes = str.maketrans(dict(table))
-    if len(others(text)) * _DENSE > len(text):
+    if len(view.others) * _DENSE > len(text):
         return text.translate(codes)
     return _OTHERS.sub(lambda run: run[0].translate(codes), text)
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from remit.content._candidates import Candidates
+from remit.content.base import View
 
 Use = Literal["loaded", "followed", "bare"]
 """Who follows a link: the program that shows it, a person, or nobody as far as the text says."""
@@ -79,10 +80,10 @@ class Parts(msgspec.Struct, frozen=True):
     odd: bool
 
 
-def links(text: str, limit: int) -> Iterator[Link]:
+def links(view: View, limit: int) -> Iterator[Link]:
     """Every link, at most ``limit``."""
+    text, data = view.text, view.plain
     images = "![" in text
-    data = _ANCHORS.encode(text)
     at = 0
     for _ in range(limit):
         match = _ANCHORS.search(text, data, at)

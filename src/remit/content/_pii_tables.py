@@ -10,6 +10,7 @@ from typing import NamedTuple
 import re2
 
 from remit.content import _checks as checks
+from remit.content.base import View
 
 MAX_ROWS = 5000
 _MAX_HEAD = 2000
@@ -56,12 +57,11 @@ class Cell(NamedTuple):
     end: int
 
 
-def cells(text: str) -> Iterator[Cell]:
-    """Identifiers in the columns of every table in ``text``."""
-    # One byte a character, so that places are the same.
-    data = text.encode("ascii", "replace")
+def cells(view: View) -> Iterator[Cell]:
+    """Identifiers in the columns of every table in a text."""
+    text = view.text
     at = 0
-    while (found := _HEAD.search(data, at)) is not None:
+    while (found := _HEAD.search(view.plain, at)) is not None:
         start = text.rfind("\n", 0, found.end() - 1) + 1
         end = text.find("\n", found.end() - 1)
         end = len(text) if end < 0 else end

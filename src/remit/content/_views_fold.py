@@ -8,7 +8,7 @@ flags and direction marks are legitimate; here they are only left out, so that w
 import re
 import unicodedata
 
-from remit.content._characters import others, replaced
+from remit.content._characters import replaced
 from remit.content._views_map import Edit, edited, nested, same_places
 from remit.content.base import View
 
@@ -90,7 +90,7 @@ def fold(view: View) -> View | None:
     """The view in its plainest letters, or ``None`` if it has them already."""
     if view.text.isascii():
         return None
-    chars = set(others(view.text))
+    chars = set(view.others)
     changes = {c: new for c in chars if (new := _FOLDED[c]) != c}
     foreign = chars & _CONFUSABLE.keys()
     if not changes and not foreign:
@@ -99,17 +99,17 @@ def fold(view: View) -> View | None:
     dropped = {c for c, new in changes.items() if not new}
     longer = {c: new for c, new in changes.items() if len(new) > 1}
     table = {c: new for c, new in changes.items() if len(new) == 1}
-    made = same_places(view, name, replaced(view.text, table)) if table else view
+    made = same_places(view, name, replaced(view, table)) if table else view
     if dropped:
         made = _without(made, name, dropped)
     if foreign and (foreign & _SURE or _MIXED.search(made.text)):
-        looks = replaced(made.text, {c: _CONFUSABLE[c] for c in foreign})
+        looks = replaced(made, {c: _CONFUSABLE[c] for c in foreign})
         made = same_places(made, name, looks)
     if longer:
         one = re.compile("[" + re.escape("".join(sorted(longer))) + "]")
         text = made.text
         made = edited(
-            made, name, replaced(text, longer),
+            made, name, replaced(made, longer),
             lambda: (Edit(m.start(), m.end(), longer[m[0]]) for m in one.finditer(text)),
         )  # fmt: skip
     return None if made is view else made
@@ -117,7 +117,7 @@ def fold(view: View) -> View | None:
 
 def _without(view: View, name: str, dropped: set[str]) -> View:
     text = view.text
-    kept = replaced(text, dict.fromkeys(dropped, ""))
+    kept = replaced(view, dict.fromkeys(dropped, ""))
     runs = re.compile("[" + re.escape("".join(sorted(dropped))) + "]+")
     return edited(
         view, name, kept, lambda: (Edit(m.start(), m.end(), "") for m in runs.finditer(text))

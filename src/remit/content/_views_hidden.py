@@ -8,7 +8,6 @@ or an emoji has one to six of these, and is no text.
 import re
 from collections.abc import Container, Iterator
 
-from remit.content._characters import others
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
 from remit.content.base import View
@@ -23,7 +22,7 @@ _FLAG = "\U0001f3f4"
 def hidden(view: View, decoding: Decoding) -> View | None:
     """What the invisible characters spell."""
     # A row of them is also one where everything in ASCII is left out.
-    some = others(view.text)
+    some = view.others
     if not some:
         return None
     there = [p for p in (_TAGS, _SELECTORS, _BITS) if p.search(some)]

@@ -60,7 +60,7 @@ _MAX_LINE = 2000
 
 def hinted(view: View) -> Iterator[View]:
     """Readings that something in the text asks for."""
-    kinds = {_KINDS[i] for i in _HINTS.Match(view.text.encode("utf-8", "replace")) or ()}
+    kinds = {_KINDS[i] for i in _HINTS.Match(view.utf8) or ()}
     if "rot13" in kinds:
         yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
     if "reversed" in kinds:

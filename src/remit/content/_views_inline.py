@@ -25,10 +25,9 @@ _TERMINAL = Candidates(
         r"|[^\x08\n]\x08"
         r"|[\x00-\x08\x0e-\x1f\x7f]"
     ),
-    rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f\x9b]",
-    "latin-1",
+    rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f?]",
 )
-_CONTROLS = bytes((*range(9), *range(14, 32), 0x7F, 0x9B))
+_CONTROLS = bytes((*range(9), *range(14, 32), 0x7F))
 _ESCAPE_BUT_SINGLE = (
     r"|u([0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)"
     r"|x([0-9A-Fa-f]{2}(?:\\x[0-9A-Fa-f]{2})*)"
@@ -36,14 +35,20 @@ _ESCAPE_BUT_SINGLE = (
     r"|(\r?\n[ \t]{0,64})"
     r"|([0-3][0-7]{2}))"
 )
-_ESCAPE = re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE)
+_ESCAPE = Candidates(
+    re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE),
+    rb"\\(?:[\"'\\/bfnrtuxU\n]|\r\n|[0-3][0-7]{2})",
+)
 _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?")
+_ENTITY = Candidates(
+    re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?"),
+    rb"&[#A-Za-z]",
+)
 _PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
 _QUOTED = Candidates(
     re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"), rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
@@ -86,11 +91,11 @@ class _Step(NamedTuple):
     """
 
     name: str
-    sign: Callable[[str], object]
-    pattern: re.Pattern[str] | Candidates
+    sign: Callable[[View], bool]
+    pattern: Candidates
     edits: Callable[[re.Match[str]], Iterable[Edit]]
     text: Callable[[re.Match[str]], str]
-    quick: Callable[[str], tuple[str, int] | None] = lambda _text: None
+    quick: Callable[[View], tuple[str, int] | None] = lambda _view: None
 
 
 def unescape(view: View, budget: Budget) -> View | None:
@@ -98,7 +103,7 @@ def unescape(view: View, budget: Budget) -> View | None:
     made = view
     names: list[str] = []
     for step in _STEPS:
-        if step.sign(made.text):
+        if step.sign(made):
             new = _stepped(made, nested(view, ">".join([*names, step.name])), step, budget)
             if new is not None:
                 names.append(step.name)
@@ -108,11 +113,13 @@ def unescape(view: View, budget: Budget) -> View | None:
 
 def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
     if budget.left <= 0:
-        budget.spent = budget.spent or any(step.pattern.finditer(view.text))
+        budget.spent = budget.spent or step.pattern.found(view)
         return None
     limit = budget.left
-    quick = step.quick(view.text)
-    text, count = quick if quick and quick[1] <= limit else _replaced(view.text, step, limit)
+    quick = step.quick(view)
+    if quick is None or quick[1] > limit:
+        quick = step.pattern.subn(step.text, view, limit)
+    text, count = quick
     budget.left -= count
     if not budget.left:
         budget.spent = True
@@ -120,15 +127,10 @@ def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
         return None
 
     def edits() -> Iterator[Edit]:
-        for match in islice(step.pattern.finditer(view.text), limit):
+        for match in islice(step.pattern.finditer(view), limit):
             yield from step.edits(match)
 
     return edited(view, name, text, edits)
-
-
-def _replaced(text: str, step: _Step, limit: int) -> tuple[str, int]:
-    """``text`` with the first matches replaced, and how many were."""
-    return step.pattern.subn(step.text, text, count=limit)
 
 
 def _gone(match: re.Match[str]) -> Iterator[Edit]:
@@ -176,12 +178,13 @@ def _escape_text(match: re.Match[str]) -> str:
     return _escape_text_slow(match)
 
 
-def _unescaped(text: str) -> tuple[str, int] | None:
-    """``text`` without escapes, and how many there were; ``None`` if it is not worth it.
+def _unescaped(view: View) -> tuple[str, int] | None:
+    """The text without escapes, and how many there were; ``None`` if it is not worth it.
 
     Backslashes come in pairs from the first of a row on, so that pairs can be set aside; what is
     left are escapes that do not touch, and each kind of them is replaced at once.
     """
+    text = view.text
     if text.count("\\") < _MANY:
         return None
     aside = next((c for c in "\x01\x02\x03" if c not in text), None)
@@ -197,7 +200,7 @@ def _unescaped(text: str) -> tuple[str, int] | None:
         put_aside += new.count("\\")
         return new.replace("\\", aside)
 
-    made, others = _NOT_SINGLE.subn(other, made)
+    made, others = _NOT_SINGLE.subn(other, View(view.name, made))
     if others and made.count(aside) != pairs + put_aside:
         return None
     first, *rest = made.split("\\")
@@ -270,27 +273,30 @@ def _quoted(match: re.Match[str]) -> Iterator[Edit]:
         yield Edit(match.start(), match.end(), "")
 
 
-def _has_cut(text: str) -> bool:
-    if "<" not in text and "/*" not in text:
-        signs = [sign for sign in "+&" if sign in text]
-        if not any(f"{q}{gap}{sign}" in text for sign in signs for q in "\"'" for gap in ("", " ")):
+def _holds(sign: bytes) -> Callable[[View], bool]:
+    return lambda view: sign in view.plain
+
+
+def _has_cut(view: View) -> bool:
+    text = view.plain
+    if b"<" not in text and b"/*" not in text:
+        signs = [sign for sign in (b"+", b"&") if sign in text]
+        near = (q + gap + sign for sign in signs for q in (b'"', b"'") for gap in (b"", b" "))
+        if not any(n in text for n in near):
             return False
-    return _CUT_SIGN.found(text)
+    return _CUT_SIGN.found(view)
 
 
-def _has_controls(text: str) -> bool:
-    data = text.encode("latin-1", "replace")
-    return len(data.translate(None, _CONTROLS)) < len(data)
+def _has_controls(view: View) -> bool:
+    data = view.plain
+    return len(data.translate(None, _CONTROLS)) < len(data) or "\x9b" in view.others
 
 
 _STEPS = (
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
-    _Step("escapes", lambda t: "\\" in t, _ESCAPE, _escape, _escape_text, _unescaped),
-    _Step("entities", lambda t: "&" in t, _ENTITY, _entity, lambda m: _entity_text(m[0])),
-    _Step("percent", lambda t: "%" in t, _PERCENT, _percent, _from_edits(_percent)),
-    _Step(
-        "quoted", lambda t: "=" in t and _QUOTED_SIGN.found(t),
-        _QUOTED, _quoted, _from_edits(_quoted),
-    ),
+    _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
+    _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),
+    _Step("percent", _holds(b"%"), _PERCENT, _percent, _from_edits(_percent)),
+    _Step("quoted", _QUOTED_SIGN.found, _QUOTED, _quoted, _from_edits(_quoted)),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),
-)  # fmt: skip
+)

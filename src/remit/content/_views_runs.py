@@ -81,10 +81,8 @@ class Decoding:
 
 def runs(view: View, decoding: Decoding) -> list[View]:
     """A view for each kind of encoding in ``view`` that holds text."""
-    # One byte a character, so that places are the same.
-    data = view.text.encode("ascii", "replace")
     found: dict[str, list[Piece]] = {}
-    for start, run in _found(data):
+    for start, run in _found(view.plain):
         if run.islower() and run.isalnum() and not _lower(run):
             continue
         if run in decoding.seen:

@@ -1,5 +1,6 @@
 """The words of this package: findings, views of a text, and what a detector is."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -10,6 +11,9 @@ from remit.core.errors import RemitError
 Channel = Literal["user_prompt", "completion", "tool_args", "tool_result"]
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: Sequence[Severity] = ("low", "medium", "high", "critical")
+
+
+_ASCII = bytes(range(0x80))
 
 
 class ContentError(RemitError):
@@ -44,7 +48,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
-class View(msgspec.Struct, frozen=True):
+class View(msgspec.Struct, frozen=True, dict=True):
     """One reading of a text.
 
     Attributes:
@@ -59,6 +63,21 @@ class View(msgspec.Struct, frozen=True):
     text: str
     starts: Sequence[int] | None = None
     ends: Sequence[int] | None = None
+
+    @functools.cached_property
+    def utf8(self) -> bytes:
+        """The text in UTF-8, with ``?`` for a lone surrogate."""
+        return self.text.encode("utf-8", "replace")
+
+    @functools.cached_property
+    def plain(self) -> bytes:
+        """The text in ASCII with ``?`` for what is not: one byte a character."""
+        return self.utf8 if self.text.isascii() else self.text.encode("ascii", "replace")
+
+    @functools.cached_property
+    def others(self) -> str:
+        """The characters outside ASCII, in order, without lone surrogates."""
+        return "" if self.text.isascii() else self.utf8.translate(None, _ASCII).decode()
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original that ``text[start:end]`` was read from; ``end > start``."""

@@ -121,7 +121,10 @@ class PatternSet:
             ContentError: ``content.too_dense``, where the text holds more candidates than text of
                 its size can reasonably have.
         """
-        data = text.encode("utf-8", "replace")
+        return self._scan(View("original", text))
+
+    def _scan(self, view: View) -> list[Match]:
+        data = view.utf8
         found: list[tuple[int, list[tuple[int, int]]]] = []
         for index in self._matching(data):
             self._run(index, data, ((0, len(data)),), found)
@@ -131,13 +134,13 @@ class PatternSet:
         if not found:
             return []
         # One byte a character: `replace` writes lone surrogates as `?`.
-        where = None if len(data) == len(text) else _characters(data, found)
+        where = None if len(data) == len(view.text) else _characters(data, found)
         return [self._match(index, spans, where) for index, spans in found]
 
     def places(self, views: Iterable[View], place: Place) -> Iterator[tuple[int, int, int]]:
         """Position of the pattern and span in the original of what ``place`` accepts."""
         for view in views:
-            for match in self.scan(view.text):
+            for match in self._scan(view):
                 span = place(match, view.text)
                 if span is not None:
                     yield match.pattern, *view.origin(*span)

@@ -26,7 +26,7 @@ _ANY_NAME = re2.compile(_NAME)
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _ASCII_NAME = re2.compile(_NAME.encode(), _BYTES)
-_SLASHES = ("//", "\\\\", "/\\", "\\/")
+_SLASHES = (b"//", b"\\\\", b"/\\", b"\\/")
 _HINT = re.compile(r"[/\\]{2}|(?i:https?:)")
 # A host of words, short plain segments: nothing is carried or disguised.
 _PLAIN = re.compile(
@@ -69,8 +69,8 @@ class Exfiltration:
         budget = MAX_LINKS
         urls: dict[str, _Url | None] = {}
         for view in text.views:
-            if _may_hold_links(view.text):
-                for link in links(view.text, budget):
+            if _may_hold_links(view):
+                for link in links(view, budget):
                     budget -= 1
                     if link.url not in urls:
                         urls[link.url] = _look(link.url, trusted)
@@ -108,7 +108,7 @@ class Exfiltration:
             yield self._finding("exfiltration", link.form, sure_of, span, f"{link.form}:{place}")
 
     def _names(self, view: View, trusted: frozenset[str]) -> Iterator[Finding]:
-        for start, end in _host_names(view.text):
+        for start, end in _host_names(view):
             host = view.text[start:end].lower()
             weight = in_host(host)
             if weight and not _covers(trusted, host):
@@ -133,10 +133,11 @@ class Exfiltration:
         )
 
 
-def _may_hold_links(text: str) -> bool:
-    if any(s in text for s in _SLASHES):
+def _may_hold_links(view: View) -> bool:
+    text = view.text
+    if any(s in view.plain for s in _SLASHES):
         return True
-    lowered = text.encode("ascii", "replace").lower()
+    lowered = view.plain.lower()
     if b"http:" in lowered or b"https:" in lowered:
         return True
     return not text.isascii() and "\u017f" in text and _HINT.search(text) is not None
@@ -152,15 +153,15 @@ def _look(link: str, trusted: frozenset[str]) -> _Url | None:
     return _Url(disguise(url), *carried(url))
 
 
-def _host_names(text: str) -> Iterator[tuple[int, int]]:
+def _host_names(view: View) -> Iterator[tuple[int, int]]:
     """Spans of host names with a long label."""
+    text = view.text
     if not text.isascii():
         text.encode()  # a lone surrogate: no name can be told from it
         if any(c in text for c in _CASED):
             yield from (m.span() for m in _ANY_NAME.finditer(text))
             return
-    # One byte a character, so that places are the same.
-    data = text.encode("ascii", "replace")
+    data = view.plain
     match, end, size = _ASCII_NAME._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
     while True:
         start, end = match(_UNANCHORED, data, end, size)[0]

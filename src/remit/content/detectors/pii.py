@@ -40,7 +40,7 @@ class Pii:
             found.append(_found(rule.pattern.id, rule.label, rule.severity, rule.score, start, end))
         found += [
             _found("table", cell.label, "medium", 850, cell.start, cell.end)
-            for cell in _pii_tables.cells(text.original)
+            for cell in _pii_tables.cells(text.views[0])
         ]
         return _apart(found)
 
