@@ -1,15 +1,21 @@
 """Measure content inspection: time of small and large texts, and of hostile ones beside ordinary.
 
-Columns: median, 99th percentile, speed, and cost as a multiple of ordinary text of the same size.
-"read" is the views alone, "secrets" and "pii" those detectors on views that were made, "patterns"
-views and every detector of the pattern tier, in the order in which `inspect` runs them.
+Columns: median, 99th percentile, least time, speed, cost as a multiple of one pass of RE2 over the
+same text with a few words (the baseline), and as a multiple of mixed text of the same size. "read" is
+the views alone, "secrets" and "pii" those detectors on views that were made, "patterns" views and
+every detector of the pattern tier, "all" the model too, in the order in which `inspect` runs them.
 """
 
 import base64
+import json
+import pydoc_data.topics
 import random
 import statistics
 import sys
 import time
+from pathlib import Path
+
+import re2
 
 from remit.content.base import Surroundings
 from remit.content.inspect import detectors, inspect
@@ -90,6 +96,52 @@ def structured(size, seed=1):
     return ("[" + ",\n".join(rows) + "]")[:size]
 
 
+def mixed(size, seed=1):
+    """Source, documentation, logs, JSON and mail in turn, as they come with Python or are made."""
+    chance = random.Random(seed)
+    sources = [
+        p.read_text("utf-8") for p in sorted(Path(json.__file__).parents[1].glob("[a-f]*.py"))
+    ]
+    pages = list(pydoc_data.topics.topics.values())
+    made, length = [], 0
+    while length < size:
+        kind = chance.randrange(5)
+        if kind == 0:
+            text = chance.choice(sources)
+            at = chance.randrange(max(1, len(text) - 4000))
+            part = text[at : at + 4000]
+        elif kind == 1:
+            part = chance.choice(pages)[:4000]
+        elif kind == 2:
+            part = _log(chance)
+        elif kind == 3:
+            part = structured(2000, chance.random())
+        else:
+            part = _mail(chance)
+        made.append(part)
+        length += len(part) + 1
+    return "\n".join(made)[:size]
+
+
+def _log(chance):
+    return "\n".join(
+        f"2026-01-{chance.randrange(1, 28):02d}T10:{chance.randrange(60):02d}:07.123Z INFO "
+        f"[worker-{chance.randrange(16)}] com.example.orders.OrderService - "
+        f"{' '.join(chance.choices(WORDS, k=8))} id={chance.getrandbits(48):012x}"
+        for _ in range(20)
+    )
+
+
+def _mail(chance):
+    name = chance.choice(WORDS).strip('",:()')
+    lines = "\n".join(" ".join(chance.choices(WORDS, k=12)) for _ in range(10))
+    return (
+        f"From: {name} <{name}@example.org>\nTo: team@example.com\nSubject: {name}\n"
+        f"Message-ID: <{chance.getrandbits(64):x}@mail.example.org>\n\nHi,\n\n{lines}\n\n"
+        f"> {lines[:60]}\n-- \n{name}\u2019s team\n"
+    )
+
+
 def hostile(size):
     """Texts that would cost much where work is not bounded, by name."""
     chance = random.Random(2)
@@ -99,6 +151,13 @@ def hostile(size):
         nested = base64.b64encode(nested)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     some = {
+        "[": "[",
+        "![](": "![](",
+        "<a href=": "<a href=",
+        "%41": "%41",
+        "key=": "key=",
+        "//": "//",
+        "long names": "abcdefghijkl.",
         "<!--": "<!--",
         "<a ": "<a ",
         "<b>x": "<b>x</b>y",
@@ -173,7 +232,16 @@ def _times(call, rounds):
     return times
 
 
-def _row(name, size, times, base=None):
+_WORDS = re2.compile("password|token|https?://|ignore|BEGIN [A-Z]+ KEY|secret|@example")
+
+
+def _baseline(text):
+    """Seconds of one pass of RE2."""
+    data = text.encode("utf-8", "replace")
+    return min(_times(lambda: _WORDS.findall(data), 5))
+
+
+def _row(name, size, times, base=None, one_pass=None):
     median = statistics.median(times)
     row = {
         "text": name,
@@ -181,10 +249,13 @@ def _row(name, size, times, base=None):
         "p99_ms": round(sorted(times)[int(len(times) * 0.99) - 1] * 1e3, 3)
         if len(times) >= 50
         else "",
+        "min_ms": round(min(times) * 1e3, 3),
         "mb_per_s": round(size / median / 1e6, 1),
     }
+    if one_pass is not None:
+        row["times_re2"] = round(min(times) / one_pass, 1)
     if base is not None:
-        row["times_ordinary"] = round(median / base, 1)
+        row["times_mixed"] = round(median / base, 1)
     return row
 
 
@@ -194,9 +265,10 @@ def main(arguments):
     rows = []
     patterns = tuple(d for d in detectors() if d.tier == "pattern")
     inspect(ordinary(4096), AROUND, using=patterns)
-    for make in (ordinary, structured):
+    for make in (mixed, ordinary, structured):
         for size, rounds in ((1024, 300), (16 << 10, 100), (1 << 20, 3 if quick else 9)):
             text = make(size)
+            one_pass = _baseline(text)
             name = f"{make.__name__} {size >> 10} KB"
             rows.append(_row(f"{name}, read", size, _times(lambda t=text: read(t), rounds)))
             views = read(text)
@@ -205,9 +277,11 @@ def main(arguments):
                     times = _times(lambda d=detector, v=views: list(d.find(v, AROUND)), rounds)
                     rows.append(_row(f"{name}, {detector.name}", size, times))
             times = _times(lambda t=text: inspect(t, AROUND, using=patterns), rounds)
-            rows.append(_row(f"{name}, patterns", size, times))
+            rows.append(_row(f"{name}, patterns", size, times, one_pass=one_pass))
+            times = _times(lambda t=text: inspect(t, AROUND), max(rounds // 10, 3))
+            rows.append(_row(f"{name}, all", size, times, one_pass=one_pass))
     size = 1 << 18 if quick else 1 << 20
-    usual = ordinary(size)
+    usual = mixed(size)
     base = statistics.median(_times(lambda: inspect(usual, AROUND, using=patterns), 5))
     for name, text in hostile(size).items():
         times = _times(lambda t=text: inspect(t, AROUND, using=patterns), 1 if quick else 3)

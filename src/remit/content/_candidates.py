@@ -23,19 +23,21 @@ class Candidates:
     Args:
         pattern: what is looked for; it does not match nothing.
         begins: RE2 syntax, over a text of one byte a character in which ``?`` stands for all that
-            is not ASCII: :attr:`remit.content.base.View.plain`.
+            is not in ``encoding``.
+        encoding: ``ascii`` or ``latin-1``.
     """
 
-    __slots__ = ("_begins", "_pattern")
+    __slots__ = ("_begins", "_encoding", "_pattern")
 
-    def __init__(self, pattern: re.Pattern[str], begins: bytes) -> None:
+    def __init__(self, pattern: re.Pattern[str], begins: bytes, encoding: str = "ascii") -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         self._begins = re2.compile(begins, options)
         self._pattern = pattern
+        self._encoding = encoding
 
     def search(self, text: str, data: bytes, at: int) -> re.Match[str] | None:
-        """The first match in ``text`` from ``at`` on; ``data`` is its plain form."""
+        """The first match in ``text`` from ``at`` on; ``data`` is ``text`` in ``encoding``."""
         find, size = self._begins._regexp.Match, len(data)  # noqa: SLF001 - `search` makes an object
         match_at = self._pattern.match
         while True:
@@ -49,8 +51,8 @@ class Candidates:
 
     def finditer(self, view: View) -> Iterator[re.Match[str]]:
         """All matches, like that of a pattern."""
-        at = 0
-        while (match := self.search(view.text, view.plain, at)) is not None:
+        data, at = self._data(view), 0
+        while (match := self.search(view.text, data, at)) is not None:
             yield match
             at = match.end()
 
@@ -70,4 +72,9 @@ class Candidates:
 
     def found(self, view: View) -> bool:
         """Whether there is a match."""
-        return self.search(view.text, view.plain, 0) is not None
+        return self.search(view.text, self._data(view), 0) is not None
+
+    def _data(self, view: View) -> bytes:
+        if self._encoding == "ascii":
+            return view.plain
+        return view.text.encode(self._encoding, "replace")

@@ -13,6 +13,10 @@ _BEFORE = 80
 _AFTER = 32
 
 
+Known = dict[tuple[int, str, str], bool]
+"""Whether the check of the pattern of this number holds for a value and what is around it."""
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule.
 
@@ -31,12 +35,20 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     score: int = 900
     severity: Severity = "medium"
 
-    def place(self, text: str, match: Match) -> tuple[int, int] | None:
-        """The span of the value, or ``None`` if it is none."""
+    def place(self, text: str, match: Match, known: Known) -> tuple[int, int] | None:
+        """The span of the value, or ``None`` if it is none.
+
+        ``known`` holds what other readings of the text gave for the same value in the same place.
+        """
         start, end = match.value_start, match.value_end
         before = text[max(0, start - _BEFORE) : start]
         around = f"{before}\x00{text[end : end + _AFTER]}".lower()
-        return (start, end) if self.check(text[start:end], around) else None
+        value = text[start:end]
+        key = (match.pattern, value, around)
+        good = known.get(key)
+        if good is None:
+            good = known[key] = self.check(value, around)
+        return (start, end) if good else None
 
 
 def _digits(value: str) -> str:
@@ -236,7 +248,8 @@ def _iban(value: str, around: str) -> bool:
 class _Iban(Rule, frozen=True, kw_only=True):
     """An IBAN ends where its country's length says, not where the letters do."""
 
-    def place(self, text: str, match: Match) -> tuple[int, int] | None:
+    def place(self, text: str, match: Match, known: Known) -> tuple[int, int] | None:
+        del known
         start, end = match.value_start, match.value_end
         bare = checks.iban(text[start:end])
         if not bare:

@@ -97,7 +97,7 @@ _SPACE = re.compile(r"\s")
 def secret(text: str, match: Match) -> tuple[int, int] | None:
     """The span of the value if it is a secret by its name and its look."""
     start, end = match.start, match.end
-    low = max(0, start - 80)
+    low = start - 80 if start > 80 else 0
     if text.rfind("arn:", low, start) >= 0 and _ARN.search(text, low, start):
         return None
     body = text[start:end].rstrip()
@@ -106,8 +106,8 @@ def secret(text: str, match: Match) -> tuple[int, int] | None:
     else:
         named = _NAMED.match(text, start)
         assert named is not None  # it matches nothing, too
-        low = max(0, start - _MAX_BEFORE)
-        while start > low and text[start - 1] in _IN_NAMES:
+        low = start - _MAX_BEFORE
+        while start > 0 and start > low and text[start - 1] in _IN_NAMES:
             start -= 1
         named_end = named.end()
         name = text[start:named_end].removesuffix(" is")

@@ -16,17 +16,16 @@ from remit.content._candidates import Candidates
 from remit.content._views_map import Edit, applied, edited, nested
 from remit.content.base import View
 
-_TERMINAL = Candidates(
-    re.compile(
-        r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
-        r"|\x1b[\]PX^_]([^\x07\x1b]{0,4096})(?:\x07|\x1b\\)?"
-        r"|\x1b[ -/]{0,4}[0-~]"
-        r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
-        r"|[^\x08\n]\x08"
-        r"|[\x00-\x08\x0e-\x1f\x7f]"
-    ),
-    rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f?]",
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|\x1b[\]PX^_]([^\x07\x1b]{0,4096})(?:\x07|\x1b\\)?"
+    r"|\x1b[ -/]{0,4}[0-~]"
+    r"|\x9b[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|[^\x08\n]\x08"
+    r"|[\x00-\x08\x0e-\x1f\x7f]"
 )
+_TERMINAL = Candidates(_SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f]")
+_TERMINAL_C1 = Candidates(_SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f\x9b]", "latin-1")
 _CONTROLS = bytes((*range(9), *range(14, 32), 0x7F))
 _ESCAPE_BUT_SINGLE = (
     r"|u([0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)"
@@ -61,7 +60,11 @@ _INLINE = (
     r"|wbr)(?:\s[^<>]{0,400})?/?>"
 )
 _BETWEEN = r"""<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/|["']\s{0,8}[+&]\s{0,40}["']"""
-_CUT_BEGINS = rb"(?i)</?[abcefimqstuvw?]|<!--|/\*|[\"'][\s\x0b\x1c-\x1f?]{0,8}[+&]"
+_GAP = r"[\s\x0b\x1c-\x1f?]"
+_CUT_BEGINS = (
+    rf"(?i)</?[abcefimqstuvw?][a-z?]{{0,5}}(?:{_GAP}[^<>]*)?/?>|<!--[^<>]*-->|/\*[^*/\n]*\*/"
+    rf"|[\"']{_GAP}*[+&]{_GAP}*[\"']"
+).encode()
 _CUT = Candidates(
     re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE),
     _CUT_BEGINS,
@@ -289,10 +292,15 @@ def _has_cut(view: View) -> bool:
 
 def _has_controls(view: View) -> bool:
     data = view.plain
-    return len(data.translate(None, _CONTROLS)) < len(data) or "\x9b" in view.others
+    return len(data.translate(None, _CONTROLS)) < len(data) and not _has_c1(view)
+
+
+def _has_c1(view: View) -> bool:
+    return "\x9b" in view.others
 
 
 _STEPS = (
+    _Step("terminal", _has_c1, _TERMINAL_C1, _gone, _nothing),
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
     _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
     _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),

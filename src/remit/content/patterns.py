@@ -207,6 +207,9 @@ class PatternSet:
     ) -> Match:
         if where is not None:
             spans = [(where[a], where[b]) for a, b in spans]
+        if len(spans) == 1:
+            start, end = spans[0]
+            return Match(index, start, end, start, end, ())
         group = self.patterns[index].group
         if group is None:
             value = next((s for s in spans[1:] if s[0] >= 0), spans[0])

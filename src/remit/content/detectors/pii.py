@@ -35,7 +35,12 @@ class Pii:
         """Identifiers in every reading, each once."""
         del around
         found: list[Finding] = []
-        for index, start, end in pattern_set().places(text.views, _place):
+        known: _pii_rules.Known = {}
+
+        def place(match: Match, read: str) -> tuple[int, int] | None:
+            return _pii_rules.RULES[match.pattern].place(read, match, known)
+
+        for index, start, end in pattern_set().places(text.views, place):
             rule = _pii_rules.RULES[index]
             found.append(_found(rule.pattern.id, rule.label, rule.severity, rule.score, start, end))
         found += [
@@ -43,10 +48,6 @@ class Pii:
             for cell in _pii_tables.cells(text.views[0])
         ]
         return _apart(found)
-
-
-def _place(match: Match, text: str) -> tuple[int, int] | None:
-    return _pii_rules.RULES[match.pattern].place(text, match)
 
 
 def _found(rule: str, label: str, severity: Severity, score: int, start: int, end: int) -> Finding:
