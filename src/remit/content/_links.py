@@ -41,6 +41,8 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
+_MAX_GAP = 8
+_MAX_SIGNS = 8
 _NAME_ENDS = (
     "src", "set", "href", "action", "poster", "background", "data", "ping", "cite", "desc",
     "manifest", "content",
@@ -148,14 +150,18 @@ def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use
 
 
 def _may_be_value(before: str) -> bool:
-    """Whether ``_ATTRIBUTE`` can match at all: most quoted URLs in code are no attributes."""
-    quote = max(map(before.rfind, "\"'<>"))
-    if quote < 0 or "=" in before[quote:]:
-        return True
-    name, equals, gap = before[:quote].rpartition("=")
-    if not equals or (gap and not gap.isspace()):
-        return False
-    return not name.isascii() or name.rstrip().lower().endswith(_NAME_ENDS)
+    """Whether ``_ATTRIBUTE`` can match at all: most URLs behind a ``=`` are in no attribute."""
+    # At most one quotation mark, and that right behind it, stands between the `=` and the end.
+    low = max(*map(before.rfind, "\"'<>"), 0) - _MAX_GAP - 1
+    at = before.rfind("=")
+    for _ in range(_MAX_SIGNS):
+        if at < 0 or at < low:
+            return False
+        name = before[max(at - 2 * _NEAR, 0) : at].rstrip()
+        if not name.isascii() or name.lower().endswith(_NAME_ENDS):
+            return True
+        at = before.rfind("=", 0, at)
+    return True
 
 
 def parts(url: str) -> Parts | None:

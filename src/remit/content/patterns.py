@@ -169,28 +169,31 @@ class PatternSet:
         size = len(data)
         common = 128 + size // 4096
         budget = 4096 + size // 64
-        counts: dict[int, int] = {}
+        counts = [0] * len(self._keywords)
         windows: dict[int, list[list[int]]] = {}
+        lasts: dict[int, list[int]] = {}
         whole: set[int] = set()
+        reaches = self._reach
         assert self._finder is not None
         for keyword, start in self._finder.find(data, common):
-            count = counts[keyword] = counts.get(keyword, 0) + 1
-            if count > common:
+            counts[keyword] += 1
+            if counts[keyword] > common:
                 whole.update(self._users[keyword])
                 continue
             budget -= 1
             if budget < 0:
                 raise _too_dense()
-            for index, before, reach in self._reach[keyword]:
-                seen = windows.get(index)
-                if seen is None:
-                    windows[index] = [[max(start - before, 0), start + reach]]
-                    continue
-                last = seen[-1]
-                if start - before > last[1]:
-                    seen.append([start - before, start + reach])
-                elif start + reach > last[1]:
-                    last[1] = start + reach
+            for index, before, reach in reaches[keyword]:
+                low, high = start - before, start + reach
+                last = lasts.get(index)
+                if last is None:
+                    lasts[index] = last = [max(low, 0), high]
+                    windows[index] = [last]
+                elif low > last[1]:
+                    lasts[index] = last = [low, high]
+                    windows[index].append(last)
+                elif high > last[1]:
+                    last[1] = high
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
         for index in whole:
@@ -348,7 +351,7 @@ class _HyperscanFinder:
         except self._stopped:
             return self._other.find(data, common)
         hits.sort()
-        return [(keyword, start) for start, keyword in hits]
+        return ((keyword, start) for start, keyword in hits)
 
 
 def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:

@@ -134,10 +134,10 @@ class Exfiltration:
 
 
 def _may_hold_links(view: View) -> bool:
-    text = view.text
-    if any(s in view.plain for s in _SLASHES):
+    text, plain = view.text, view.plain
+    if any(s in plain for s in _SLASHES):
         return True
-    lowered = view.plain.lower()
+    lowered = plain.lower()
     if b"http:" in lowered or b"https:" in lowered:
         return True
     return not text.isascii() and "\u017f" in text and _HINT.search(text) is not None
