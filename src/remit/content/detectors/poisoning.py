@@ -42,7 +42,9 @@ def rules() -> tuple[Rule, ...]:
 @functools.cache
 def _patterns() -> tuple[Any, tuple[Any, ...]]:
     """All rules at once, which says which of them match; and each, which says where."""
-    together = re2.Set.SearchSet()
+    options = re2.Options()
+    options.max_mem = 64 << 20  # with less its states are made over and over
+    together = re2.Set.SearchSet(options)
     for rule in rules():
         together.Add(f"(?is){rule.regex}")
     together.Compile()
