@@ -5,7 +5,6 @@ tabs and line breaks are dropped, back slashes are slashes, one slash or three a
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import unquote_plus
@@ -14,6 +13,7 @@ import msgspec
 
 from remit.content._candidates import Candidates
 from remit.content.base import View
+from remit.core.text import normal
 
 Use = Literal["loaded", "followed", "bare"]
 """Who follows a link: the program that shows it, a person, or nobody as far as the text says."""
@@ -179,9 +179,7 @@ def parts(url: str) -> Parts | None:
     if "%" in host:
         odd = True
         host = unquote_plus(host)
-    if not host.isascii():
-        host = unicodedata.normalize("NFKC", host)
-    host = host.lower().replace("\u3002", ".").strip(".")
+    host = normal("NFKC", host).lower().replace("\u3002", ".").strip(".")
     if not host:
         return None
     return Parts(user, host, match[2], match[3] or "", match[4] or "", odd)

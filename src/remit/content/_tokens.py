@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from remit.core.text import normal
+
 Type = Literal["url", "email", "iban", "path", "number", "quoted", "word"]
 
 MAX_VALUE = 512
@@ -61,7 +63,7 @@ def fold(text: str) -> str:
     """NFKC and case folding, format characters dropped."""
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = normal("NFKC", text).casefold()
     return "".join([c for c in folded if unicodedata.category(c) != "Cf"])
 
 
@@ -101,7 +103,7 @@ def quoted(text: str) -> Iterator[Token]:
 
 def url_form(url: str) -> str:
     """Without scheme, ``www.``, a slash or punctuation at the end; host in lower case."""
-    bare = unicodedata.normalize("NFKC", url).rstrip(_END)
+    bare = normal("NFKC", url).rstrip(_END)
     rest = bare.partition("://")[2] or bare
     host, slash, path = rest.partition("/")
     host = host.rpartition("@")[2].lower().removeprefix("www.")

@@ -5,12 +5,12 @@ Which ones is said by the fact's own ``arguments`` (:mod:`remit.facts.select`), 
 decimal text (``1.50`` and ``15e-1`` are ``1.5``), booleans ``true`` and ``false``.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from remit.core.strictjson import Number
+from remit.core.text import normal
 from remit.facts.base import MAX_VALUES, Environment, FactError, NoOptions, Raw, shape
 
 MAX_STRING = 4096
@@ -40,7 +40,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > MAX_STRING:
             raise FactError(f"longer than {MAX_STRING} characters", code="facts.size")
-        return unicodedata.normalize("NFC", value)
+        return normal("NFC", value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

@@ -5,12 +5,12 @@ text (write ``^`` and ``$`` to anchor it), in the text as it is and in its NFC f
 """
 
 import functools
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from remit.core.text import normal
 from remit.facts.base import Environment, FactError, Raw, shape, texts
 
 MAX_TEXT = 1024 * 1024
@@ -52,7 +52,7 @@ class Match:
             patterns[name] = compile_pattern(env.matchers[name])
         matched: set[str] = set()
         for text in texts(values, limit=MAX_TEXT):
-            forms = {text, unicodedata.normalize("NFC", text)}
+            forms = {text, normal("NFC", text)}
             matched |= {
                 name for name, pattern in patterns.items() if any(map(pattern.search, forms))
             }

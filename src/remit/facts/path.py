@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from remit.core.text import normal
 from remit.facts.base import Environment, FactError, Raw, shape, texts
 
 MAX_PATH = 4096
@@ -146,7 +147,7 @@ def _seen(text: str) -> dict[str, Raw]:
 
     traversal = False
     for _ in range(4):
-        seen = unicodedata.normalize("NFKC", text)
+        seen = normal("NFKC", text)
         seen = "".join(c for c in seen if unicodedata.category(c) not in _UNSEEN)
         traversal |= ".." in re.split(r"[/\\]", seen)
         text = unquote(text, errors="replace")

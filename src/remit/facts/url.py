@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remit.core.text import normal
 from remit.facts.base import Environment, FactError, NoOptions, Raw, shape, texts
 
 MAX_URL = 8192
@@ -206,7 +207,7 @@ def _label(label: str) -> str:
     # IDNA 2003, IDNA 2008 and UTS 46 map some letters differently; those are refused.
     if (
         label.casefold() != lower
-        or unicodedata.normalize("NFKC", lower) != lower
+        or normal("NFKC", lower) != lower
         or _DEVIATIONS.intersection(lower)
         or not all(c == "-" or c.isascii() or unicodedata.category(c) in _LETTERS for c in lower)
         or unicodedata.category(lower[0]) in {"Mn", "Mc"}

@@ -10,12 +10,11 @@ import datetime as dt
 import decimal
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from remit.core.strictjson import Number
-from remit.core.text import fold_name
+from remit.core.text import fold_name, normal
 from remit.policy.errors import BadArgument, shown
 from remit.policy.shapes import Choice, Enum, Opaque, Record, Scalar, SetOf, Shape
 
@@ -247,7 +246,7 @@ def _text(value: Any, path: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise BadArgument(path, "holds half of a surrogate pair") from None
-    return unicodedata.normalize("NFC", value)
+    return normal("NFC", value)
 
 
 def _decimal(value: Any, path: str) -> str:

@@ -1,10 +1,14 @@
 """Comparing names and showing text."""
 
+import sys
+import time
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remit.core.text import fold_name, printable
+from remit.core.text import _LAST_MARK, _marks, fold_name, normal, printable
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,33 @@ def test_printable_is_always_encodable_and_bounded(text, limit):
     shown.encode()
     assert len(shown) <= limit * 10 + 60
     assert not any(ord(c) < 32 and c not in "\n\t" for c in shown)
+
+
+MARKS = (
+    "\u0301\u0323\u0345\u0344\u0f71\u0f73\u0f75\u0f81\u05b0\u3099\uff9e\uff9f\U0001d165\U0001e94a"
+)
+RUNS = st.lists(
+    st.text(alphabet=MARKS, min_size=20, max_size=80) | st.text(max_size=3), max_size=6
+).map("".join)
+
+
+@given(RUNS, st.sampled_from(["NFC", "NFKC"]))
+def test_normal_is_what_unicodedata_says(text, form):
+    assert normal(form, text) == unicodedata.normalize(form, text)
+
+
+def test_every_mark_is_known():
+    marks = [
+        c
+        for c in map(chr, range(sys.maxunicode + 1))
+        if not c.isascii() and unicodedata.combining(unicodedata.normalize("NFKD", c)[0])
+    ]
+    assert ord(marks[-1]) < _LAST_MARK
+    assert _marks().fullmatch("".join(marks)) is not None
+
+
+@pytest.mark.parametrize("unit", ["\u0301\u0323", "\u0f73", "\uff9e\u0323", "\u0344\u0323"])
+def test_a_letter_with_many_marks_takes_no_longer_than_other_text(unit):
+    began = time.process_time()
+    normal("NFKC", "a" + unit * 200_000)
+    assert time.process_time() - began < 10  # unicodedata alone: minutes

@@ -7,13 +7,13 @@ an automaton over words (Aho and Corasick, "Efficient string matching", CACM 18(
 """
 
 import re
-import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from remit.content.base import ALL_CHANNELS, Channel, Finding, Surroundings, View, Views
 from remit.content.hold import run
+from remit.core.text import normal
 
 _CHARACTER = r"\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _MARK = r"\u0300-\u036f"
@@ -158,8 +158,8 @@ class Terms:
 
 
 def _fold(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    folded = normal("NFKC", text).casefold()
+    return normal("NFKC", folded)
 
 
 def _folded(word: str) -> str:
