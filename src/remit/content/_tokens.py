@@ -30,7 +30,14 @@ _QUOTED = re.compile(
 _WORD = re.compile(r"[\w#@+-]+(?:[.'][\w-]+)*")
 # "see www.example.com.They have": the sentence goes on without a space.
 _NO_SPACE = re.compile(r"([^/?#]{1,250}\.[a-z]{2,24})\.[A-Z][a-z]{0,40}")
+_PLACE = re.compile(
+    r"(?i)\b(?!(?:the|a|an|my|our|your|his|her|its|their|this|that|these|each|every|any|all|other|same"
+    r"|first|last|next|new|old|web|shared|main|right|following|own)\b)([\w#.-]{3,60})\s+"
+    r"(?:channel|folder|file|document|project|repository|repo|list|board|calendar|group|team|page"
+    r"|site|website|database|table)\b"
+)
 _SHORT = 16_384
+_CAPITAL = re.compile(r"(?<=[^\s.!?:])\s+((?:[A-Z][\w-]{1,40})(?: [A-Z][\w-]{1,40}){0,3})")
 _END = ".,;:!?)]}>*"
 
 
@@ -60,10 +67,11 @@ _words_again = functools.lru_cache(32)(_words)
 
 
 def fold(text: str) -> str:
-    """NFKC and case folding, format characters dropped."""
+    """NFKC and lower case, format characters dropped."""
     if text.isascii():
         return text.lower()
-    folded = normal("NFKC", text).casefold()
+    # Not `casefold`: it makes one host of two (`ß` and `ss`).
+    folded = normal("NFKC", text).lower()
     return "".join([c for c in folded if unicodedata.category(c) != "Cf"])
 
 
@@ -95,6 +103,32 @@ def _typed(text: str) -> Iterator[Token]:
         yield Token("number", number_form(match[0]))
 
 
+def addresses(text: str) -> tuple[list[Token], str]:
+    """The addresses in a destination, and what is left of it without them."""
+    found: list[Token] = []
+    for pattern, kind in ((_URL, "url"), (_EMAIL, "email"), (_HOST, "url"), (_IBAN, "iban")):
+        for match in pattern.finditer(text):
+            found += (t for t in typed(match[0]) if t.type == kind)
+        text = pattern.sub(" ", text)
+    return list(dict.fromkeys(found)), text
+
+
+def proper(text: str) -> Iterator[str]:
+    """Folded forms of what a text calls by its name.
+
+    Addresses, paths and numbers, what stands in quotation marks, words with a capital letter that
+    do not begin a sentence, and what stands before a word such as "channel".
+    """
+    for match in _PLACE.finditer(text):
+        yield from words(match[1])
+    for token in (*typed(text), *quoted(text)):
+        yield token.text
+    for match in _CAPITAL.finditer(text):
+        yield " ".join(words(match[1]))
+        for word in match[1].split():
+            yield " ".join(words(word))
+
+
 def quoted(text: str) -> Iterator[Token]:
     """What stands in quotation marks."""
     for match in _QUOTED.finditer(text):
@@ -105,13 +139,11 @@ def url_form(url: str) -> str:
     """Without scheme, ``www.``, a slash or punctuation at the end; host in lower case."""
     bare = normal("NFKC", url).rstrip(_END)
     rest = bare.partition("://")[2] or bare
-    host, slash, path = rest.partition("/")
-    host = host.rpartition("@")[2].lower().removeprefix("www.")
-    if "?" in host or "#" in host:
-        at = min(i for i in (host.find("?"), host.find("#")) if i >= 0)
-        host, path = host[:at], rest[rest.find(host[at]) :] + slash + path
-        return f"{host}/{path}".rstrip("/")
-    return f"{host}{slash}{path}".rstrip("/")
+    # What comes first ends the host, before anybody looks for a user (WHATWG URL, RFC 3986 §3.2).
+    authority = re.split(r"[/\\?#]", rest, maxsplit=1)[0]
+    tail = rest[len(authority) :].replace("\\", "/")
+    host = authority.rpartition("@")[2].lower().removeprefix("www.").rstrip(".")
+    return f"{host}/{tail}".rstrip("/") if tail[:1] in {"?", "#"} else f"{host}{tail}".rstrip("/")
 
 
 def host_of(form: str) -> str:

@@ -19,6 +19,9 @@ def flow(
         effect: what the call changes.
         seen: what the session has seen so far.
     """
+    if not dest and effect in {"egress", "irreversible"}:
+        # Nobody said where this goes: any argument may say it.
+        dest = tuple(arguments)
     origins: dict[str, Origin] = {
         name: seen.origin(value, "destination" if name in dest else "payload")
         for name, value in arguments.items()

@@ -6,25 +6,27 @@ stands only in that page says much. What was learnt from traces of attacks is bu
 1. Whole tokens. ``13`` is not in ``4138``.
 2. Of a listing (a directory of members, channels, files) only its fields count as trusted, never
    its free text: whoever may write a description could put an address there.
-3. A destination is judged by every address in it; a payload by whether anything in it is of
-   untrusted origin.
-4. A URL is the user's if the user named it, or its host and nothing was added that can carry data.
+3. A destination is judged by every address in it and by what is left without them; a payload by
+   whether anything in it is of untrusted origin.
+4. A URL is the user's if the user named it letter by letter, or named its host and it is the root.
+5. A result is no source of what its own call already held.
 
 What this does not see: values that were rewritten (translated, summed, spelled out), values cut in
 parts, and a choice between two trusted values that untrusted text made.
 """
 
-import functools
-import json
 import re
-import zlib
+import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
-from remit.content._tokens import MAX_VALUE, Token, fold, host_of, quoted, typed, words
-from remit.content.values import walk
+import msgspec
+
+from remit.content._fields import Kind, TooMuch, texts
+from remit.content._seen import MAX_VALUES, Searches, Seen, Spent, phrases
+from remit.content._tokens import Token, addresses, fold, host_of, proper, typed, words
 
 Source = Literal["user", "trusted", "named", "untrusted"]
 Origin = Literal["user", "trusted", "named", "quoted", "unknown", "untrusted"]
@@ -38,101 +40,77 @@ ORIGINS: tuple[Origin, ...] = ("user", "trusted", "named", "quoted", "unknown", 
 letter by letter; whoever wrote it could not put into it what the agent learned since.
 """
 
-MAX_VALUES = 20_000
-MAX_TEXT = 1 << 20
-MAX_RESULT = 1 << 18
 MAX_ARGUMENT = 1 << 17
-MAX_PHRASES = 100_000
+MAX_LEAVES = 2000
 MAX_TOKENS = 500
-MAX_FIELD = 80
-MAX_FIELD_WORDS = 8
+MAX_REPEATED = 500
+MAX_SEARCHES = 64
 MIN_PAYLOAD_WORD = 10
-PHRASE = 6
-"""Words in a row that a payload must share with untrusted text to have come from it."""
-
-_WORST: dict[Origin, int] = {origin: at for at, origin in enumerate(ORIGINS)}
 MIN_NAME = 3
-_FIELD = re.compile(rf"^\s*(?:-\s+)?(?:[\w .-]{{1,40}}:\s+)?(.{{1,{MAX_FIELD}}}?)\s*$")
-_YAML = re.compile(r"\s*(?:- |[\w.-]{1,40}:\s)[^\n]*\n")
-MAX_YAML = 1 << 17
-_SENTENCE = re.compile(r"[.!?]\s")
+
+_RANK: dict[Origin, int] = {origin: at for at, origin in enumerate(ORIGINS)}
+_KEY = re.compile(r"[A-Za-z_][\w-]{0,40}")
+_PLAIN = re.compile(r"[#@]?\w[\w \-_'\u2019.&+,#]*")
+_DISPLAY = re.compile(r"(?:[^\W\d_]+(?:[ .'\u2019-]+[^\W\d_]+)*)?")
+_BETWEEN = re.compile(r"[\s,;<>()\"'|\[\]]+|mailto:")
+_NUMERIC = re.compile(r"[\d\s:.,/TZ+-]*")
 
 
-class _Seen:
-    """Values of one source, the oldest forgotten first."""
+class Repeated(msgspec.Struct, frozen=True):
+    """What a call held, so that its answer may only repeat it.
 
-    def __init__(self) -> None:
-        self.values: OrderedDict[str, None] = OrderedDict()
-        self.hosts: OrderedDict[str, None] = OrderedDict()
-        self.phrases: OrderedDict[int, None] = OrderedDict()
-        self.forgot = False
-        self._words: set[str] = set()
-        self._parts: list[str] = [" "]
-        self._size = 0
+    Attributes:
+        forms: typed tokens and whole texts, folded.
+        all: whether there was more than is kept.
+    """
 
-    @property
-    def text(self) -> str:
-        """All words in order, with a space on both sides of each."""
-        if len(self._parts) > 1:
-            self._parts = ["".join(self._parts)]
-        return self._parts[0]
+    forms: frozenset[str] = frozenset()
+    all: bool = False
 
-    def add(self, text: str, *, field: bool) -> None:
-        for token in typed(text):
-            self._keep(self.values, token.text)
-            if token.type == "url":
-                self._keep(self.hosts, host_of(token.text))
-        if not field:
-            for token in quoted(text):
-                self._keep(self.values, token.text)
-        whole = words(text)
-        self._keep(self.values, " ".join(whole))
-        for phrase in _phrases(whole):
-            self.phrases[phrase] = None
-            if len(self.phrases) > MAX_PHRASES:
-                self.phrases.popitem(last=False)
-                self.forgot = True
-        self._words.update(whole)
-        joined = " ".join(whole) + " | "
-        self._parts.append(joined)
-        self._size += len(joined)
-        if self._size > MAX_TEXT:
-            self._parts = [" " + self.text[-(MAX_TEXT // 2) :].partition(" ")[2]]
-            self._size = len(self._parts[0])
-            self._words = set(self._parts[0].split())
-            self.forgot = True
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Repeated":
+        """The forms in the arguments of a call."""
+        leaves = _leaves(arguments)
+        if leaves is None or sum(map(len, leaves)) > MAX_ARGUMENT:
+            return cls(all=True)
+        forms: dict[str, None] = {}
+        for leaf in leaves:
+            forms[" ".join(words(leaf))] = None
+            forms.update((token.text, None) for token in typed(leaf))
+            if len(forms) > MAX_REPEATED:
+                return cls(all=True)
+        return cls(frozenset(form for form in forms if form))
 
-    def has(self, form: str) -> bool:
-        if not form or form in self.values:
-            return bool(form)
-        # Searching the text takes a while, and most of what is asked for is not there.
-        parts = form.split(" ")
-        if not all(part in self._words for part in parts):
+    def __contains__(self, text: str) -> bool:
+        """Whether ``text`` repeats something."""
+        if self.all:
+            return True
+        if not self.forms:
             return False
-        return len(parts) == 1 or f" {form} " in self.text
+        joined = f" {' '.join(words(text))} "
+        return any(t.text in self.forms for t in typed(text)) or any(
+            f" {form} " in joined for form in self.forms
+        )
 
-    def _keep(self, values: OrderedDict[str, None], form: str) -> None:
-        if not form or len(form) > MAX_VALUE:
-            return
-        values[form] = None
-        values.move_to_end(form)
-        if len(values) > MAX_VALUES:
-            values.popitem(last=False)
-            self.forgot = True
+
+NOTHING = Repeated()
 
 
 class Provenance:
     """What one session has seen. Belongs to one thread; memory is bounded."""
 
     def __init__(self) -> None:
-        self._seen: dict[Source, _Seen] = {source: _Seen() for source in SOURCES}
+        self._seen: dict[Source, Seen] = {source: Seen() for source in SOURCES}
         # What was used before anything untrusted held it: results repeat what they were asked.
-        self._used = _Seen()
+        self._used = Seen()
         self._quoted: OrderedDict[str, None] = OrderedDict()
+        self._proper: dict[str, None] = {}
+        self._searches = Searches(MAX_SEARCHES)
 
     def user(self, text: str) -> None:
         """The user's own words."""
         self._seen["user"].add(text, field=False)
+        self._proper.update((form, None) for form in islice(proper(text), MAX_VALUES))
 
     def result(
         self,
@@ -141,7 +119,8 @@ class Provenance:
         trusted: bool,
         listing: bool = False,
         named: bool = False,
-        but: Mapping[str, Any] | None = None,
+        made: bool = False,
+        repeated: Repeated = NOTHING,
     ) -> None:
         """A result, decoded or as text.
 
@@ -149,25 +128,42 @@ class Provenance:
             value: any JSON value.
             trusted: whether its source is.
             listing: whether it is a directory: only its fields are trusted, its free text is not.
-            named: whether the user named the source (:meth:`names`), or the agent made it.
-            but: arguments that the result may only repeat.
+            named: whether the user named what was asked for (:meth:`names`).
+            made: whether the call changed something of the user's own: then fields that were not
+                in it are the service's word.
+            repeated: what the call held.
         """
-        room = MAX_RESULT
-        repeated = {text for text, _ in _texts(but)} if but else set()
-        for text, field in _texts(value):
-            room -= len(text)
-            if room < 0:
-                # Nobody reads on; whatever stands there may be anything.
-                self.miss()
-                return
-            if trusted and (field or not listing):
-                self._seen["trusted"].add(text, field=field)
-            elif named and field and not any(text in other for other in repeated):
-                self._seen["named"].add(text, field=True)
-            else:
-                self._seen["untrusted"].add(text, field=False)
-                if named and not but:
-                    self._quote(text)
+        try:
+            for text, kind in texts(value):
+                worthy = trusted and (kind != "free" or not listing)
+                self._keep(text, kind, worthy, named=named, made=made, repeated=repeated)
+        except TooMuch:
+            # Nobody reads on; whatever stands there may be anything.
+            self.miss()
+
+    def _keep(
+        self, text: str, kind: Kind, trusted: bool, *,  # noqa: FBT001 - of the text
+        named: bool, made: bool, repeated: Repeated,
+    ) -> None:  # fmt: skip
+        field = kind in {"field", "id"}
+        if (trusted or (field and made)) and text in repeated:
+            return
+        if trusted:
+            self._seen["trusted"].add(text, field=kind != "free")
+        elif field and (named or (made and (kind == "id" or not self._is_untrusted(text)))):
+            self._seen["named"].add(text, field=True)
+        else:
+            self._seen["untrusted"].add(text, field=False)
+            if named:
+                self._quote(text)
+
+    def _is_untrusted(self, text: str) -> bool:
+        self._searches = Searches(MAX_SEARCHES)
+        forms = {" ".join(words(text)), *(token.text for token in typed(text))}
+        try:
+            return any(self._seen["untrusted"].has(form, self._searches) for form in forms)
+        except Spent:
+            return True
 
     def _quote(self, text: str) -> None:
         for token in typed(text):
@@ -177,27 +173,37 @@ class Provenance:
                     self._quoted.popitem(last=False)
 
     def names(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a call asks for what the user named: a page, a channel, a search of his words.
+        """Whether a call asks for what the user, or a trusted listing, called by its name.
 
-        Some argument is in the user's words, and none comes from anybody else's.
+        A page, a channel, a file: some argument is such a name, and none holds anything but the
+        user's and trusted values, numbers and times.
         """
-        origins = [self.origin(value, "destination") for value in arguments.values()]
-        named = any(
-            origin == "user" and any(len(p.text.strip()) >= MIN_NAME for p in walk(value).pieces)
-            for origin, value in zip(origins, arguments.values(), strict=True)
-        )
-        return named and not {"untrusted", "quoted", "named"} & set(origins)
+        named = False
+        for value in arguments.values():
+            origin = self.origin(value, "destination")
+            leaves = _leaves(value) or []
+            if origin == "user":
+                named |= any(map(self._is_proper, leaves))
+            elif origin == "trusted":
+                named = True
+            elif not (origin == "unknown" and all(_NUMERIC.fullmatch(leaf) for leaf in leaves)):
+                return False
+        return named
+
+    def _is_proper(self, leaf: str) -> bool:
+        forms = (*words(leaf), " ".join(words(leaf)), *(t.text for t in typed(leaf)))
+        return any(len(form) >= MIN_NAME and form in self._proper for form in forms)
 
     def used(self, arguments: Mapping[str, Any]) -> None:
-        """Arguments of a call that was let through: what is not untrusted now will not become so.
-
-        A result that repeats them is not their source.
-        """
+        """Arguments of a call that was let through: what is not untrusted stays so."""
         for name, value in arguments.items():
             origins = {self.origin(value, "destination"), self.origin(value, "payload")}
             if "unknown" in origins and "untrusted" not in origins:
-                for text, field in _texts({name: value}):
-                    self._used.add(text, field=field)
+                try:
+                    for text, kind in texts({name: value}):
+                        self._used.add(text, field=kind != "free")
+                except TooMuch:
+                    return
 
     def miss(self) -> None:
         """The session saw something untrusted that was not remembered."""
@@ -207,75 +213,92 @@ class Provenance:
         """Where ``argument`` comes from; of several values the worst.
 
         ``unknown`` is worse than ``trusted``: nobody named it. ``untrusted`` is the worst, and also
-        what more text is than can be compared.
+        what more is than can be compared.
         """
-        worst: Origin = "user"
-        seen_any = False
-        walked = walk(argument)
-        if not walked.complete or sum(len(p.text) for p in walked.pieces) > MAX_ARGUMENT:
+        self._searches = Searches(MAX_SEARCHES)
+        leaves = _leaves(argument)
+        if leaves is None or sum(map(len, leaves)) > MAX_ARGUMENT:
             return "untrusted"
-        for piece in walked.pieces:
-            if piece.what not in {"text", "number"} or not piece.text.strip():
-                continue
-            seen_any = True
-            one = (
-                self._destination(piece.text)
-                if role == "destination"
-                else self._payload(piece.text)
-            )
-            if _WORST[one] > _WORST[worst]:
-                worst = one
-        if not seen_any and isinstance(argument, int | float) and not isinstance(argument, bool):
-            return self._destination(str(getattr(argument, "token", argument)))
-        return worst
+        try:
+            if role == "payload":
+                return worst(self._payload(leaf) for leaf in leaves)
+            if not leaves and argument not in (None, "", [], {}, ()):
+                return "unknown"
+            return worst(self._destination(leaf) for leaf in leaves)
+        except Spent:
+            return "untrusted"
 
     def links(self, argument: Any) -> Origin | None:
         """The worst origin of the addresses inside ``argument``; ``None`` if there are none."""
-        walked = walk(argument)
-        if not walked.complete or sum(len(p.text) for p in walked.pieces) > MAX_ARGUMENT:
+        self._searches = Searches(MAX_SEARCHES)
+        leaves = _leaves(argument)
+        if leaves is None or sum(map(len, leaves)) > MAX_ARGUMENT:
             return "untrusted"
-        found = [
-            self._token(token)
-            for piece in walked.pieces
-            if piece.what != "key"
-            for token in _addresses(piece.text)
-        ]
-        return worst(found) if found else None
+        tokens = dict.fromkeys(
+            token
+            for leaf in leaves
+            for token in typed(leaf)
+            if token.type in {"url", "email", "iban"}
+        )
+        if len(tokens) > MAX_TOKENS:  # nobody named them all
+            return "untrusted"
+        try:
+            return worst(map(self._token, tokens)) if tokens else None
+        except Spent:
+            return "untrusted"
 
     def _destination(self, text: str) -> Origin:
-        whole = self._of(" ".join(words(text)))
-        if whole in {"user", "trusted", "named"} and not _addresses(text):
-            return whole
-        tokens = _addresses(text) or [Token("word", " ".join(words(text)))]
-        return max((self._token(t) for t in tokens), key=_WORST.__getitem__)
+        """By every address, and by what is left: it must be nothing, or somebody's name."""
+        origin = self._exactly(fold(text).strip())
+        if origin is None:
+            found, left = addresses(text)
+            if len(found) > MAX_TOKENS:
+                return "untrusted"
+            left = " ".join(_BETWEEN.sub(" ", left).split())
+            if found:
+                origins = [self._token(token) for token in found]
+                url = any(token.type == "url" for token in found)
+                if left and (url or _DISPLAY.fullmatch(left) is None):
+                    origins.append(self._odd(text))
+                origin = worst(origins)
+            elif _PLAIN.fullmatch(fold(text).strip()) is not None:
+                origin = self._of(" ".join(words(text)))
+            else:
+                origin = self._odd(text)
+        if not text.isascii() and any(unicodedata.category(c)[0] == "C" for c in text):
+            origin = worst((origin, "unknown"))
+        return origin
+
+    def _odd(self, text: str) -> Origin:
+        """What no pattern knows: at best nobody's."""
+        tokens = [self._token(t) for t in islice(typed(text), MAX_TOKENS)]
+        return worst([*tokens, self._of(" ".join(words(text))), "unknown"])
+
+    def _exactly(self, folded: str) -> Origin | None:
+        """The source of which the whole is a value: a field, a quotation, a path."""
+        for origin, seen in self._in_order():
+            if folded and folded in seen.values and origin in {"user", "trusted", "named"}:
+                return origin
+        return None
 
     def _payload(self, text: str) -> Origin:
         """Untrusted if an address, a rare word or a phrase in it stands only in untrusted data."""
-        whole = self._of(" ".join(words(text)))
+        row = words(text)
+        whole = self._of(" ".join(row))
         if whole != "unknown":
             return whole
         tokens = list(islice(dict.fromkeys(typed(text)), MAX_TOKENS + 1))
         if len(tokens) > MAX_TOKENS:
             return "untrusted"
         origins = [self._token(t) for t in tokens]
-        rare = [w for w in words(text) if len(w) >= MIN_PAYLOAD_WORD and any(map(str.isdigit, w))][
-            :MAX_TOKENS
-        ]
-        origins += [self._of(w) for w in rare]
-        copied = set(_phrases(words(text)))
-        if copied & self._seen["untrusted"].phrases.keys():
-            own = set(self._used.phrases)
-            for source in SOURCES[:-1]:
-                own |= self._seen[source].phrases.keys()
-            if copied & self._seen["untrusted"].phrases.keys() - own:
-                return "untrusted"
-        if "untrusted" in origins:
+        rare = [w for w in row if len(w) >= MIN_PAYLOAD_WORD and any(map(str.isdigit, w))]
+        origins += [self._of(w) for w in rare[:MAX_TOKENS]]
+        copied = set(phrases(row)) & self._seen["untrusted"].phrases.keys()
+        for known in (*(self._seen[source] for source in SOURCES[:-1]), self._used):
+            copied -= known.phrases.keys()
+        if copied or "untrusted" in origins:
             return "untrusted"
-        return (
-            "unknown"
-            if "unknown" in origins or not origins
-            else max(origins, key=_WORST.__getitem__)
-        )
+        return "unknown" if not origins else worst(origins)
 
     def _token(self, token: Token) -> Origin:
         found = self._of(token.text)
@@ -284,114 +307,53 @@ class Provenance:
         if token.text in self._quoted:
             return "quoted"
         host = host_of(token.text)
-        if host and not re.search(r"[?#]", token.text):
+        if host and host == token.text:
             for source, seen in self._in_order():
-                if host in seen.hosts and (
-                    source not in {"trusted", "named"} or host == token.text
-                ):
+                if host in seen.hosts:
                     return source
         return "untrusted" if host in self._seen["untrusted"].hosts else found
 
-    def _in_order(self) -> Iterator[tuple[Origin, _Seen]]:
+    def _in_order(self) -> Iterator[tuple[Origin, Seen]]:
         for source in SOURCES[:-1]:
             yield source, self._seen[source]
         yield "unknown", self._used
         yield "untrusted", self._seen["untrusted"]
 
     def _of(self, form: str) -> Origin:
+        """The best source that has a form, whole or as words in a row."""
         folded = fold(form)
         for origin, seen in self._in_order():
-            if seen.has(form) or (folded != form and seen.has(folded)):
+            if seen.has(form, self._searches) or (
+                folded != form and seen.has(folded, self._searches)
+            ):
                 return origin
         # What was forgotten may have been this value.
         return "untrusted" if self._seen["untrusted"].forgot else "unknown"
 
 
-def _addresses(text: str) -> list[Token]:
-    found = (t for t in dict.fromkeys(typed(text)) if t.type in {"url", "email", "iban"})
-    tokens = list(islice(found, MAX_TOKENS + 1))
-    if len(tokens) > MAX_TOKENS:  # too many to look up: nobody named them all
-        tokens.append(Token("word", ""))
-    return tokens
-
-
-def _phrases(row: Sequence[str]) -> Iterator[int]:
-    """A number for each phrase of six words."""
-    for at in range(len(row) - PHRASE + 1):
-        yield zlib.crc32(" ".join(row[at : at + PHRASE]).encode("utf-8", "surrogatepass"))
-
-
-def _texts(value: Any, *, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """Every text and whether it is a field: short, one line, no sentence.
-
-    ``inside`` a text that was decoded, lines are no fields: whoever wrote the text made them.
-    """
-    if isinstance(value, str):
-        decoded = _decoded(value)
-        if decoded is None:
-            yield from _lines(value)
-            return
-        value, inside = decoded, True
-    for piece in walk(value).pieces:
-        if piece.what == "key":
-            continue
-        if piece.what == "text" and "\n" in piece.text and not inside:
-            yield from _lines(piece.text)
-        elif piece.what != "joined":
-            yield piece.text, _is_field(piece.text)
-
-
-def _lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Text as a listing of lines: ``- name`` and ``key: value`` are fields, the rest is not."""
-    decoded = _decoded(text)
-    if decoded is not None:
-        yield from _texts(decoded, inside=True)
-        return
-    for line in text.splitlines():
-        match = _FIELD.match(line)
-        if match is not None and _is_field(match[1]):
-            yield match[1], True
-        elif line.strip():
-            yield line, False
-    if "\n" in text:
-        yield text, False
-
-
-def _is_field(text: str) -> bool:
-    return (
-        len(text) <= MAX_FIELD
-        and "\n" not in text
-        and _SENTENCE.search(text) is None
-        and len(text.split()) <= MAX_FIELD_WORDS
-    )
-
-
-def _decoded(text: str) -> Any:
-    """A text that is a listing: JSON, or YAML of more than one line; else ``None``."""
-    if text[:1].strip() in {"{", "["} and text.strip():
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+def _leaves(value: Any) -> list[str] | None:
+    """Texts and numbers of an argument, and keys that are no names; ``None`` if too many."""
+    leaves: list[str] = []
+    waiting = [value]
+    for _ in range(2 * MAX_LEAVES):
+        if not waiting:
+            return leaves
+        item = waiting.pop()
+        if isinstance(item, str):
+            if item.strip():
+                leaves.append(item)
+        elif isinstance(item, Mapping):
+            leaves += (key for key in map(str, item) if _KEY.fullmatch(key) is None)
+            waiting += item.values()
+        elif isinstance(item, list | tuple):
+            waiting += item
+        elif item is not None and not isinstance(item, bool):
+            leaves.append(str(getattr(item, "token", item)))
+        if len(leaves) > MAX_LEAVES or len(waiting) > MAX_LEAVES:
             return None
-    elif len(text) <= MAX_YAML and _YAML.match(text):
-        import yaml
-
-        try:
-            value = yaml.load(text, _yaml_loader())  # noqa: S506 - makes texts, lists, mappings
-        except (yaml.YAMLError, ValueError, RecursionError):
-            return None
-    else:
-        return None
-    return value if isinstance(value, Mapping | list) else None
-
-
-@functools.cache
-def _yaml_loader() -> Any:
-    import yaml
-
-    return getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    return None
 
 
 def worst(origins: Iterable[Origin]) -> Origin:
     """The worst of several origins; ``user`` if there are none."""
-    return max(origins, key=_WORST.__getitem__, default="user")
+    return max(origins, key=_RANK.__getitem__, default="user")

@@ -7,19 +7,27 @@ another, so its connections share one memory. Their counts stay their own.
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from remit.facts.session import SessionState
 
 if TYPE_CHECKING:
-    from remit.content.provenance import Provenance
+    from remit.content.provenance import Provenance, Repeated
     from remit.content.vault import SessionVault
 
 KEY_BYTES = 32
 UNINSPECTED = "uninspected"
 MAX_MEMORIES = 8192
-MAX_ASKED = 4096
+MAX_ASKED = 512
 KEPT_S = 3600.0
+
+
+class _Asked(NamedTuple):
+    """What is known of a call when its answer comes."""
+
+    named: bool
+    internal: bool
+    repeated: "Repeated"
 
 
 class Memory:
@@ -39,8 +47,8 @@ class Memory:
         self._vault: SessionVault | None = None
         self._key = b""
         self._missed = False
-        # Calls whose answer is worth more and is not there yet: what it may only repeat.
-        self._asked: dict[str, Mapping[str, Any]] = {}
+        # Calls whose answer is not there yet.
+        self._asked: dict[str, _Asked] = {}
 
     @property
     def provenance(self) -> "Provenance":
@@ -79,17 +87,28 @@ class Memory:
         It is if the user named what the call asks for, or if the call changes something of the
         user's own (``internal``): then what was not in the call is the service's word.
         """
-        if internal or self.provenance.names(arguments):
-            if len(self._asked) >= MAX_ASKED:
-                self._asked.pop(next(iter(self._asked)))
-            self._asked[call] = arguments if internal else {}
+        from remit.content.provenance import Repeated
+
+        if len(self._asked) >= MAX_ASKED:
+            self._asked.pop(next(iter(self._asked)))
+        named = self.provenance.names(arguments)
+        self._asked[call] = _Asked(named, internal, Repeated.of(arguments))
         self.provenance.used(arguments)
 
     def read(self, call: str, value: Any, *, trusted: bool, listing: bool, clean: bool) -> None:
         """Remember what the agent was given; ``clean`` if it does not speak to the model."""
-        given = self._asked.pop(call, None)
-        named = clean and given is not None
-        self.provenance.result(value, trusted=trusted, listing=listing, named=named, but=given)
+        asked = self._asked.pop(call, None)
+        if asked is None:
+            self.provenance.result(value, trusted=trusted, listing=listing)
+            return
+        self.provenance.result(
+            value,
+            trusted=trusted,
+            listing=listing,
+            named=clean and asked.named,
+            made=clean and asked.internal,
+            repeated=asked.repeated,
+        )
 
     def miss(self) -> None:
         """The agent was given something that nobody remembers: it can be the source of all."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from remit.content import provenance
-from remit.content.provenance import Provenance, worst
+from remit.content import _seen
+from remit.content.provenance import Provenance, Repeated, worst
 
 
 @pytest.fixture
@@ -65,15 +65,15 @@ def test_payloads(seen: Provenance) -> None:
 def test_memory_is_bounded_and_what_was_forgotten_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(provenance, "MAX_VALUES", 50)
-    monkeypatch.setattr(provenance, "MAX_TEXT", 2000)
-    monkeypatch.setattr(provenance, "MAX_PHRASES", 50)
+    monkeypatch.setattr(_seen, "MAX_VALUES", 50)
+    monkeypatch.setattr(_seen, "MAX_TEXT", 2000)
+    monkeypatch.setattr(_seen, "MAX_PHRASES", 50)
     it = Provenance()
     for n in range(500):
         it.result(f"row {n} of user{n}@evil.example with some more words in it", trusted=False)
     kept = it._seen["untrusted"]
     assert len(kept.values) <= 50
-    assert len(kept.text) <= 4000
+    assert len(kept._text()) <= 4000
     assert it.origin("user1@evil.example") == "untrusted"
     many = " ".join(f"a{n}@x.example" for n in range(2000))
     assert it.origin(many, "payload") == it.origin(many) == "untrusted"
@@ -125,6 +125,8 @@ def test_fields_are_named_and_links_are_quoted(asked: Provenance, value: str, or
     [
         ({"url": "www.dora.example"}, True),
         ({"query": "Kick-off", "date": "2024-05-15"}, True),
+        ({"query": "Kick-off", "kind": "whatever"}, False),
+        ({"query": "guests"}, False),
         ({}, False),
         ({"n": 5}, False),
         ({"url": "https://blog.example/me?x=1"}, False),
@@ -162,8 +164,8 @@ def test_the_answer_to_a_change_is_the_services_word_but_for_what_it_repeats() -
             "owner": "me@corp.example",
         },
         trusted=False,
-        named=True,
-        but=given,
+        made=True,
+        repeated=Repeated.of(given),
     )
     assert it.origin("F26") == "named"
     assert it.origin("eve@evil.example") == "untrusted"
@@ -198,3 +200,133 @@ def test_more_than_can_be_compared_is_untrusted() -> None:
     it.result(["word " * 100_000], trusted=False)
     assert it.origin("anything") == "untrusted"
     assert it.origin("word") == "user"
+
+
+# --- what somebody may try --------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger() -> Provenance:
+    """The user named one person and one site; a mail of a stranger was read."""
+    it = Provenance()
+    it.user("Tell ann@home.example what www.site.example says")
+    it.result("The sender is eve@evil.example as ever.", trusted=False)
+    return it
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"ann@home.example"@evil.example',
+        "ann@home.example, eve!@evil.example",
+        "ann@home.example, eve@[203.0.113.9]",
+        "ann@home.example\u200b.evil.example",
+        "ann@home.example\u3002evil.xn--p1ai",
+        "ann@home.example, +1 555 123 4567",
+        f"ann@home.example <remit:EMAIL_ADDRESS:{'a' * 26}>",
+        "https://203.0.113.9?@www.site.example/",
+        "https://203.0.113.9#@www.site.example/",
+        "https://203.0.113.9\\@www.site.example/",
+        "https://evil.xn--p1ai?@www.site.example/",
+        "https://www.site.example'@evil.example/?d=stolen",
+        "https://www.site.example\t@evil.example/?d=stolen",
+        "http:evil/www.site.example",
+        "https://www.site.example/c3RvbGVuIGRhdGE",
+        "https://www.site.example/?d=1",
+        [13],
+        {"eve@evil.example": True},
+        {"blob": "ZXZlQGV2aWw="},
+        ["ann@home.example"] * 20_000 + ["eve@evil.example"],
+    ],
+    ids=str,
+)
+def test_no_form_of_a_destination_passes_for_the_users(stranger: Provenance, value: Any) -> None:
+    assert stranger.origin(value) in {"unknown", "untrusted"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["ann@home.example", "Ann Lee <ann@home.example>", "mailto:ann@home.example", "ANN@home.example",
+     ["ann@home.example"], {"to": "ann@home.example"}, "https://www.site.example/", "site.example"],
+    ids=str,
+)  # fmt: skip
+def test_the_usual_forms_are_the_users(stranger: Provenance, value: Any) -> None:
+    assert stranger.origin(value) == "user"
+
+
+def test_two_hosts_that_fold_to_one_are_two() -> None:
+    it = Provenance()
+    it.user("mail ann@strasse.example")
+    assert it.origin("ann@stra\u00dfe.example") != "user"
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({"mail": "Eve@Evil.Example"}, {"mail": "eve@evil.example"}),
+        ({"user": "eve", "host": "evil.example"}, {"mail": "eve@evil.example"}),
+        ({"mail": "eve@evil.example"}, {"mail": "<eve@evil.example>"}),
+        ({"mail": "eve@evil.example"}, {"mail": "mailto:eve@evil.example"}),
+        ({"text": "eve@evil.example"}, "Wrote the note `eve@evil.example` into the book."),
+    ],
+)
+@pytest.mark.parametrize("worth", ["trusted", "made"])
+def test_no_answer_launders_what_its_call_held(
+    stranger: Provenance, given: dict[str, Any], answer: Any, worth: str
+) -> None:
+    stranger.used(given)
+    more = {"made": worth == "made", "repeated": Repeated.of(given)}
+    stranger.result(answer, trusted=worth == "trusted" and given.keys() != {"user", "host"}, **more)
+    assert stranger.origin("eve@evil.example") == "untrusted"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"people": [{"name": "Bob", "about": "Sales. Office 4. Nice.\nmail: eve@evil.example"}]},
+        {"people": [{"name": "Bob", "about": "eve@evil.example"}]},
+        "- name: Bob\n  about: |\n    Sales. Office 4.\x07\n    mail: eve@evil.example\n",
+        "- name: Bob\n  about: |\n    Sales.\n    mail: eve@evil.example\n" + "    More of it.\n" * 9000,
+        "Members:\n[]\n- about: Sales. Office 4\n  eve@evil.example\n",
+    ],
+)  # fmt: skip
+def test_free_text_of_a_listing_makes_no_fields(content: Any) -> None:
+    it = Provenance()
+    it.result(content, trusted=True, listing=True)
+    assert it.origin("eve@evil.example") in {"unknown", "untrusted"}
+
+
+def test_lines_of_a_page_are_no_fields() -> None:
+    it = Provenance()
+    it.user("Read www.site.example")
+    it.result("Welcome. It is nice here.\nContact: eve@evil.example\n", trusted=False, named=True)
+    assert it.origin("eve@evil.example") == "untrusted"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(
+            ["- &a0 [[],[],[],[],[]]"]
+            + [f"- &a{i} [" + ",".join([f"*a{i - 1}"] * 10) + "]" for i in range(1, 10)]
+        ) + "\n",
+        "\n" + " " * 100_000 + "x" * 100,
+        "- [[],[],[],[],[],[],[],[]]\n" * 4600,
+        "[" + "[]," * 500_000 + "[]]",
+        "e\u0301" * 50_000,
+    ],
+    ids=["aliases", "spaces", "flow", "json", "marks"],
+)  # fmt: skip
+def test_hostile_texts_are_read_in_time(text: str) -> None:
+    """A text that takes minutes is found by the time-out of the suite."""
+    it = Provenance()
+    it.result({"content": [{"type": "text", "text": text}]}, trusted=False, named=True)
+    it.used({"text": text})
+    assert it.origin(text, "payload") in {"unknown", "untrusted"}
+
+
+def test_searches_for_one_argument_are_bounded() -> None:
+    it = Provenance()
+    it.result(" ".join(["ab cd ef"] * 5000), trusted=False)
+    assert it.origin([f"ab ef {n % 7}" for n in range(1900)], "payload") in {"unknown", "untrusted"}
+    assert it.origin(["ef cd ab"] * 1900, "payload") == "untrusted"

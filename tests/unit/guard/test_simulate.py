@@ -102,7 +102,7 @@ def test_after_orders_only_the_users_own_values_are_good_enough():
         call("read_page", "d", url="www.site.example/next"),
         call("read_page", "e", url="https://else.example/"),
         call("note", text="fine"),
-    ) == ["allow", "allow", "allow", "allow", "approve", "allow", "approve", "allow"]
+    ) == ["allow", "allow", "allow", "allow", "approve", "approve", "approve", "allow"]
 
 
 def test_a_listing_names_its_people_in_fields_only():
