@@ -74,6 +74,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         correlation: ids by which the client knows this call (already checked to be text).
         content: decoded text that goes along and is no ``input``: a result, what a server asks or
             tells, a call's ``_meta``. Detectors look into it; it is not part of the record.
+        inbound: whether its content is brought to the agent, instead of going out with its input.
+            The surface says so, by the side that the text comes from.
     """
 
     id: str
@@ -90,16 +92,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
     correlation: Mapping[str, str] = {}
     content: Any = None
-
-    @property
-    def inbound(self) -> bool:
-        """Whether it brings text to the agent, instead of taking text away."""
-        return self.content is not None and self.kind not in _OUTBOUND
+    inbound: bool = False
 
     @property
     def side_effects(self) -> bool:
         """Whether the decision must be durable before the event is forwarded."""
         return self.kind is Kind.TOOL_CALL and self.tool_class is not ToolClass.READ
-
-
-_OUTBOUND = frozenset({Kind.TOOL_CALL, Kind.MCP_PROMPT, Kind.MCP_COMPLETE, Kind.RESOURCE_READ})

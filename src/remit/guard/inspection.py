@@ -108,7 +108,9 @@ def remember(
     labels = policy.labels(source if "/" in source else f"{event.server}/{source}")
     kinds = frozenset({UNINSPECTED}) if seen is None else seen.kinds
     trusted = labels.result != "untrusted" and (seen is None or not kinds & _TELLS)
-    for kind in kinds if trusted else kinds | {"untrusted"}:
+    # What a server says of itself is its operator's text, not anybody's; its values stay untrusted.
+    stranger = not trusted and (source != Kind.MCP_CONNECT or bool(kinds & _TELLS))
+    for kind in kinds | {"untrusted"} if stranger else kinds:
         session.label(kind)
     if policy.watch.flow:
         session.memory.read(

@@ -146,6 +146,10 @@ class Guard:
             policy.needs(action).content or policy.watch.labels or policy.watch.flow
         )
 
+    def inspects(self, action: str) -> bool:
+        """Whether a policy reads what is in events of ``action``, whichever way they go."""
+        return self.policy is not None and self.policy.needs(action).content
+
     async def judge(
         self,
         event: Event,

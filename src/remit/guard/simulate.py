@@ -262,8 +262,9 @@ class Simulator:
         body = {} if content is None else content
         number = session.calls.pop(step.call_id, "") or self._id()
         return self._event(
-            session, Kind.TOOL_RESULT, number, action="tool.result", input=given, content=body
-        )
+            session, Kind.TOOL_RESULT, number,
+            action="tool.result", input=given, content=body, inbound=True,
+        )  # fmt: skip
 
     def _event(self, session: _Session, kind: Kind, number: str, **more: Any) -> Event:
         return Event(

@@ -29,6 +29,10 @@ MAX_TEST_BYTES = 1024 * 1024
 NOW_US = 1_767_225_600_000_000
 """Time of a test that names none: 2026-01-01T00:00:00Z."""
 
+_ASKING = frozenset(
+    {Kind.TOOL_CALL, Kind.MCP_PROMPT, Kind.MCP_COMPLETE, Kind.RESOURCE_READ}
+)  # fmt: skip
+"""What goes out only: a ``result`` of a test goes along with it."""
 _TEST = frozenset(
     {
         "name",
@@ -249,7 +253,8 @@ def _content(policy: Policy, event: Event, test: Mapping[str, Any]) -> Mapping[s
     if not policy.needs(event.action).content:
         return {}
     if "result" in test:
-        event = msgspec.structs.replace(event, content=test["result"])
+        inbound = event.kind not in _ASKING
+        event = msgspec.structs.replace(event, content=test["result"], inbound=inbound)
     return policy.inspector.look_into(event).fact()
 
 

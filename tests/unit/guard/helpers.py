@@ -151,6 +151,7 @@ def event(name="get", arguments=None, *, kind=Kind.TOOL_CALL, tool_class=ToolCla
             "input": arguments or {},
             "tool": name if is_tool else "",
             "tool_class": tool_class if is_tool else None,
+            "inbound": kind is Kind.TOOL_RESULT,
             **more,
         }
     )

@@ -1,5 +1,6 @@
-"""What a client says of itself and of its calls: for the record, believed nowhere."""
+"""What a client says of itself and of its calls: for record and detectors, believed nowhere."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +18,23 @@ def claimed(agent: Agent, call: Call) -> Agent:
         return agent
     text = f"{info.get('name', '')} {info.get('version', '')}".strip()
     return msgspec.structs.replace(agent, claimed=text[:200])
+
+
+def beside(call: Call, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What goes to the server with a request and is not in ``given``: detectors look into it.
+
+    An id goes up as it came, and up to 256 characters of it are the client's own words. The
+    ``requestState`` is Guard's.
+    """
+    params = call.request.params
+    rest = {
+        key: value
+        for key, value in params.items()
+        if key != "requestState" and (key not in given or given[key] != value)
+    }
+    if isinstance(call.id, str):
+        rest["id"] = call.id
+    return rest or None
 
 
 def correlation(params: dict[str, Any]) -> dict[str, str]:

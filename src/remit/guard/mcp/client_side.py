@@ -16,7 +16,7 @@ from remit.guard.mcp.calls import (
     State,
     action_digest,
 )
-from remit.guard.mcp.claims import claimed, correlation
+from remit.guard.mcp.claims import beside, claimed, correlation
 from remit.guard.mcp.confirm import CallFulfiller, given, question
 from remit.guard.mcp.denials import denial_text, denied_result
 from remit.guard.mcp.framing import Line, Overlong
@@ -56,8 +56,6 @@ if TYPE_CHECKING:
 
 MAX_IN_FLIGHT = 4096
 MAX_EARLY = 256
-_BESIDE = ("_meta", "inputResponses", "task")
-_ASKING = frozenset({Kind.MCP_PROMPT, Kind.MCP_COMPLETE, Kind.RESOURCE_READ})
 CLIENT_CAPABILITIES = frozenset({"roots", "sampling", "elicitation", "tasks"})
 
 
@@ -223,7 +221,7 @@ class ClientSide:
         params = dict(call.request.params)
         refused = self._continue(call, params)
         if call.method.kind is None:
-            session.forward(call, {})
+            await self._plumbing(call)
             return
         name = call.request.method
         if name == "tools/call":
@@ -252,10 +250,22 @@ class ClientSide:
         call.judged = True
         session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
         call.fulfilled = verdict.fulfilled
-        if verdict.event.input is not event.input:
+        if event.kind is Kind.TOOL_CALL and verdict.event.input is not event.input:
             # Values were taken out, or put back.
             params["arguments"] = dict(verdict.event.input)
         await self._go_on(call, event, params, verdict)
+
+    async def _plumbing(self, call: Call) -> None:
+        """Plumbing carries no text but its id, which is judged as part of the connection."""
+        session, guard = self._session, self._parties.guard
+        if isinstance(call.id, str) and guard.inspects(str(Kind.MCP_CONNECT)):
+            given = beside(call, {})
+            event = session.event(Kind.MCP_CONNECT, call.request.method, {}, content=given)
+            verdict = await guard.judge(event, session.state, CallFulfiller(session, None))
+            if not verdict.allowed:
+                self._deny(call, event, verdict.decision)
+                return
+        session.forward(call, {})
 
     async def _go_on(
         self, call: Call, event: Event, params: dict[str, Any], verdict: Verdict
@@ -274,7 +284,8 @@ class ClientSide:
         """The modern era has no opening: its first request connects. The deny, if it is one."""
         session = self._session
         session.agent = claimed(session.agent, call)
-        event = session.event(Kind.MCP_CONNECT, call.request.method, {})
+        more = beside(call, {})
+        event = session.event(Kind.MCP_CONNECT, call.request.method, {}, content=more)
         fulfiller = CallFulfiller(session, None)
         verdict = await self._parties.guard.judge(event, session.state, fulfiller)
         session.connected = verdict.allowed
@@ -302,7 +313,7 @@ class ClientSide:
         """
         token = params.pop("requestState", None)
         if token is None:
-            if "inputResponses" in params:
+            if "inputResponses" in params and "requestState" in call.method.fields:
                 raise _bad_params(call.request, "`inputResponses` without `requestState`")
             return None
         held = self._session.continuations.take(
@@ -333,9 +344,8 @@ class ClientSide:
         session = self._session
         if kind is Kind.MCP_CONNECT:
             session.agent = claimed(session.agent, call)
-        params = call.request.params
-        content = params if kind in _ASKING else None
-        return session.event(kind, call.request.method, call.method.input(params), content=content)
+        given = call.method.input(call.request.params)
+        return session.event(kind, call.request.method, given, content=beside(call, given))
 
     def _tool_event(self, call: Call, schema_digest: str) -> Event:
         catalog, params = self._parties.catalog, call.request.params
@@ -344,7 +354,7 @@ class ClientSide:
             Kind.TOOL_CALL,
             call.request.method,
             call.method.input(params),
-            content={k: params[k] for k in _BESIDE if k in params} or None,
+            content=beside(call, {key: params.get(key) for key in ("name", "arguments")}),
             action=f"{server}/{tool}",
             tool=tool,
             tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
@@ -441,7 +451,9 @@ class ClientSide:
     async def _judged(self, message: Notification, method: Method) -> None:
         assert method.kind is not None
         session = self._session
-        event = session.event(method.kind, message.method, method.input(message.params))
+        params = message.params
+        given = method.input(params)
+        event = session.event(method.kind, message.method, given, content=params or None)
         fulfiller = CallFulfiller(session, None)
         if (await self._parties.guard.judge(event, session.state, fulfiller)).allowed:
             session.write_server(message)

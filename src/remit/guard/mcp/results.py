@@ -8,6 +8,7 @@ from remit.core.decision import Decision
 from remit.core.event import Event, Kind
 from remit.core.strictjson import dumps
 from remit.guard.errors import GuardError
+from remit.guard.judge import Verdict
 from remit.guard.ledger import Outcome
 from remit.guard.mcp.calls import (
     CONFIRM_KEY,
@@ -19,10 +20,11 @@ from remit.guard.mcp.calls import (
 )
 from remit.guard.mcp.confirm import CallFulfiller
 from remit.guard.mcp.denials import denial_text, denied_result
-from remit.guard.mcp.messages import DENIED, MAX_ID, Id, Response, failure
+from remit.guard.mcp.messages import DENIED, MAX_ID, Response, failure
 from remit.guard.mcp.methods import (
     CAPABILITY_OF,
     LEGACY_VERSIONS,
+    META_SUBSCRIPTION,
     SERVER_REQUESTS,
     TASKS_EXTENSION,
     Era,
@@ -38,7 +40,10 @@ JUDGED = MULTI_ROUND | {"tasks/result", "tasks/get"}
 LISTED = frozenset(
     {"prompts/list", "resources/list", "resources/templates/list", "completion/complete"}
 )
-"""Answers whose texts are looked into; that they may be asked for was judged before."""
+"""Answers that always have texts; others are looked into if they have any."""
+OPENINGS = frozenset({"initialize", "server/discover"})
+_SETTLED = frozenset({"protocolVersion", "resultType", "instructions"})
+"""Members of an opening that are words of the protocol, or pinned."""
 MAX_REQUEST_STATE = 64 * 1024
 MAX_TASKS = 4096
 SERVER_CAPABILITIES = frozenset(
@@ -54,7 +59,7 @@ class Results:
         self._parties = session.parties
         self._side = side
         # Tasks that the server runs: task id -> action of the call that began it.
-        self._tasks: dict[str, str] = {}
+        self.tasks: dict[str, str] = {}
 
     async def deliver(self, call: Call, message: Response) -> None:
         """Give the server's answer to the client, if nothing speaks against it.
@@ -65,18 +70,36 @@ class Results:
         name = call.request.method
         if message.result is not None and call.modern:
             self._check_type(call, message.result)
-        listed = name in LISTED and self._parties.guard.looks(str(Kind.TOOL_RESULT))
-        if name in JUDGED or listed:
+        looks = self._parties.guard.looks(str(Kind.TOOL_RESULT))
+        if name in OPENINGS:
+            await self._opening(call, message, looks=looks)
+        elif name in JUDGED or (looks and (name in LISTED or _says(message))):
             await self._judged(call, message)
-            return
-        result = message.result
-        if result is not None:
-            if name == "initialize":
-                message = self._opened(result, call.id)
-            elif name == "server/discover":
-                message = self._discovered(result, call.id)
-            elif call.modern:
+        else:
+            if message.result is not None and call.modern:
                 self._lock_modern()
+            self._session.answer(call, message)
+
+    async def _opening(self, call: Call, message: Response, *, looks: bool) -> None:
+        """What a server says of itself; its era is settled once that may be said."""
+        legacy, event = call.request.method == "initialize", call.event
+        assert event is not None
+        if message.result is not None:
+            self._check_opening(message.result, legacy=legacy)
+            message = Response(id=call.id, result=self._vetted(message.result))
+        if looks:
+            body = message.result if message.result is not None else message.error
+            settled = frozenset[str]() if message.result is None else _SETTLED
+            text = {key: value for key, value in (body or {}).items() if key not in settled}
+            verdict = await self._verdict(call, event, message, text)
+            if not verdict.allowed:
+                self._deny(call, event, verdict.decision)
+                return
+            kept = {key: value for key, value in (body or {}).items() if key in settled}
+            message = _with_body(message, {**kept, **verdict.event.content})
+        if message.result is not None:
+            self._check_opening(message.result, legacy=legacy)
+            self._session.era = Era.LEGACY if legacy else Era.MODERN
         self._session.answer(call, message)
 
     def _check_type(self, call: Call, result: dict[str, Any]) -> None:
@@ -86,20 +109,12 @@ class Results:
         if kind == "input_required" and call.request.method not in MULTI_ROUND:
             raise GuardError("the server asks for input where it may not", code="mcp.bad_result")
 
-    def _opened(self, result: dict[str, Any], number: Id) -> Response:
-        """``initialize`` succeeded: the connection is legacy from now on."""
-        session = self._session
-        if session.era is Era.MODERN:
+    def _check_opening(self, result: dict[str, Any], *, legacy: bool) -> None:
+        """Whether the connection may be of this era from now on."""
+        if self._session.era is (Era.MODERN if legacy else Era.LEGACY):
             raise GuardError("the server mixes two protocol eras", code="mcp.era")
-        if result.get("protocolVersion") not in LEGACY_VERSIONS:
+        if legacy and result.get("protocolVersion") not in LEGACY_VERSIONS:
             raise GuardError("the server speaks an unknown version", code="mcp.protocol_version")
-        session.era = Era.LEGACY
-        return Response(id=number, result=self._vetted(result))
-
-    def _discovered(self, result: dict[str, Any], number: Id) -> Response:
-        """``server/discover`` succeeded: the connection is modern from now on."""
-        self._lock_modern()
-        return Response(id=number, result=self._vetted(result))
 
     def _lock_modern(self) -> None:
         if self._session.era is Era.LEGACY:
@@ -127,8 +142,8 @@ class Results:
     async def _judged(self, call: Call, message: Response) -> None:
         """The second event of a call: its result is judged and recorded before it is delivered."""
         session = self._session
-        event = call.event
-        assert event is not None
+        # Plumbing has no event of its own.
+        event = call.event or session.event(Kind.MCP_CONNECT, call.request.method, {})
         result, state = message.result, ""
         if result is not None and result.get("resultType") == "input_required" and call.modern:
             refused, result = await self._ask_rounds(call, result)
@@ -142,7 +157,23 @@ class Results:
             if call.modern:
                 self._lock_modern()
         body = message.result if message.result is not None else message.error
-        value = dumps(body)
+        # Guard's own token is no text of the server.
+        verdict = await self._verdict(call, event, message, _without_state(body) if state else body)
+        if verdict.allowed:
+            told = verdict.event.content
+            if state:
+                told = {**told, "requestState": state}
+            self._remember_task(message.result, event)
+            session.answer(call, _with_body(message, told))
+        else:
+            self._deny(call, event, verdict.decision)
+
+    async def _verdict(
+        self, call: Call, event: Event, message: Response, content: dict[str, Any] | None
+    ) -> Verdict:
+        """Judge an answer as the result of a call; ``content`` is what is looked into."""
+        session = self._session
+        value = dumps(message.result if message.result is not None else message.error)
         status = _status(message)
         outcome = Outcome(
             call=event.id,
@@ -151,45 +182,39 @@ class Results:
             latency_us=session.now_us() - call.started_us,
             value=value,
         )
-        verdict = await self._parties.guard.judge(
+        return await self._parties.guard.judge(
             msgspec.structs.replace(
                 event,
                 kind=Kind.TOOL_RESULT,
                 action="tool.result",
                 tool_class=None,
                 schema_digest="",
-                input={"tool": self._source(call, event), "error": status != "ok"},
-                # Guard's own token is no text of the server.
-                content=_without_state(body) if state else body,
+                input={
+                    "tool": self.source(call.request.params.get("taskId"), event.action),
+                    "error": status != "ok",
+                },
+                content=content,
+                inbound=True,
             ),
             session.state,
             CallFulfiller(session, None),
             outcome=outcome,
         )
-        if verdict.allowed:
-            told = verdict.event.content
-            if state:
-                told = {**told, "requestState": state}
-            self._remember_task(message.result, event)
-            answer = Response(id=message.id, result=told, error=None)
-            if message.result is None:
-                answer = Response(id=message.id, error=told)
-            session.answer(call, answer)
-        else:
-            self._deny(call, event, verdict.decision)
 
-    def _source(self, call: Call, event: Event) -> str:
+    def source(self, task: Any, action: str) -> str:
         """The action whose result this is: for a task, the call that began it."""
-        task = call.request.params.get("taskId")
-        return self._tasks.get(task, event.action) if isinstance(task, str) else event.action
+        return self.tasks.get(task, action) if isinstance(task, str) else action
 
     def _remember_task(self, result: dict[str, Any] | None, event: Event) -> None:
-        task = result.get("task") if result is not None else None
+        if result is None:
+            return
+        # The modern era has the task's members beside those of a result.
+        task = result if result.get("resultType") == "task" else result.get("task")
         number = task.get("taskId") if isinstance(task, dict) else None
         if event.kind is Kind.TOOL_CALL and isinstance(number, str) and len(number) <= MAX_ID:
-            if len(self._tasks) >= MAX_TASKS:
-                del self._tasks[next(iter(self._tasks))]
-            self._tasks[number] = event.action
+            if len(self.tasks) >= MAX_TASKS:
+                del self.tasks[next(iter(self.tasks))]
+            self.tasks[number] = event.action
 
     async def _ask_rounds(
         self, call: Call, result: dict[str, Any]
@@ -268,6 +293,22 @@ class Results:
             self._session.answer(call, Response(id=call.id, result=result))
         else:
             self._session.answer(call, failure(call.id, DENIED, text))
+
+
+def _says(message: Response) -> bool:
+    """Whether an answer says more than that it was done."""
+    if message.result is None:
+        return True
+    rest = {key: value for key, value in message.result.items() if key != "resultType"}
+    meta = rest.pop("_meta", None)
+    return bool(rest) or (isinstance(meta, dict) and bool(meta.keys() - {META_SUBSCRIPTION}))
+
+
+def _with_body(message: Response, told: dict[str, Any]) -> Response:
+    """The answer with what may be told of it."""
+    if message.result is None:
+        return Response(id=message.id, error=told)
+    return Response(id=message.id, result=told)
 
 
 def _without_state(body: dict[str, Any] | None) -> dict[str, Any]:

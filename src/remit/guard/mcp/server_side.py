@@ -2,17 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from remit.core.digest import Digest, sha256
 from remit.core.errors import RemitError
 from remit.core.event import Kind
 from remit.guard.judge import Verdict
+from remit.guard.mcp.asks import Asks
 from remit.guard.mcp.calls import Call, State
 from remit.guard.mcp.confirm import CallFulfiller
 from remit.guard.mcp.framing import SAMPLE_BYTES, Line, Overlong
 from remit.guard.mcp.messages import (
-    DENIED,
     INTERNAL_ERROR,
-    METHOD_NOT_FOUND,
     UPSTREAM_FAILED,
     Id,
     Message,
@@ -26,22 +24,13 @@ from remit.guard.mcp.messages import (
     top_level_ids,
 )
 from remit.guard.mcp.methods import (
-    CAPABILITY_OF,
-    SERVER_NOTIFICATIONS,
-    SERVER_REQUESTS,
-    Era,
     Method,
 )
+from remit.guard.mcp.notices import Notices
 from remit.guard.mcp.results import Results
 
 if TYPE_CHECKING:
     from remit.guard.mcp.session import Session
-
-MAX_ASKS = 1024
-MAX_STREAMS = 1024
-_TEXTS = frozenset({"message", "reason", "statusMessage", "_meta"})
-"""Members of notifications that a model may get to read."""
-_NOBODY = object()
 
 
 class ServerSide:
@@ -50,10 +39,9 @@ class ServerSide:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._parties = session.parties
-        # Requests of the server that the client has not answered: id -> its progress token.
-        self._asks: dict[Id, Any] = {}
-        self._streams: dict[Digest, bool] = {}
-        self._results = Results(session, self)
+        self.asks = Asks(session, self)
+        self.results = Results(session, self)
+        self._notices = Notices(session, self)
 
     def receive(self, line: Line | Overlong) -> None:
         """One line. Never raises: what is wrong is recorded, and who waits for it is told."""
@@ -74,9 +62,9 @@ class ServerSide:
     def _take(self, message: Message) -> None:
         match message:
             case Request():
-                self._request(message)
+                self.asks.take(message)
             case Notification():
-                self._notification(message)
+                self._notices.take(message)
             case Response():
                 self._response(message)
 
@@ -107,7 +95,7 @@ class ServerSide:
     async def _finish(self, call: Call, message: Response) -> None:
         session, name = self._session, call.request.method
         try:
-            await self._results.deliver(call, message)
+            await self.results.deliver(call, message)
         except RemitError as error:
             session.refused("server", Refused(error.message, code=error.code), name)
             session.ended(call, "protocol_error")
@@ -119,141 +107,20 @@ class ServerSide:
             text = "the server's answer cannot be handled"
             session.answer(call, failure(call.id, INTERNAL_ERROR, text))
 
-    # --- requests -----------------------------------------------------------------------------
-
-    def _request(self, message: Request) -> None:
-        session = self._session
-        method = SERVER_REQUESTS.get(message.method)
-        if method is None or not (session.era is Era.LEGACY or session.opening):
-            self._session.write_server(
-                failure(message.id, METHOD_NOT_FOUND, "not of this protocol")
-            )
-            raise Refused("the server asks what the protocol does not have", code="mcp.method")
-        capability = CAPABILITY_OF.get(message.method)
-        if capability is not None and capability not in session.client_capabilities:
-            self._session.write_server(
-                failure(message.id, METHOD_NOT_FOUND, "the client cannot do it")
-            )
-            raise Refused("the server asks what the client did not offer", code="mcp.capability")
-        if message.id in self._asks or session.own_down.owns(message.id):
-            raise Refused("the server reused an id", code="mcp.id_reuse")
-        if len(self._asks) >= MAX_ASKS:
-            self._session.write_server(failure(message.id, DENIED, "too many requests"))
-            raise Refused("the server asks too much at once", code="mcp.busy")
-        meta = message.params.get("_meta")
-        self._asks[message.id] = meta.get("progressToken") if isinstance(meta, dict) else None
-        session.run(self._ask_client(message, method))
-
-    async def _ask_client(self, message: Request, method: Method) -> None:
-        verdict = None
-        if method.kind is not None:
-            verdict = await self.judge(method, message.method, message.params)
-        if verdict is None:
-            self._session.write_client(message)
-        elif verdict.allowed:
-            asked = Request(id=message.id, method=message.method, params=verdict.event.content)
-            self._session.write_client(asked)
-        else:
-            self._asks.pop(message.id, None)
-            self._session.write_server(failure(message.id, DENIED, "denied by policy"))
-
-    def progress(self, message: Notification) -> None:
-        """Progress of the client on a request of the server that asked to be told."""
-        token = message.params["progressToken"]
-        if any(known == token and type(known) is type(token) for known in self._asks.values()):
-            kept = {key: value for key, value in message.params.items() if key != "_meta"}
-            self._session.write_server(Notification(method=message.method, params=kept))
-
-    def answered(self, message: Response) -> None:
-        """The client answered; pass it on if the server asked.
-
-        Raises:
-            Refused: it did not.
-        """
-        if message.id is None or message.id not in self._asks:
-            raise Refused("nobody asked for this answer", code="mcp.unknown_response")
-        del self._asks[message.id]
-        self._session.write_server(message)
+    # --- requests and notifications -----------------------------------------------------------
 
     async def judge(self, method: Method, name: str, params: dict[str, Any]) -> Verdict:
-        """Judge something that the server wants of the client."""
+        """Judge something that the server wants of the client, or tells it."""
         assert method.kind is not None
+        return await self.judge_text(method.kind, name, method.input(params), params)
+
+    async def judge_text(
+        self, kind: Kind, name: str, given: dict[str, Any], content: dict[str, Any]
+    ) -> Verdict:
+        """Judge a text of the server as an event of ``kind``."""
         session = self._session
-        event = session.event(method.kind, name, method.input(params), content=params)
+        event = session.event(kind, name, given, content=content, inbound=True)
         return await self._parties.guard.judge(event, session.state, CallFulfiller(session, None))
-
-    # --- notifications ------------------------------------------------------------------------
-
-    def _notification(self, message: Notification) -> None:
-        session = self._session
-        method = SERVER_NOTIFICATIONS.get(message.method)
-        if method is None:
-            raise Refused("the notification is not part of this protocol", code="mcp.method")
-        if session.era is not Era.UNKNOWN and session.era not in method.eras:
-            raise Refused("the notification does not fit the era", code="mcp.era")
-        params = message.params
-        if message.method == "notifications/progress":
-            token = params.get("progressToken")
-            if token is None or all(call.token != token for call in session.calls.values()):
-                return
-        elif message.method == "notifications/cancelled":
-            if not self._withdrawn(params.get("requestId")):
-                return
-        elif message.method == "notifications/tools/list_changed":
-            self._parties.catalog.stale()
-        if method.kind is not None:
-            session.run(self._stream(method, message))
-        elif params.keys() & _TEXTS and self._parties.guard.looks(str(Kind.MCP_LOG)):
-            session.run(self._tell(message))
-        else:
-            session.write_client(message)
-
-    def _withdrawn(self, number: Any) -> bool:
-        """The server gives up a request of its own, or (modern) ends a subscription."""
-        if type(number) not in (str, int):
-            return False
-        if self._session.era is not Era.MODERN:
-            return self._asks.pop(number, _NOBODY) is not _NOBODY
-        call = self._session.calls.get(number)
-        if call is None or call.request.method != "subscriptions/listen":
-            return False
-        return self._session.forget(call)
-
-    async def _stream(self, method: Method, message: Notification) -> None:
-        """Pass notifications that policy allows.
-
-        Those that are alike are judged once a session, unless their text matters.
-        """
-        assert method.kind is not None
-        if self._parties.guard.looks(str(method.kind)):
-            verdict = await self.judge(method, message.method, message.params)
-            if verdict.allowed:
-                told = Notification(method=message.method, params=verdict.event.content)
-                self._session.write_client(told)
-            return
-        alike = sha256(
-            repr((message.method, sorted(method.input(message.params).items()))).encode()
-        )
-        allowed = self._streams.get(alike)
-        if allowed is None:
-            if len(self._streams) >= MAX_STREAMS:
-                return
-            verdict = await self.judge(method, message.method, message.params)
-            allowed = self._streams[alike] = verdict.allowed
-        if allowed:
-            self._session.write_client(message)
-
-    async def _tell(self, message: Notification) -> None:
-        """Plumbing with a text in it: the text is judged like a log message, the rest passes."""
-        session = self._session
-        texts = {key: value for key, value in message.params.items() if key in _TEXTS}
-        level = message.method.rpartition("/")[2]
-        event = session.event(Kind.MCP_LOG, message.method, {"level": level}, content=texts)
-        fulfiller = CallFulfiller(session, None)
-        verdict = await self._parties.guard.judge(event, session.state, fulfiller)
-        rest = {key: value for key, value in message.params.items() if key not in _TEXTS}
-        told = verdict.event.content if verdict.allowed else {}
-        session.write_client(Notification(method=message.method, params={**rest, **told}))
 
 
 def _meant(refusal: Refused, line: Line | Overlong) -> list[Id]:

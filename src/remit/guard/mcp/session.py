@@ -156,11 +156,11 @@ class Session:
         Raises:
             Refused: nobody asked.
         """
-        self._server.answered(message)
+        self._server.asks.answered(message)
 
     def progress_of_client(self, message: Notification) -> None:
         """Progress of the client on something that the server asked."""
-        self._server.progress(message)
+        self._server.asks.progress(message)
 
     @property
     def opening(self) -> bool:

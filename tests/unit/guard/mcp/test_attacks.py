@@ -152,7 +152,7 @@ def test_streams_of_the_server_cost_little_memory(tmp_path):
                 talk.server({"method": "notifications/resources/updated", "params": {"uri": uri}})
             await talk.settle()
             talk.down.clear()
-            assert sum(len(str(key)) for key in talk.mcp._server._streams) < 10_000
+            assert sum(len(str(key)) for key in talk.mcp._server._notices._streams) < 10_000
 
     go(play())
 
