@@ -55,18 +55,21 @@ async def _look(policy: Policy, event: Event, session: SessionMemory) -> "Summar
 
 async def redacted(
     policy: Policy, event: Event, obligation: Obligation, session: SessionMemory
-) -> tuple[Event, "Summary"]:
-    """The event without what the obligation names, and what is found in it then.
+) -> Event:
+    """The event without what the obligation names.
 
     Raises:
         Exception: it could not be done.
     """
     arguments = event, obligation.parameters, session.memory.vault, session.memory.key
     if _size(event) <= MAX_AT_ONCE:
-        event = policy.inspector.redact(*arguments)
-    else:
-        event = await asyncio.to_thread(policy.inspector.redact, *arguments)
-    return event, await _look(policy, event, session)
+        return policy.inspector.redact(*arguments)
+    return await asyncio.to_thread(policy.inspector.redact, *arguments)
+
+
+async def look_again(policy: Policy, event: Event, session: SessionMemory) -> "Summary":
+    """What is found in an event that was changed."""
+    return await _look(policy, event, session)
 
 
 def revealed(policy: Policy, event: Event, session: SessionMemory) -> Event:

@@ -29,7 +29,7 @@ from remit.core.event import Event, Kind
 from remit.facts.base import Environment, Fact
 from remit.facts.registry import compute
 from remit.facts.usage import Usage
-from remit.guard.inspection import look, redacted, remember, revealed
+from remit.guard.inspection import look, look_again, redacted, remember, revealed
 from remit.guard.ledger import Mode, Outcome
 from remit.guard.memory import SessionMemory
 from remit.guard.opinion import Opinion
@@ -106,11 +106,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class _Case:
     """One event on its way through the steps."""
 
-    __slots__ = ("confirmed", "event", "given", "redacted", "seen", "session")
+    __slots__ = ("confirmed", "event", "given", "redacted", "seen", "session", "shown")
 
     def __init__(self, event: Event, session: SessionMemory, confirmed: frozenset[str]) -> None:
         self.event = event
         self.given = event
+        # What a person is asked about: as the agent wrote it, without what was taken out. A
+        # question goes through the agent's own program, which must not learn what a token is for.
+        self.shown = event
         self.session = session
         self.confirmed = confirmed
         self.redacted: frozenset[str] = frozenset()
@@ -176,10 +179,19 @@ class Guard:
             decision = Decision(error="judge_failed", detail=type(error).__name__)
         observed = policy is not None and policy.bundle.mode == "observe" and not decision.error
         allowed = decision.effect is Effect.ALLOW or observed
-        try:
-            hits = self._count(case.event, session) if allowed else ()
-            if allowed and policy is not None:
+        hits: tuple[str, ...] = ()
+        if allowed and policy is not None:
+            try:
                 remember(policy, case.event, case.given, case.seen, session)
+                hits = self._count(case.event, session)
+            except Exception as error:  # noqa: BLE001 - later decisions would not know of this one
+                decision = Decision(
+                    error="judge_failed",
+                    detail=type(error).__name__,
+                    policy_digest=decision.policy_digest,
+                )
+                allowed = observed = False
+        try:
             seq = self._ledger.record(
                 case.event,
                 decision,
@@ -233,17 +245,25 @@ class Guard:
             await asyncio.sleep(wait_us / 1e6 + 0.001)
             return Answer.GIVEN
         if obligation.kind == "redact":
+            if not (case.event.inbound or case.event.kind is Kind.TOOL_CALL):
+                # A surface forwards requests of other kinds as they came, or not at all.
+                return Answer.REFUSED
             judged = () if case.seen is None else case.seen.by("judge")
-            case.event, case.seen = await redacted(policy, case.event, obligation, case.session)
-            case.seen = case.seen.plus(judged)
+            alike = case.shown is case.event
+            case.event = await redacted(policy, case.event, obligation, case.session)
+            seen = await look_again(policy, case.event, case.session)
+            case.seen = seen.plus(judged)
+            case.shown = (
+                case.event
+                if alike
+                else await redacted(policy, case.shown, obligation, case.session)
+            )
             if case.seen.kinds & kinds(obligation.parameters.get("findings", "")):
                 return Answer.REFUSED
             case.redacted |= {obligation.rule}
             return Answer.GIVEN
         if obligation.kind == "confirmation":
-            # As the agent wrote it: a question goes through its own program.
-            shown = case.event if case.redacted else case.given
-            answer = await fulfiller.fulfil(shown, obligation)
+            answer = await fulfiller.fulfil(case.shown, obligation)
             if answer is Answer.GIVEN:
                 case.confirmed |= {obligation.rule}
             return answer

@@ -95,7 +95,7 @@ class Inspector:
             only={seen.path for seen in found.seen if seen.finding.kind in wanted},
         )
         if event.inbound:
-            return msgspec.structs.replace(event, content=cleaned)
+            return msgspec.structs.replace(event, content=_in_shape(value, cleaned))
         return msgspec.structs.replace(event, input=cleaned)
 
     def _surroundings(self, channel: "Channel") -> "Surroundings":
@@ -111,6 +111,24 @@ class Inspector:
                 optional=frozenset(self._bundle.detectors),
             )
         return known
+
+
+def _in_shape(value: Any, cleaned: Any) -> Any:
+    """``cleaned`` with the number of an error and the names of questions as they were.
+
+    A client that finds a text where the protocol has a number drops the answer, and answers to a
+    question go by its name. If they are what was found, whoever looks again finds them again.
+    """
+    if not (isinstance(value, Mapping) and isinstance(cleaned, dict)):
+        return cleaned
+    if type(value.get("code")) is int and "message" in value and "code" in cleaned:
+        cleaned["code"] = value["code"]
+    if "error" in value and "error" in cleaned:
+        cleaned["error"] = _in_shape(value["error"], cleaned["error"])
+    asked, left = value.get("inputRequests"), cleaned.get("inputRequests")
+    if isinstance(asked, Mapping) and isinstance(left, dict) and len(asked) == len(left):
+        cleaned["inputRequests"] = dict(zip(asked, left.values(), strict=True))
+    return cleaned
 
 
 def flow_of(event: Event, labels: Labels, seen: "Provenance | None") -> Mapping[str, Any]:
