@@ -47,7 +47,7 @@ def simulate(
 
     from remit.core.ids import EntropyPool
     from remit.guard.clock import SystemClock
-    from remit.guard.simulate import Simulator
+    from remit.guard.simulate import Simulator, encode
     from remit.policy.bundle import load_bundle
     from remit.policy.shipped import INFORMATION_FLOW
 
@@ -59,11 +59,9 @@ def simulate(
     )
 
     async def run() -> None:
-        import msgspec
-
         for line in file or sys.stdin.buffer:
             if line.strip():
-                sys.stdout.buffer.write(msgspec.json.encode(await one.line(line)) + b"\n")
+                sys.stdout.buffer.write(encode(await one.line(line)))
                 sys.stdout.buffer.flush()
 
     asyncio.run(run())

@@ -107,6 +107,19 @@ class Answered(msgspec.Struct, frozen=True):
     reason: str
 
 
+def encode(answer: Answered) -> bytes:
+    """A line of answer in ASCII: ``seq`` comes from outside, and not all of JSON's texts are UTF-8.
+
+    What JSON cannot say of ``seq`` (``NaN``) becomes ``null``.
+    """
+    value = msgspec.structs.asdict(answer)
+    try:
+        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        text = json.dumps({**value, "seq": None}, separators=(",", ":"))
+    return text.encode("ascii") + b"\n"
+
+
 class _Nobody:
     """No person is there."""
 
@@ -177,7 +190,7 @@ class Simulator:
             seq = raw.get("seq") if isinstance(raw, dict) else None
             step: Step = msgspec.convert(raw, Step)
             decision, reason = await self._step(step)
-        except (ValueError, RecursionError, RemitError) as error:
+        except Exception as error:  # noqa: BLE001 - no line may stop those that come after it
             text = error.message if isinstance(error, RemitError) else str(error)
             return Answered(seq, "deny", f"this event cannot be judged: {text[:300]}")
         return Answered(seq, decision, reason)
