@@ -212,6 +212,20 @@ unless { context.fulfilled.contains("ask") };
     go(story())
 
 
+def test_what_a_session_cannot_remember_is_denied_and_recorded(tmp_path, monkeypatch):
+    async def story():
+        one = corridor(tmp_path, TAINTED, labels=LABELS)
+        monkeypatch.setattr(type(one.session.memory), "read", lambda *_, **_more: 1 / 0)
+        verdict = await one.judge(result(text_result("hello")))
+        assert not verdict.allowed
+        assert verdict.decision.error == "judge_failed"
+        assert one.records()[-1]["decision"]["error"] == "judge_failed"
+        assert one.records()[-1]["kind"] == "tool.result"
+        one.close()
+
+    go(story())
+
+
 def test_a_token_becomes_a_value_again_only_where_the_bundle_says_so(tmp_path):
     async def story():
         one = corridor(tmp_path, MASK.replace("FORM", "token"), labels=LABELS)

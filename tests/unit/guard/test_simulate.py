@@ -186,6 +186,20 @@ def test_the_command_line(tmp_path):
     assert missing.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("seq", "told"),
+    [(b'"\\ud800"', "\ud800"), (b"NaN", None), (b"1e999", None), (b"[" * 500 + b"]" * 500, ...)],
+)
+def test_no_seq_ends_a_simulation(seq, told):
+    lines = b'{"seq":' + seq + b',"event":"x"}\n{"seq":2,"event":"session_start","session":"z"}\n'
+    done = CliRunner().invoke(simulate, [], input=lines)
+    assert done.exit_code == 0, done.output
+    first, second = map(json.loads, done.stdout_bytes.splitlines())
+    assert first["decision"] == "deny"
+    assert told is ... or first["seq"] == told
+    assert second == {"seq": 2, "decision": "allow", "reason": ""}
+
+
 def test_the_shipped_bundle_passes_its_own_tests():
     report = run_tests(Policy.compile(load_bundle(INFORMATION_FLOW)))
     assert report.passed, [o for o in report.outcomes if not o.passed] or report.problems
