@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from remit.content import _names_beside as beside
+from remit.content._blobs import encoded, open_blob
 from remit.content.base import Finding, Surroundings
 from remit.content.redact import (
     Inspect,
@@ -28,7 +30,8 @@ from remit.content.values import (
     MAX_DEPTH,
     MAX_PIECES,
     blob_key,
-    decode_blob,
+    cost,
+    is_text,
     number_text,
     pointer,
     runs_of_text,
@@ -61,7 +64,7 @@ def redact_value(
         only: JSON pointers of the values to look at, and of everything below them; else all.
     """
     cleaner = _Cleaner(around, style, wanted, inspector, only)
-    return cleaner.value(value, "", "", 0, inside=only is None)
+    return cleaner.value(value, "", ("",), 0, inside=only is None)
 
 
 class _Cleaner:
@@ -76,25 +79,33 @@ class _Cleaner:
         self._only = frozenset(_whole(path) for path in only or ())
         self._room = MAX_PIECES
 
-    def value(self, value: Any, path: str, key: str, depth: int, *, inside: bool) -> Any:
-        self._room -= 1
+    def value(
+        self, value: Any, path: str, called: beside.Names, depth: int, *, inside: bool
+    ) -> Any:
+        """``called``: the nearest key above, then what neighbours call it."""
+        self._room -= cost(path)
         if depth > MAX_DEPTH or self._room < 0:
             return UNREAD
         inside = inside or path in self._only
         if isinstance(value, Mapping):
-            return self._object(value, path, depth, inside=inside)
+            return self._object(value, path, called, depth, inside=inside)
         if isinstance(value, list | tuple):
+            named = beside.of_items(value) if inside or self._only else {}
             cleaned = [
-                self.value(item, pointer(path, at), key, depth + 1, inside=inside)
+                self.value(
+                    item, pointer(path, at), (*called, named[at]) if at in named else called,
+                    depth + 1, inside=inside,
+                )
                 for at, item in enumerate(value)
-            ]
+            ]  # fmt: skip
             return self._joined(cleaned) if inside else cleaned
         if not inside:
             return value
-        return self._leaf(value, key) if isinstance(value, str) else self._number(value, key)
+        return self._leaf(value, called) if isinstance(value, str) else self._number(value, called)
 
-    def _leaf(self, text: str, key: str) -> str:
-        text = self._beside_key(text, key)
+    def _leaf(self, text: str, called: beside.Names) -> str:
+        for name in called:
+            text = self._beside(text, name)
         return self._clean(text)
 
     def _clean(self, text: str) -> str:
@@ -105,32 +116,36 @@ class _Cleaner:
     def _found(self, text: str) -> list[Finding]:
         return [f for f in self._inspect(text, self._around) if self._wanted(f)]
 
-    def _beside_key(self, text: str, key: str) -> str:
-        """``text`` without what is something only because of its key."""
-        name = key[:MAX_KEY]
+    def _beside(self, text: str, called: str) -> str:
+        """``text`` without what is something only because of its name."""
+        name = called[:MAX_KEY]
         if not name or not text:
             return text
+        skipped = beside.blank(text)
         prefix = f"{name}: "
+        moved = skipped - len(prefix)
         found = [
-            msgspec.structs.replace(f, start=max(f.start - len(prefix), 0), end=f.end - len(prefix))
-            for f in self._found(prefix + text)
+            msgspec.structs.replace(f, start=max(f.start + moved, skipped), end=f.end + moved)
+            for f in self._found(prefix + text[skipped:])
             if f.end > len(prefix)
         ]
         return _replace(text, found, self._style)
 
     def _object(
-        self, value: Mapping[str, Any], path: str, depth: int, *, inside: bool
+        self, value: Mapping[str, Any], path: str, called: beside.Names, depth: int, *, inside: bool
     ) -> dict[str, Any]:
         blob = blob_key(value)
+        names = beside.of_members(value, called[0], called[1:])
         out: dict[str, Any] = {}
         for name, below in value.items():
             place = pointer(path, name)
             here = inside or place in self._only
             key = self._clean(name) if here else name
+            below_called = (name, *beside.of_member(name, names))
             if here and blob and name == blob:
-                cleaned: Any = self._blob(below, str(value.get("mimeType") or ""))
+                cleaned: Any = self._blob(below, str(value.get("mimeType") or ""), below_called)
             else:
-                cleaned = self.value(below, place, name, depth + 1, inside=inside)
+                cleaned = self.value(below, place, below_called, depth + 1, inside=inside)
             number = 2
             unique = key
             while unique in out:
@@ -139,13 +154,15 @@ class _Cleaner:
             out[unique] = cleaned
         return out
 
-    def _number(self, value: Any, key: str) -> Any:
+    def _number(self, value: Any, called: beside.Names) -> Any:
         text = number_text(value)
         if not text:
             return value
-        prefix = f"{key[:MAX_KEY]}: " if key else ""
-        found = [f for f in self._found(prefix + text) if f.end > len(prefix)]
-        found += self._found(text) if prefix else []
+        found: list[Finding] = []
+        for name in called:
+            prefix = f"{name[:MAX_KEY]}: " if name else ""
+            found += [f for f in self._found(prefix + text) if f.end > len(prefix)]
+        found += self._found(text) if any(called) else []
         if not found:
             return value
         if self._style.form == "token" and self._style.vault is not None:
@@ -154,12 +171,14 @@ class _Cleaner:
                 return token
         return mark_for(text, found[0], self._style)
 
-    def _blob(self, text: str, media_type: str) -> str:
-        decoded = decode_blob(text, media_type)
-        if decoded is None:
-            return text
-        cleaned = self._clean(decoded)
-        return text if cleaned == decoded else base64.b64encode(cleaned.encode()).decode()
+    def _blob(self, text: str, media_type: str, called: beside.Names) -> str:
+        """Base64 of what is left of the texts in it; what is text itself is cleaned as one."""
+        blob = open_blob(text, is_text=is_text(media_type))
+        if blob.data is not None:
+            changed = encoded(blob.data, blob.parts, lambda part: self._leaf(part, called))
+            if changed != blob.data:
+                return base64.b64encode(changed).decode()
+        return self._leaf(text, called) if blob.plain else text
 
     def _joined(self, items: list[Any]) -> list[Any]:
         for group in runs_of_text(items):

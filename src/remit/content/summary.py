@@ -2,7 +2,9 @@
 
 Short texts of a message are read together, one line each beside its key, as a person would read a
 form: many values are something only by their name, and a message of ten thousand words would cost
-ten thousand inspections. Long ones are read by themselves. Detectors of tier ``model`` know prose,
+ten thousand inspections. Long ones are read by themselves, and their beginnings beside their keys.
+What its neighbours call a value (``{"name": "DB_PASSWORD", "value": …}``) is a form of its own.
+Detectors of tier ``model`` know prose,
 not forms, so they read the texts without their keys, and sentences by themselves.
 """
 
@@ -13,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from remit.content._names_beside import blank, says_little
 from remit.content.base import SEVERITIES, Detector, Finding, Surroundings
 from remit.content.inspect import inspect, wanted
 from remit.content.values import Piece, walk
@@ -22,6 +25,8 @@ MAX_KEPT = 200
 MAX_LINE = 400
 MAX_FORM = 16_000
 MAX_KEY = 64
+MAX_HEAD = 512
+_BLANK = frozenset(" \t\r\n\v\f")
 _FORMAL = frozenset({"key", "number"})
 MAX_SENTENCES = 200
 _FRAGMENT = re.compile(r"\W{0,9}(?:[A-Za-z0-9]{1,15}\W{0,9}){0,3}")
@@ -91,7 +96,12 @@ def summarise(value: Any, around: Surroundings, vault: Vault | None = None) -> S
     except Exception:  # noqa: BLE001 - what cannot be walked was not inspected
         return Summary(complete=False)
     seen.sort(key=lambda s: (-SEVERITIES.index(s.finding.severity), -s.finding.score_milli))
-    return Summary(tuple(dict.fromkeys(seen)), walked.complete)
+    # One value may be seen beside each of its names; the surest of them counts.
+    once: dict[tuple[object, ...], Seen] = {}
+    for each in seen:
+        f = each.finding
+        once.setdefault((each.path, f.kind, f.label, f.start, f.end, f.rule), each)
+    return Summary(tuple(once.values()), walked.complete)
 
 
 class _Form:
@@ -100,15 +110,15 @@ class _Form:
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._starts: list[int] = []
-        self._pieces: list[tuple[str, int]] = []
+        self._pieces: list[tuple[str, int, int]] = []
         self.size = 0
 
-    def add(self, piece: Piece, *, beside_key: bool = True) -> None:
-        key = piece.key[:MAX_KEY] if beside_key and piece.what != "key" else ""
-        prefix = f"{key}: " if key else ""
+    def add(self, path: str, name: str, text: str, skipped: int = 0) -> None:
+        """A line; ``text`` is that of ``path`` without the first ``skipped`` characters."""
+        prefix = f"{name[:MAX_KEY]}: " if name else ""
         self._starts.append(self.size)
-        self._pieces.append((piece.path, len(prefix)))
-        line = f"{prefix}{piece.text}\n"
+        self._pieces.append((path, len(prefix), skipped))
+        line = f"{prefix}{text}\n"
         self._parts.append(line)
         self.size += len(line)
 
@@ -122,12 +132,13 @@ class _Form:
         for at in range(max(first, 0), len(self._starts)):
             if self._starts[at] >= max(finding.end, 1):
                 return
-            path, before = self._pieces[at]
+            path, before, skipped = self._pieces[at]
             length = len(self._parts[at]) - before - 1
             begin = self._starts[at] + before
             start = min(max(finding.start - begin, 0), length)
             end = min(max(finding.end - begin, 0), length)
             if end > start or finding.start == finding.end:
+                start, end = start + skipped, end + skipped
                 yield Seen(path, msgspec.structs.replace(finding, start=start, end=end))
 
 
@@ -135,20 +146,26 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
     every = wanted(around)
     patterns = [d for d in every if d.tier != "model"]
     models = [d for d in every if d.tier == "model"]
-    form, prose = _Form(), _Form()
+    form, named, prose = _Form(), _Form(), _Form()
     sentences = 0
     for piece in pieces:
+        for name, text, skipped in _beside(piece):
+            named.add(piece.path, name, text, skipped)
+            named = yield from _full(named, around, vault, patterns)
         if len(piece.text) > MAX_LINE:
             yield from _alone(piece, around, vault, every)
             continue
-        form = yield from _gather(form, piece, around, vault, patterns)
+        form.add(piece.path, "" if piece.what == "key" else piece.key, piece.text)
+        form = yield from _full(form, around, vault, patterns)
         if piece.what in _FORMAL or _FRAGMENT.fullmatch(piece.text):
             continue
         sentences += 1
         if sentences <= MAX_SENTENCES:
             yield from _alone(piece, around, vault, models)
         else:
-            prose = yield from _gather(prose, piece, around, vault, models)
+            prose.add(piece.path, "", piece.text)
+            prose = yield from _full(prose, around, vault, models)
+    yield from _read(named, around, vault, patterns)
     yield from _read(form, around, vault, patterns)
     yield from _read(prose, around, vault, models)
 
@@ -160,11 +177,26 @@ def _alone(
         yield Seen(piece.path, finding)
 
 
-def _gather(
-    form: _Form, piece: Piece, around: Surroundings, vault: Vault | None, using: Sequence[Detector]
+def _beside(piece: Piece) -> Iterator[tuple[str, str, int]]:
+    """Names of a text that its line in the form does not show it beside; and what is shown."""
+    if piece.what in {"key", "joined"}:
+        return
+    text, skipped = piece.text, 0
+    names = list(piece.names)
+    long = len(text) > MAX_LINE
+    if long or text[:1] in _BLANK or text[:1] > "\x7f":
+        skipped = blank(text)
+        text = text[skipped : skipped + MAX_HEAD]
+        if piece.key and (long or skipped) and not says_little(piece.key):
+            names.append(piece.key)
+    for name in names:
+        yield name, text, skipped
+
+
+def _full(
+    form: _Form, around: Surroundings, vault: Vault | None, using: Sequence[Detector]
 ) -> Generator[Seen, None, _Form]:
-    """Put a text into the form; read the form when it is full, and give the one to go on with."""
-    form.add(piece, beside_key=any(d.tier == "pattern" for d in using))
+    """Read the form when it is full, and give the one to go on with."""
     if form.size <= MAX_FORM:
         return form
     yield from _read(form, around, vault, using)

@@ -6,16 +6,21 @@ a tool definition) and leaves nothing out, because text hides where nobody looks
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from remit.content import _names_beside as beside
+from remit.content._blobs import open_blob
+
 What = Literal["text", "key", "number", "blob", "joined"]
 
 MAX_PIECES = 20_000
+MAX_VISITS = 200_000
+"""Values that are looked at: one that says nothing costs time, too."""
 MAX_DEPTH = 64
+LONG_PATH = 256
 MIN_NUMBER = 4
 """Digits a number needs to be worth reading: no id of a person or a card is shorter."""
 
@@ -37,12 +42,14 @@ class Piece(msgspec.Struct, frozen=True):
         text: what is read.
         what: a string, a key, a number, a decoded blob, or adjacent text blocks as one.
         key: the nearest key above it, which is what detectors of ids look at.
+        names: what else it is called, by its neighbours.
     """
 
     path: str
     text: str
     what: What
     key: str = ""
+    names: tuple[str, ...] = ()
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -50,7 +57,7 @@ class Walk(msgspec.Struct, frozen=True):
 
     Attributes:
         pieces: every text, in the order of the value.
-        opaque: pointers of bytes that are not text (pictures, audio, unknown types).
+        opaque: pointers of bytes that are not text, or not all of them (pictures, audio).
         complete: false if a limit was reached: the rest was not read.
     """
 
@@ -62,7 +69,7 @@ class Walk(msgspec.Struct, frozen=True):
 def walk(value: Any, *, max_pieces: int = MAX_PIECES) -> Walk:
     """Every text of ``value``: strings and keys, numbers, blobs by type, adjacent text joined."""
     walker = _Walker(max_pieces)
-    walker.walk(value, "", "", 0)
+    walker.walk(value, "", "", (), 0)
     return Walk(tuple(walker.pieces), tuple(walker.opaque), walker.complete)
 
 
@@ -76,22 +83,6 @@ def is_text(media_type: str) -> bool:
     """Whether bytes of ``media_type`` (RFC 9110, parameters allowed) are text."""
     bare = media_type.partition(";")[0].strip().lower()
     return bare.startswith("text/") or bare in _TEXT_TYPES or bare.endswith(("+json", "+xml"))
-
-
-def decode_blob(text: str, media_type: str) -> str | None:
-    """The text in base64 bytes; ``None`` if they are not UTF-8 text.
-
-    A type may lie, so bytes that are UTF-8 text are read whatever their type says.
-    """
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    try:
-        decoded = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1") if is_text(media_type) else None
-    return decoded if is_text(media_type) or "\x00" not in decoded else None
 
 
 def blob_key(value: Mapping[str, Any]) -> str:
@@ -124,6 +115,11 @@ def pointer(path: str, token: str | int) -> str:
     return f"{path}/{str(token).replace('~', '~0').replace('/', '~1')}"
 
 
+def cost(path: str) -> int:
+    """What it costs to look at a value: long keys make long places of everything below them."""
+    return 1 + len(path) // LONG_PATH
+
+
 def number_text(value: Any) -> str:
     """The digits of a JSON number as they came; empty for what is short or no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -141,57 +137,82 @@ class _Walker:
         self.opaque: list[str] = []
         self.complete = True
         self._room = room
+        self._visits = MAX_VISITS
 
-    def walk(self, value: Any, path: str, key: str, depth: int) -> None:
+    def walk(self, value: Any, path: str, key: str, names: beside.Names, depth: int) -> None:
+        self._visits -= cost(path)
         if isinstance(value, str):
-            self._add(path, value, "text", key)
+            self._add(path, value, "text", key, names)
         elif isinstance(value, Mapping):
-            self._object(value, path, depth)
+            self._object(value, path, key, names, depth)
         elif isinstance(value, list | tuple):
-            self._array(value, path, key, depth)
+            self._array(value, path, key, names, depth)
         elif isinstance(value, bytes | bytearray):
-            self._blob(base64.b64encode(value).decode(), "", path, key)
+            text = base64.b64encode(value).decode()
+            self._blob(text, "", path, key, names, bare=True)
         else:
-            self._add(path, number_text(value), "number", key)
+            self._add(path, number_text(value), "number", key, names)
 
-    def _object(self, value: Mapping[str, Any], path: str, depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            self.complete = False
+    def _stops(self, depth: int) -> bool:
+        if depth < MAX_DEPTH and self._visits > 0:
+            return False
+        self.complete = False
+        return True
+
+    def _object(
+        self, value: Mapping[str, Any], path: str, above: str, names: beside.Names, depth: int
+    ) -> None:
+        if not value or self._stops(depth):
             return
         blob = blob_key(value)
+        inside = beside.of_members(value, above, names)
         for name, below in value.items():
+            if self._stops(depth):
+                return
             key = str(name)
             place = pointer(path, key)
             self._add(place, key, "key", key)
+            called = beside.of_member(key, inside)
             if blob and key == blob:
                 media = value.get("mimeType")
-                self._blob(below, media if isinstance(media, str) else "", place, key)
+                media = media if isinstance(media, str) else ""
+                self._blob(below, media, place, key, called)
             else:
-                self.walk(below, place, key, depth + 1)
+                self.walk(below, place, key, called, depth + 1)
 
-    def _array(self, value: Sequence[Any], path: str, key: str, depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            self.complete = False
+    def _array(
+        self, value: Sequence[Any], path: str, key: str, names: beside.Names, depth: int
+    ) -> None:
+        if not value or self._stops(depth):
             return
+        named = beside.of_items(value)
         for at, below in enumerate(value):
-            self.walk(below, pointer(path, at), key, depth + 1)
+            if self._stops(depth):
+                return
+            if not below:
+                self._visits -= 1  # it says nothing, whatever it is
+                continue
+            called = (*names, named[at]) if at in named else names
+            self.walk(below, pointer(path, at), key, called, depth + 1)
         for group in runs_of_text(value):
             text = "".join(value[at]["text"] for at in group)
             self._add(pointer(path, f"{group[0]}-{group[-1]}"), text, "joined", key)
 
-    def _blob(self, text: str, media_type: str, path: str, key: str) -> None:
-        decoded = decode_blob(text, media_type)
-        if decoded is not None:
-            self._add(path, decoded, "blob", key)
-        else:
+    def _blob(
+        self, text: str, media_type: str, path: str, key: str, names: beside.Names,
+        *, bare: bool = False,
+    ) -> None:  # fmt: skip
+        blob = open_blob(text, is_text=is_text(media_type))
+        if not blob.text:
             self.opaque.append(path)
-            if not media_type or is_text(media_type):
-                self._add(path, text, "text", key)
+        self._add(path, "\n".join(part.text for part in blob.parts), "blob", key, names)
+        if blob.plain and not bare:
+            self._add(path, text, "text", key, names)
 
-    def _add(self, path: str, text: str, what: What, key: str) -> None:
+    def _add(self, path: str, text: str, what: What, key: str, names: beside.Names = ()) -> None:
         if not text:
             return
         if len(self.pieces) >= self._room:
             self.complete = False
             return
-        self.pieces.append(Piece(path, text, what, key))
+        self.pieces.append(Piece(path, text, what, key, names))

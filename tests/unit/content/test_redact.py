@@ -11,6 +11,7 @@ import pytest
 from remit.content.base import ContentError, Finding, Surroundings
 from remit.content.redact import Style, clean, everything, redact, spans
 from remit.content.redact_json import UNREAD, redact_arguments, redact_value
+from remit.content.summary import summarise
 from remit.content.vault import SessionVault, detokenise
 from remit.core.strictjson import Number
 
@@ -133,6 +134,47 @@ def test_adjacent_blocks_and_blobs() -> None:
         "mimeType": "image/jpeg",
     }
     assert redact_value(picture, AROUND, MASK) == picture
+
+
+PASSWORD = "Tr0ub4dor&3x!"
+
+
+@pytest.mark.parametrize("value", [
+    [{"name": "DB_PASSWORD", "value": PASSWORD}],
+    {"password": {"value": PASSWORD}},
+    ["Authorization", f"Bearer {PASSWORD}{PASSWORD}"],
+    ["mysql", "--password", PASSWORD],
+    {"password": "\n" * 500 + PASSWORD + " " * 500},
+    {"password": {"data": PASSWORD, "mimeType": "image/png"}},
+])  # fmt: skip
+def test_values_that_are_named_beside_them(value: Any) -> None:
+    only = {s.path for s in summarise(value, AROUND).seen}
+    for chosen in (only, None):
+        out = redact_value(value, AROUND, MASK, only=chosen)
+        assert PASSWORD not in json.dumps(out)
+        assert summarise(out, AROUND).kinds == frozenset()
+
+
+@pytest.mark.parametrize("data", [
+    f"x {CANARY}\n".encode(), f"x {CANARY}\0 \xff".encode("latin-1"),
+    b"\xff\x00" + f"before {CANARY} after".encode() + b"\x00\xfe",
+    f"x {CANARY}".encode("utf-16"), f"x {CANARY}".encode("utf-16-be"),
+    b"\x89PNG\xff" + f"before {CANARY} after".encode("utf-16-le") + b"\xff",
+])  # fmt: skip
+@pytest.mark.parametrize("length", [0, 6000])
+def test_bytes_are_cleaned_where_they_are_text(data: bytes, length: int) -> None:
+    data += b"\xfe\xff" * length
+    for text in (base64.b64encode(data).decode(), base64.encodebytes(data).decode()):
+        value = {"blob": text, "mimeType": "image/png"}
+        assert summarise(value, AROUND).kinds == {"canary"}
+        out = redact_value(value, AROUND, MASK)
+        assert summarise(out, AROUND).kinds == frozenset()
+
+
+def test_what_only_looks_like_bytes_is_cleaned_as_text() -> None:
+    for text in (CANARY, f"x {CANARY}!"):
+        out = redact_value({"data": text, "mimeType": "image/png"}, AROUND, MASK)
+        assert "[CANARY:k]" in out["data"]
 
 
 def test_depth_and_what_cannot_be_inspected() -> None:

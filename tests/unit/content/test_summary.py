@@ -33,6 +33,37 @@ def test_a_value_is_something_by_its_key() -> None:
     assert places({"password": "Tr0ub4dor&3x!"}, "secret") == {"/password"}
 
 
+PASSWORD = "Tr0ub4dor&3x!"
+
+
+@pytest.mark.parametrize(("value", "place"), [
+    ([{"name": "DB_PASSWORD", "value": PASSWORD}], "/0/value"),
+    ({"password": {"value": PASSWORD}}, "/password/value"),
+    ({"password": [{"content": [PASSWORD]}]}, "/password/0/content/0"),
+    (["Authorization", f"Bearer {PASSWORD}{PASSWORD}"], "/1"),
+    (["mysql", "--password", PASSWORD, "-x"], "/2"),
+    ([{"name": "password", "data": PASSWORD, "mimeType": "image/png"}], "/0/data"),
+], ids=["name", "above", "list", "pair", "option", "blob"])  # fmt: skip
+def test_a_value_is_something_by_what_stands_beside_it(value: Any, place: str) -> None:
+    assert places(value, "secret") == {place}
+
+
+@pytest.mark.parametrize("before", ["", "\n" * 20, " " * 500, "\u200b\n" * 300])
+@pytest.mark.parametrize("after", ["", "\n" * 500])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_named_value_with_space_around_it(before: str, after: str, named: bool) -> None:
+    text = before + PASSWORD + after
+    value = {"name": "password", "value": text} if named else {"password": text}
+    found = [s for s in summarise([value], AROUND).seen if s.finding.kind == "secret"]
+    assert {s.path for s in found} == {"/0/value" if named else "/0/password"}
+    assert {text[s.finding.start : s.finding.end] for s in found} == {PASSWORD}
+
+
+def test_names_of_values_do_not_double_what_is_found() -> None:
+    found = summarise([{"name": "card", "value": CARD}], AROUND).seen
+    assert len([s for s in found if s.finding.label == "CREDIT_CARD"]) == 1
+
+
 def test_long_texts_are_read_by_themselves() -> None:
     text = "word " * MAX_LINE + CARD
     (seen,) = [s for s in summarise([text], AROUND).seen if s.finding.kind == "pii"]

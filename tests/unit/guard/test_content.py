@@ -122,6 +122,38 @@ def test_where_a_secret_can_hide_in_a_call(tmp_path, disguise):
     go(story())
 
 
+@pytest.mark.parametrize("beside", [
+    {"data": KEY, "mimeType": "image/png"},
+    {"blob": KEY, "mimeType": "application/octet-stream"},
+    {"name": "DB_PASSWORD", "value": "Tr0ub4dor&3x!"},
+])  # fmt: skip
+def test_no_shape_of_a_value_keeps_it_from_being_read(tmp_path, beside):
+    async def story():
+        one = corridor(tmp_path, NO_SECRETS)
+        assert not (await one.judge(put(key=beside))).allowed
+        call = event("put", {"key": "x"}, tool_class=ToolClass.WRITE, content={"_meta": beside})
+        assert not (await one.judge(call)).allowed
+        one.close()
+
+    go(story())
+
+
+@pytest.mark.parametrize("block", [
+    {"type": "image", "data": f"Card {CARD}", "mimeType": "image/png"},
+    {"type": "resource", "resource": {"uri": "a:b", "mimeType": "image/png", "blob": f"Card {CARD}"}},
+    {"type": "text", "text": "", "_meta": {"name": "password", "value": CARD}},
+])  # fmt: skip
+def test_a_result_is_redacted_whatever_its_shape(tmp_path, block):
+    async def story():
+        one = corridor(tmp_path, MASK.replace("FORM", "mask") + NOT_BLIND)
+        verdict = await one.judge(result({"content": [block]}))
+        assert verdict.allowed, verdict
+        assert CARD not in json.dumps(verdict.event.content)
+        one.close()
+
+    go(story())
+
+
 @pytest.mark.parametrize("form", ["mask", "hash", "token"])
 def test_a_result_is_redacted_inspected_again_and_decided_again(tmp_path, form):
     async def story():
