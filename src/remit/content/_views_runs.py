@@ -22,7 +22,6 @@ MAX_DECODED = 64 << 10
 _MIN_RUN = 16
 _MIN_BYTES = 8
 _LONG = 96
-_STRETCH = 24
 _MAX_PARTS = 8
 _WIDEST = 10
 _EVEN = 16
@@ -46,7 +45,8 @@ _HEX = frozenset(b"0123456789abcdefABCDEF")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _BASE32 = re.compile(rb"[A-Z2-7]+={0,6}|[a-z2-7]+={0,6}")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
-_PRINTED = re2.compile(rb"[\x20-\x7e\t\r\n]{24,}", _BYTES)
+_PRINTED = re2.compile(rb"[\x20-\x7e\t\r\n]{12,}", _BYTES)
+_WIDE = re2.compile(rb"(?:[\x20-\x7e\t\r\n]\x00){12,}", _BYTES)
 _SPACE = re.compile(rb"\s")
 _SPREAD = re.compile(rb"[A-Za-z0-9$@!]")
 _URL = bytes.maketrans(b"-_", b"+/")
@@ -99,8 +99,8 @@ def runs(view: View, decoding: Decoding) -> list[View]:
 
 def _lower(run: bytes) -> bool:
     """Whether a run without capitals can be an encoding: hexadecimal of text, or base32."""
-    head = _decoded(binascii.unhexlify, run[:_MIN_RUN])
-    if head is not None and (not head.translate(None, _PRINTABLE) or _compressed(head)):
+    data = _decoded(binascii.unhexlify, run[: len(run) & ~1])
+    if data is not None and (_printed_part(data) or _compressed(data)):
         return True
     return len(run) >= _LONG or (not run.isalpha() and _BASE32.fullmatch(run) is not None)
 
@@ -165,10 +165,10 @@ def _solid(
         if head is None:
             continue
         packed = _compressed(head)
-        if len(body) < _LONG and not packed and not _promising(head):
-            continue
         data = _decoded(decode, body)
         if data is None:
+            continue
+        if len(body) < _LONG and not packed and not _promising(head) and not _printed_part(data):
             continue
         if packed:
             text = _inflate(data, decoding)
@@ -177,9 +177,9 @@ def _solid(
                 yield "gzip", Piece(text, [at] * len(text), [end] * len(text))
                 return
             continue
-        done = False
+        read = 0
         for text, starts, ends in _texts(data, bits, decoding):
-            done = True
+            read += ends[-1] - starts[0]
             if places is None:
                 yield kind, Piece(text, [at + s for s in starts], [at + e for e in ends])
             else:
@@ -192,7 +192,8 @@ def _solid(
                         [at + places[min(e - 1, last)] + 1 for e in ends],
                     ),
                 )
-        if done:
+        # A stretch may be there by chance, and the run be another encoding.
+        if read * 2 > len(body):
             return
 
 
@@ -270,14 +271,20 @@ def _printed(data: bytes) -> Iterator[tuple[str, int, int]]:
         text = data[: len(data) & ~1].decode("utf-16-le", "replace")
         if _is_text(text):
             yield text, 0, 2
-        return
+            return
+        for match in _WIDE.finditer(data):
+            yield match[0][::2].decode("ascii"), match.start(), 2
     text = _cut_utf8(data) or ""
     if text and _is_text(text):
         yield text, 0, 0
         return
-    if len(data) >= _LONG // 2:
-        for match in _PRINTED.finditer(data):
-            yield match[0].decode("ascii"), match.start(), 1
+    for match in _PRINTED.finditer(data):
+        yield match[0].decode("ascii"), match.start(), 1
+
+
+def _printed_part(data: bytes) -> bool:
+    """Whether there is text among bytes that are none."""
+    return _PRINTED.search(data) is not None or _WIDE.search(data) is not None
 
 
 def _is_text(text: str) -> bool:

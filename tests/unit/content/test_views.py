@@ -186,6 +186,30 @@ def test_text_inside_binary_is_found():
     assert any(SECRET in text for text in texts(base64.b64encode(data).decode()))
 
 
+NO_TEXT = [b"%s\0", b"\xff%s", b"\x01\x02%s\xfe", b"\0\0%s\0\xff"]
+
+
+@pytest.mark.parametrize("around", NO_TEXT)
+@pytest.mark.parametrize("encode", [
+    lambda data: base64.b64encode(data).decode(), bytes.hex, lambda data: data.hex(" "),
+    lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+    lambda data: base64.b32encode(data).decode(),
+], ids=["base64", "hex", "spaced", "url", "base32"])  # fmt: skip
+def test_bytes_that_are_no_text_do_not_hide_any(around, encode):
+    for inner in (b"16C7e42F292c", SECRET.encode()):
+        run = encode(around % inner)
+        found = [v for v in read(f"see {run} here").views if inner.decode() in v.text]
+        assert found, run
+        start = found[0].text.index(inner.decode())
+        begin, end = found[0].origin(start, start + len(inner))
+        assert 4 <= begin < end <= 4 + len(run)
+
+
+def test_wide_letters_among_bytes_are_found():
+    data = b"\xff\xff\0\0" + SECRET.encode("utf-16-le") + b"\0\xd8"
+    assert any(SECRET in text for text in texts(base64.b64encode(data).decode()))
+
+
 def test_a_bomb_is_not_unpacked():
     bomb = base64.b64encode(zlib.compress(b"a" * 10_000_000, 9)).decode()
     views = read(bomb)
