@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 from remit.content._characters import replaced
-from remit.content._views_map import Edit, edited, nested, same_places
+from remit.content._views_map import Edit, edited, excerpt, nested, same_places
 from remit.content.base import View
 
 _MAX_EXPANSION = 4
@@ -113,6 +113,15 @@ def fold(view: View) -> View | None:
             lambda: (Edit(m.start(), m.end(), longer[m[0]]) for m in one.finditer(text)),
         )  # fmt: skip
     return None if made is view else made
+
+
+def folded(view: View, made: View) -> View:
+    """What is new in ``made``, the fold of ``view``, with its surroundings."""
+    part = excerpt(view, (m.span() for m in _OTHERS.finditer(view.text)))
+    return made if part is view else fold(part) or made
+
+
+_OTHERS = re.compile(r"[^\x00-\x7f]+")
 
 
 def _without(view: View, name: str, dropped: set[str]) -> View:

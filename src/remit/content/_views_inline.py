@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from remit.content._candidates import Candidates
-from remit.content._views_map import Edit, applied, edited, nested
+from remit.content._views_map import Edit, Span, applied, changed, edited, excerpt, nested
 from remit.content.base import View
 
 _SEQUENCE = re.compile(
@@ -42,6 +42,7 @@ _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
+_FEW = 64
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
 _ENTITY = Candidates(
@@ -101,20 +102,33 @@ class _Step(NamedTuple):
     quick: Callable[[View], tuple[str, int] | None] = lambda _view: None
 
 
-def unescape(view: View, budget: Budget) -> View | None:
+class Unescaped(NamedTuple):
+    """A view with one level of escapes undone; ``spans``: where it is new, if that is little."""
+
+    view: View
+    spans: list[Span] | None
+
+    def brief(self) -> View:
+        """What is new, with its surroundings."""
+        return self.view if self.spans is None else excerpt(self.view, self.spans)
+
+
+def unescape(view: View, budget: Budget) -> Unescaped | None:
     """``view`` with one level of every escape in it undone; ``None`` if it holds none."""
-    made = view
+    made = Unescaped(view, [])
     names: list[str] = []
     for step in _STEPS:
-        if step.sign(made):
-            new = _stepped(made, nested(view, ">".join([*names, step.name])), step, budget)
+        if step.sign(made.view):
+            name = nested(view, ">".join([*names, step.name]))
+            new = _stepped(made, name, step, budget)
             if new is not None:
                 names.append(step.name)
                 made = new
-    return None if made is view else made
+    return made if names else None
 
 
-def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
+def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescaped | None:
+    view = old.view
     if budget.left <= 0:
         budget.spent = budget.spent or step.pattern.found(view)
         return None
@@ -133,7 +147,9 @@ def _stepped(view: View, name: str, step: _Step, budget: Budget) -> View | None:
         for match in islice(step.pattern.finditer(view), limit):
             yield from step.edits(match)
 
-    return edited(view, name, text, edits)
+    few = old.spans is not None and count * _FEW < len(text)
+    spans = changed(old.spans or (), edits()) if few else None
+    return Unescaped(edited(view, name, text, edits), spans)
 
 
 def _gone(match: re.Match[str]) -> Iterator[Edit]:

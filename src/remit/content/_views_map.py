@@ -1,10 +1,18 @@
 """Texts that were made from other texts, with the place that each character came from."""
 
+import re
+import string
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
 from remit.content.base import View
+
+Span = tuple[int, int]
+_LARGE = 8 << 10
+_AROUND = 1 << 10
+_RUN = frozenset("+/=_-" + string.ascii_letters + string.digits)
+_RUN_ON = re.compile(r"[A-Za-z0-9+/=_-]*")
 
 
 class Edit(NamedTuple):
@@ -136,6 +144,60 @@ def derived(
         Offsets(len(text), lambda i: starts[start(i)]),
         Offsets(len(text), lambda i: ends[end(i) - 1]),
     )
+
+
+def changed(before: Sequence[Span], edits: Iterable[Edit]) -> list[Span]:
+    """Where a text is new after ``edits``, if it was new at ``before``; both in order."""
+    spans: list[Span] = []
+    ends: list[int] = [0]
+    shifts: list[int] = [0]
+    shift = 0
+    for start, end, new, _ in edits:
+        spans.append((start + shift, start + shift + len(new)))
+        shift += len(new) - (end - start)
+        ends.append(end)
+        shifts.append(shift)
+
+    def moved(at: int) -> int:
+        return max(at + shifts[bisect_right(ends, at) - 1], 0)
+
+    spans += [(moved(start), moved(end)) for start, end in before]
+    return sorted(spans)
+
+
+def excerpt(view: View, spans: Iterable[Span]) -> View:
+    """What stands around ``spans`` of a large view; the view itself if that is most of it.
+
+    What is encoded is not cut.
+    """
+    text = view.text
+    size = len(text)
+    if size < _LARGE:
+        return view
+    parts: list[Span] = []
+    for start, end in spans:
+        if parts and start - _AROUND <= parts[-1][1]:
+            low = parts.pop()[0]
+        else:
+            floor = parts[-1][1] if parts else 0
+            low = max(start - _AROUND, floor)
+            while low > floor and text[low - 1] in _RUN:
+                low -= 1
+        high = min(end + _AROUND, size)
+        parts.append((low, _RUN_ON.match(text, high).end()))  # type: ignore[union-attr]
+    if sum(high - low for low, high in parts) > size * 3 // 4:
+        return view
+    at = [0]
+    for low, high in parts:
+        at.append(at[-1] + high - low + 1)
+
+    def place(index: int) -> int:
+        number = bisect_right(at, index) - 1
+        low, high = parts[number]
+        return min(low + index - at[number], high - 1)
+
+    made = "\n".join([text[low:high] for low, high in parts])
+    return derived(view, view.name, made, place, lambda index: place(index) + 1)
 
 
 def same_places(view: View, name: str, text: str) -> View:

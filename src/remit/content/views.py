@@ -9,11 +9,11 @@ A text in plain ASCII without the signs of any disguise is looked at and left al
 
 from collections.abc import Iterator
 
-from remit.content._views_fold import fold
+from remit.content._views_fold import fold, folded
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
-from remit.content._views_runs import Decoding, encoded, runs
+from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
 from remit.content.base import View, Views
 
 MAX_DEPTH = 3
@@ -38,7 +38,7 @@ class _Reader:
         self._text = text
         self._room = _FACTOR * len(text) + _SMALL
         self._edits = Budget(_EDITS + len(text) // 16)
-        self._decoding = Decoding()
+        self._decoding = Decoding(MAX_DECODED + len(text))
         self._views: list[View] = []
         self._seen: set[str] = set()
         self._complete = True
@@ -47,32 +47,39 @@ class _Reader:
         original = View("original", self._text)
         self._views.append(original)
         self._seen.add(self._text)
-        level = [original]
+        level = [(original, original)]
         for _ in range(MAX_DEPTH):
-            level = [made for view in level for made in self._below(view)]
+            level = [made for view, brief in level for made in self._below(view, brief)]
             if not level:
                 break
         else:
-            self._too_deep(level)
+            self._too_deep([view for view, _ in level])
         complete = self._complete and not self._edits.spent and not self._decoding.spent
         return Views(self._text, tuple(self._views), complete)
 
-    def _below(self, view: View) -> Iterator[View]:
-        """Readings of ``view`` that may hold more readings."""
+    def _below(self, view: View, brief: View) -> Iterator[tuple[View, View]]:
+        """Readings of ``view`` that may hold more readings, each with what is new in it.
+
+        What was there before is not read again in the same disguise: ``brief`` is new in ``view``.
+        """
+        first = view.starts is None
         secret = hidden(view, self._decoding)
         if secret is not None and self._keep(secret):
-            yield secret
+            yield secret, secret
         plain = fold(view)
-        if plain is None or not self._keep(plain):
+        if plain is None or not self._keep(plain if first else folded(view, plain)):
             plain = view
         for made in runs(plain, self._decoding):
             if self._keep(made):
-                yield made
-        for made in hinted(plain):
+                yield made, made
+        for made in hinted(plain if brief is view else fold(brief) or brief):
             self._keep(made)
-        made_inline = unescape(plain, self._edits)
-        if made_inline is not None and self._keep(made_inline):
-            yield made_inline
+        inline = unescape(plain, self._edits)
+        if inline is not None:
+            news = inline.brief()
+            whole = inline.view if first else news
+            if self._keep(whole):
+                yield whole, news
 
     def _keep(self, view: View) -> bool:
         if not view.text or view.text in self._seen:
@@ -97,8 +104,8 @@ class _Reader:
             current = plain
             for _ in range(MAX_DEPTH):
                 made = unescape(current, self._edits)
-                if made is None or not self._keep(made):
+                if made is None or not self._keep(made.brief()):
                     break
-                current = made
+                current = made.brief()
             else:
                 self._complete &= unescape(current, self._edits) is None
