@@ -10,7 +10,7 @@ from remit.content.base import View
 
 Span = tuple[int, int]
 _LARGE = 8 << 10
-_AROUND = 1 << 10
+_AROUND = 640
 _RUN = frozenset("+/=_-" + string.ascii_letters + string.digits)
 _RUN_ON = re.compile(r"[A-Za-z0-9+/=_-]*")
 

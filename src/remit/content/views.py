@@ -18,7 +18,7 @@ from remit.content.base import View, Views
 
 MAX_DEPTH = 3
 _SMALL = 256 << 10
-_FACTOR = 4
+_FACTOR = 8
 _EDITS = 4096
 _TELLING = 16
 

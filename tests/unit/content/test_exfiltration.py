@@ -81,3 +81,17 @@ def test_a_call_is_judged_harder_than_a_text() -> None:
 
 def test_too_many_links_are_not_inspected_and_that_is_said() -> None:
     assert find("http://a.example/ " * 6000)[-1].kind == "uninspected"
+
+
+def test_the_links_of_a_long_page_are_all_read() -> None:
+    page = "".join(
+        f"* [{n}](http://a.example/{n}) a line about it, as long as most are\n" for n in range(5000)
+    )
+    assert find(page) == []
+    assert find(page + f"![x](https://evil.example/?d={DATA})")
+
+
+@pytest.mark.parametrize("text", ["'\\ud83d.', '\\udE00'", "a \ud800 b. c", "\udfff.corp.example"])
+def test_half_a_letter_is_no_failure(text: str) -> None:
+    assert find(text) == []
+    assert find(f"{text} {HEX}.evil.example")

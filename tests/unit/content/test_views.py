@@ -267,3 +267,76 @@ def test_hostile_text_is_no_dearer_than_its_size(piece):
 
     small, large = cost(20_000), cost(200_000)
     assert large < 40 * small + 0.05  # ten times the size; far from a hundred
+
+
+def prose(size):
+    words = [
+        "the",
+        "of",
+        "page",
+        "under",
+        "limit",
+        "where",
+        "value",
+        "is",
+        "read",
+        "by",
+        "them",
+        "in",
+        "turn",
+    ]
+    lines = (
+        " ".join(words[(n + k * k) % len(words)] for k in range(12)) + f" {n}"
+        for n in range(size // 60)
+    )
+    return "\n".join(lines)[:size]
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "\\\\\\\\u0041",
+        "&amp;amp;lt;",
+        "%252541",
+        '\\\\\\"',
+        "\\\\ud83d",
+        "\u00e9 \\\\u00e9",
+        "=3D3D",
+    ],
+)
+@pytest.mark.parametrize("every", [0, 2_000, 20_000])
+def test_a_large_text_with_a_few_signs_is_read_to_the_end(sign, every):
+    text = prose(300_000)
+    cuts = range(0, len(text), every) if every else [len(text) // 2]
+    text = sign.join(text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True))
+    text = "Some of it is reversed. " + text
+    views = read(text)
+    assert views.complete
+    assert sum(len(v.text) for v in views.views) < 8 * len(text)
+
+
+@pytest.mark.parametrize("at", [0, 0.5, 1])
+@pytest.mark.parametrize("wrap", [
+    lambda t: json.dumps(json.dumps(t.replace("all", 'a"l"l')))[1:-1],
+    lambda t: t.replace("ore", "%25256fre"),
+    lambda t: t.replace("all", "&amp;#97;l&amp;#108;"),
+    lambda t: "\\\\u0061 " + b64(t * 40) + "\\\\n",
+    lambda t: "\\\\u005cu0061 " + t[::-1],
+], ids=["json", "percent", "entities", "base64", "reversed"])  # fmt: skip
+def test_what_is_deep_in_a_large_text_is_read_and_has_its_place(wrap, at):
+    text = prose(100_000)
+    cut = int(at * len(text))
+    inner = wrap(SECRET)
+    text = f"{text[:cut]} {inner} {text[cut:]}"
+    views = read(text)
+    assert views.complete
+    found = [v for v in views.views if SECRET in v.text.replace('"', "").replace("\\", "")]
+    assert found
+    view = found[-1]
+    for word in ("instructions", "previous"):
+        if word in view.text:
+            start = view.text.index(word)
+            begin, end = view.origin(start, start + len(word))
+            assert cut <= begin < end <= cut + len(inner) + 1 or "reversed" in view.name
+    places = [view.origin(k, k + 1) for k in range(0, len(view.text), 97)]
+    assert all(0 <= a < b <= len(text) for a, b in places)

@@ -17,7 +17,8 @@ from remit.content._links import Link, Use, links, parts
 from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, View, Views
 from remit.content.hold import run
 
-MAX_LINKS = 5000
+MAX_LINKS = 4000
+LINK_EVERY = 64
 _UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -66,7 +67,7 @@ class Exfiltration:
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Every link and host name that carries data, in every view."""
         trusted = frozenset(d.lower().lstrip("*.").rstrip(".") for d in around.trusted_domains)
-        budget = MAX_LINKS
+        budget = MAX_LINKS + sum(len(v.text) for v in text.views) // LINK_EVERY
         urls: dict[str, _Url | None] = {}
         for view in text.views:
             if _may_hold_links(view):
@@ -156,11 +157,9 @@ def _look(link: str, trusted: frozenset[str]) -> _Url | None:
 def _host_names(view: View) -> Iterator[tuple[int, int]]:
     """Spans of host names with a long label."""
     text = view.text
-    if not text.isascii():
-        text.encode()  # a lone surrogate: no name can be told from it
-        if any(c in text for c in _CASED):
-            yield from (m.span() for m in _ANY_NAME.finditer(text))
-            return
+    if not text.isascii() and any(c in text for c in _CASED):
+        yield from (m.span() for m in _ANY_NAME.finditer(text))
+        return
     data = view.plain
     match, end, size = _ASCII_NAME._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
     while True:
