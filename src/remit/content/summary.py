@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from remit.content._fields import FREE
 from remit.content._names_beside import blank, says_little
 from remit.content.base import SEVERITIES, Detector, Finding, Surroundings
 from remit.content.inspect import inspect, wanted
@@ -155,7 +156,9 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
         if len(piece.text) > MAX_LINE:
             yield from _alone(piece, around, vault, every)
             continue
-        form.add(piece.path, "" if piece.what == "key" else piece.key, piece.text)
+        # A key of free text says nothing of a value, and some detectors take `body:` for a part.
+        bare = piece.what == "key" or piece.key.lower() in FREE
+        form.add(piece.path, "" if bare else piece.key, piece.text)
         form = yield from _full(form, around, vault, patterns)
         if piece.what in _FORMAL or _FRAGMENT.fullmatch(piece.text):
             continue

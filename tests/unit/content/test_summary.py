@@ -64,6 +64,11 @@ def test_names_of_values_do_not_double_what_is_found() -> None:
     assert len([s for s in found if s.finding.label == "CREDIT_CARD"]) == 1
 
 
+@pytest.mark.parametrize("key", ["message", "body", "text", "content", "note", "value", "data"])
+def test_a_key_of_free_text_hides_no_value(key: str) -> None:
+    assert places({key: CARD}, "pii") == {f"/{key}"}
+
+
 def test_long_texts_are_read_by_themselves() -> None:
     text = "word " * MAX_LINE + CARD
     (seen,) = [s for s in summarise([text], AROUND).seen if s.finding.kind == "pii"]
