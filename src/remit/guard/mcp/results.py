@@ -42,8 +42,11 @@ LISTED = frozenset(
 )
 """Answers that always have texts; others are looked into if they have any."""
 OPENINGS = frozenset({"initialize", "server/discover"})
-_SETTLED = frozenset({"protocolVersion", "resultType", "instructions"})
-"""Members of an opening that are words of the protocol, or pinned."""
+_SETTLED = {
+    "initialize": frozenset({"protocolVersion", "instructions"}),
+    "server/discover": frozenset({"resultType", "instructions"}),
+}
+"""Members of an opening that were checked against the protocol's words, or are pinned."""
 MAX_REQUEST_STATE = 64 * 1024
 MAX_TASKS = 4096
 SERVER_CAPABILITIES = frozenset(
@@ -89,7 +92,7 @@ class Results:
             message = Response(id=call.id, result=self._vetted(message.result))
         if looks:
             body = message.result if message.result is not None else message.error
-            settled = frozenset[str]() if message.result is None else _SETTLED
+            settled = _SETTLED[call.request.method] if message.result is not None else frozenset()
             text = {key: value for key, value in (body or {}).items() if key not in settled}
             verdict = await self._verdict(call, event, message, text)
             if not verdict.allowed:
@@ -299,7 +302,9 @@ def _says(message: Response) -> bool:
     """Whether an answer says more than that it was done."""
     if message.result is None:
         return True
-    rest = {key: value for key, value in message.result.items() if key != "resultType"}
+    rest = dict(message.result)
+    if rest.get("resultType") == "complete":
+        del rest["resultType"]
     meta = rest.pop("_meta", None)
     return bool(rest) or (isinstance(meta, dict) and bool(meta.keys() - {META_SUBSCRIPTION}))
 

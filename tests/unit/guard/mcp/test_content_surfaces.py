@@ -191,6 +191,7 @@ def test_a_request_that_nothing_can_be_taken_out_of_is_refused(tmp_path, method,
         ("tasks/list", {}, {"tasks": [{"taskId": "t", "statusMessage": MESSAGE}]}, False),
         ("tasks/cancel", {"taskId": "t"}, {"taskId": "t", "statusMessage": MESSAGE}, False),
         ("ping", {}, {"x": MESSAGE}, False),
+        ("ping", {}, {"resultType": MESSAGE}, False),
         ("logging/setLevel", {"level": "info"}, {"code": 1, "message": MESSAGE}, True),
         ("resources/subscribe", {"uri": "a:b"}, {"code": 1, "message": MESSAGE}, True),
     ],
@@ -237,7 +238,10 @@ async def opened(talk, body):
 def test_what_a_server_says_of_itself_is_looked_into(tmp_path):
     async def story():
         async with Talk(tmp_path, INWARDS) as talk:
-            answer = await opened(talk, {"capabilities": {"tools": {"x": MESSAGE}}, "x": MESSAGE})
+            answer = await opened(
+                talk,
+                {"capabilities": {"tools": {"x": MESSAGE}}, "x": MESSAGE, "resultType": MESSAGE},
+            )
             assert CARD not in json.dumps(answer)
             assert answer["result"]["protocolVersion"] == LEGACY
 
