@@ -147,7 +147,7 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
     every = wanted(around)
     patterns = [d for d in every if d.tier != "model"]
     models = [d for d in every if d.tier == "model"]
-    form, named, prose = _Form(), _Form(), _Form()
+    form, keys, named, prose = _Form(), _Form(), _Form(), _Form()
     sentences = 0
     for piece in pieces:
         for name, text, skipped in _beside(piece):
@@ -156,9 +156,13 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
         if len(piece.text) > MAX_LINE:
             yield from _alone(piece, around, vault, every)
             continue
+        if piece.what == "key":
+            # Not among the values: detectors take the line above for what a value is called.
+            keys.add(piece.path, "", piece.text)
+            keys = yield from _full(keys, around, vault, patterns)
+            continue
         # A key of free text says nothing of a value, and some detectors take `body:` for a part.
-        bare = piece.what == "key" or piece.key.lower() in FREE
-        form.add(piece.path, "" if bare else piece.key, piece.text)
+        form.add(piece.path, "" if piece.key.lower() in FREE else piece.key, piece.text)
         form = yield from _full(form, around, vault, patterns)
         if piece.what in _FORMAL or _FRAGMENT.fullmatch(piece.text):
             continue
@@ -169,6 +173,7 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
             prose.add(piece.path, "", piece.text)
             prose = yield from _full(prose, around, vault, models)
     yield from _read(named, around, vault, patterns)
+    yield from _read(keys, around, vault, patterns)
     yield from _read(form, around, vault, patterns)
     yield from _read(prose, around, vault, models)
 
