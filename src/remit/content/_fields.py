@@ -30,6 +30,9 @@ FREE = frozenset({
 })  # fmt: skip
 """Keys of free text: anybody who writes to somebody writes it."""
 
+KEY = re.compile(r"[A-Za-z_][\w-]{0,40}")
+"""Keys that are names; others may be values."""
+
 _BLOCK = re.compile(r"(?:/content/\d+)?/text|")
 _LINE = re.compile(rf"(?:-\s+)?(?:[\w .-]{{1,40}}:\s+)?(.{{1,{MAX_FIELD}}})")
 _YAML = re.compile(r"\s*(?:- |[\w.-]{1,40}:\s)[^\n]*\n")
@@ -52,11 +55,14 @@ def texts(value: Any) -> Iterator[tuple[str, Kind]]:
     room, yaml_room = MAX_RESULT, MAX_YAML
     walked = walk(value)
     for piece in walked.pieces:
-        if piece.what in {"key", "joined"}:
+        if piece.what == "joined" or (piece.what == "key" and KEY.fullmatch(piece.text)):
             continue
         room -= len(piece.text)
         if room < 0:
             raise TooMuch
+        if piece.what == "key":
+            yield piece.text, "free"
+            continue
         if piece.what != "text" or _BLOCK.fullmatch(piece.path) is None:
             yield piece.text, _kind(piece.text, piece.key)
             continue
@@ -75,7 +81,10 @@ def texts(value: Any) -> Iterator[tuple[str, Kind]]:
 def _structure(value: Any) -> Iterator[tuple[str, Kind]]:
     walked = walk(value)
     for piece in walked.pieces:
-        if piece.what not in {"key", "joined"}:
+        if piece.what == "key":
+            if not KEY.fullmatch(piece.text):
+                yield piece.text, "free"
+        elif piece.what != "joined":
             yield piece.text, _kind(piece.text, piece.key)
     if not walked.complete:
         raise TooMuch

@@ -14,9 +14,12 @@ Type = Literal["url", "email", "iban", "path", "number", "quoted", "word"]
 
 MAX_VALUE = 512
 
-_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>`]{1,2000}|\bwww\.[^\s\"'<>`]{3,500}")
+_URL = re.compile(
+    r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>`\u201c\u201d]{1,2000}"
+    r"|\bwww\.[^\s\"'<>`\u201c\u201d]{3,500}"
+)
 _HOST = re.compile(
-    r"(?i)(?<![@\w.-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?![\w@-])(?:/[^\s\"'<>`]{0,500})?"
+    r"(?i)(?<![@\w.-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}(?![\w@-])(?:/[^\s\"'<>`\u201c\u201d]{0,500})?"
 )
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
@@ -68,11 +71,15 @@ _words_again = functools.lru_cache(32)(_words)
 
 def fold(text: str) -> str:
     """NFKC and lower case, format characters dropped."""
-    if text.isascii():
-        return text.lower()
     # Not `casefold`: it makes one host of two (`ß` and `ss`).
-    folded = normal("NFKC", text).lower()
-    return "".join([c for c in folded if unicodedata.category(c) != "Cf"])
+    return plain(text).lower()
+
+
+def plain(text: str) -> str:
+    """NFKC, format characters dropped: nobody sees them, and they would cut a value in two."""
+    if text.isascii():
+        return text
+    return "".join([c for c in normal("NFKC", text) if unicodedata.category(c) != "Cf"])
 
 
 def typed(text: str) -> Iterable[Token]:
@@ -86,6 +93,7 @@ def _typed_again(text: str) -> tuple[Token, ...]:
 
 
 def _typed(text: str) -> Iterator[Token]:
+    text = plain(text)
     for match in _URL.finditer(text):
         yield Token("url", url_form(match[0]))
         alone = _NO_SPACE.fullmatch(match[0])

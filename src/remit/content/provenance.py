@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from remit.content._fields import Kind, TooMuch, texts
+from remit.content._fields import KEY, Kind, TooMuch, texts
 from remit.content._seen import MAX_VALUES, Searches, Seen, Spent, phrases
 from remit.content._tokens import Token, addresses, fold, host_of, proper, typed, words
 
@@ -49,7 +49,6 @@ MIN_PAYLOAD_WORD = 10
 MIN_NAME = 3
 
 _RANK: dict[Origin, int] = {origin: at for at, origin in enumerate(ORIGINS)}
-_KEY = re.compile(r"[A-Za-z_][\w-]{0,40}")
 _PLAIN = re.compile(r"[#@]?\w[\w \-_'\u2019.&+,#]*")
 _DISPLAY = re.compile(r"(?:[^\W\d_]+(?:[ .'\u2019-]+[^\W\d_]+)*)?")
 _BETWEEN = re.compile(r"[\s,;<>()\"'|\[\]]+|mailto:")
@@ -343,7 +342,7 @@ def _leaves(value: Any) -> list[str] | None:
             if item.strip():
                 leaves.append(item)
         elif isinstance(item, Mapping):
-            leaves += (key for key in map(str, item) if _KEY.fullmatch(key) is None)
+            leaves += (key for key in map(str, item) if KEY.fullmatch(key) is None)
             waiting += item.values()
         elif isinstance(item, list | tuple):
             waiting += item

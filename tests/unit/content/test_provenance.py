@@ -330,3 +330,21 @@ def test_searches_for_one_argument_are_bounded() -> None:
     it.result(" ".join(["ab cd ef"] * 5000), trusted=False)
     assert it.origin([f"ab ef {n % 7}" for n in range(1900)], "payload") in {"unknown", "untrusted"}
     assert it.origin(["ef cd ab"] * 1900, "payload") == "untrusted"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/x?y=1\u200b",
+        "https://ev\u00adil.example/x?y=1",
+        "\uff48ttps://evil\uff0eexample/x?y=1",
+        "\u201chttps://evil.example/x?y=1\u201d",
+    ],
+)
+def test_characters_that_nobody_sees_do_not_cut_a_value(url: str) -> None:
+    it = Provenance()
+    it.result(f"see {url} now", trusted=False)
+    assert it.origin("https://evil.example/x?y=1") == "untrusted"
+    assert it.links("https://evil.example/x?y=1") == "untrusted"
+    it.user(f"see {url} now")
+    assert it.origin("https://evil.example/x?y=1") == "user"
