@@ -52,6 +52,7 @@ _RANK: dict[Origin, int] = {origin: at for at, origin in enumerate(ORIGINS)}
 _PLAIN = re.compile(r"[#@]?\w[\w \-_'\u2019.&+,#]*")
 _DISPLAY = re.compile(r"(?:[^\W\d_]+(?:[ .'\u2019-]+[^\W\d_]+)*)?")
 _BETWEEN = re.compile(r"[\s,;<>()\"'|\[\]]+|mailto:")
+_PARTS = re.compile("[,;]")
 _NUMERIC = re.compile(r"[\d\s:.,/TZ+-]*")
 
 
@@ -257,7 +258,8 @@ class Provenance:
             if found:
                 origins = [self._token(token) for token in found]
                 url = any(token.type == "url" for token in found)
-                if left and (url or _DISPLAY.fullmatch(left) is None):
+                alone = any(part.strip() and not addresses(part)[0] for part in _PARTS.split(text))
+                if alone or (left and (url or _DISPLAY.fullmatch(left) is None)):
                     origins.append(self._odd(text))
                 origin = worst(origins)
             elif _PLAIN.fullmatch(fold(text).strip()) is not None:

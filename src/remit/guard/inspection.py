@@ -112,7 +112,9 @@ def remember(
     kinds = frozenset({UNINSPECTED}) if seen is None else seen.kinds
     trusted = labels.result != "untrusted" and (seen is None or not kinds & _TELLS)
     # What a server says of itself is its operator's text, not anybody's; its values stay untrusted.
-    stranger = not trusted and (source != Kind.MCP_CONNECT or bool(kinds & _TELLS))
+    # A listing holds free text of anybody beside its fields.
+    alien = not trusted or labels.result == "listing"
+    stranger = alien and (source != Kind.MCP_CONNECT or bool(kinds & _TELLS))
     for kind in kinds | {"untrusted"} if stranger else kinds:
         session.label(kind)
     if policy.watch.flow:

@@ -223,6 +223,7 @@ def stranger() -> Provenance:
         "ann@home.example\u200b.evil.example",
         "ann@home.example\u3002evil.xn--p1ai",
         "ann@home.example, +1 555 123 4567",
+        "ann@home.example; mallory",
         f"ann@home.example <remit:EMAIL_ADDRESS:{'a' * 26}>",
         "https://203.0.113.9?@www.site.example/",
         "https://203.0.113.9#@www.site.example/",
