@@ -4,6 +4,8 @@ SHELL := /bin/sh
 .PHONY: help setup rig rig-peers rig-agents rig-names demo test test-all lint format bench clean
 
 PYTEST := .venv/bin/python -m pytest
+# One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
+ORDER := --randomly-seed=1
 SUITES := $(wildcard tests/unit tests/integration tests/conformance tests/fault tests/fuzz)
 
 help: ## Show this list
@@ -35,7 +37,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace || true
-	@REMIT_FUZZ=short $(PYTEST) -m "not slow" $(SUITES)
+	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
 
 rig-names: setup
 	@scripts/install.sh names

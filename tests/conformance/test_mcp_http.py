@@ -598,13 +598,13 @@ def alive(pid: int) -> bool:
 
 def test_delete_ends_session_and_server(stage: Stage) -> None:
     """After DELETE the session is unknown, its process gone, and a call under way is told."""
-    client = stage.client(LEGACY)
+    client, mark = stage.client(LEGACY), stage.mark()
     pid = pids(stage)[-1]
     assert alive(pid)
-    hanging = client.frame("tools/call", {"name": "hang", "arguments": {"message": "h"}})
+    hanging = client.frame("tools/call", {"name": "hang", "arguments": {"message": mark}})
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(stage.post, client, hanging)
-        wait_until(lambda: any(e.get("ran") == "hang" for e in stage.entries()))
+        wait_until(lambda: stage.reached(mark), "the call did not come")
         assert client.send("DELETE").status == 204
         assert "ended" in answer.result().frame["error"]["message"]
     assert client.call("echo", message="x").status == 404
