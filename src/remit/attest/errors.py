@@ -37,3 +37,9 @@ class CertificateError(AttestError):
     """A certificate that cannot be read."""
 
     code = "attest.certificate"
+
+
+class StatementError(AttestError):
+    """An attestation that is malformed, or that no trusted key signed."""
+
+    code = "attest.statement"

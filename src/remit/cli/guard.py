@@ -1,13 +1,13 @@
 """``remit guard``: run the Guard of this machine, and ask it."""
 
 import json
-import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from remit.cli.socket import OUTPUT, SOCKET, ask, place
 from remit.core.errors import RemitError
 
 if TYPE_CHECKING:
@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-_SOCKET = click.option(
-    "--socket",
-    "socket_path",
-    type=_FILE,
-    envvar="REMIT_SOCKET",
-    help="Guard's socket.  [default: in the user's runtime directory]",
-)
-_OUTPUT = click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
-UNREACHABLE = 5
-ANSWER_S = 30.0
 
 
 @click.group()
@@ -46,7 +34,7 @@ def guard() -> None:
 @click.option(
     "--state", type=_DIRECTORY, help="Directory for log, keys and pins; one Guard at a time."
 )
-@_SOCKET
+@SOCKET
 @click.option(
     "--http",
     metavar="ADDRESS:PORT|off",
@@ -55,6 +43,13 @@ def guard() -> None:
 )
 @click.option("--call-timeout", type=click.FloatRange(min=0.1), default=600.0, show_default=True)
 @click.option("--confirm-timeout", type=click.FloatRange(min=0.1), default=300.0, show_default=True)
+@click.option(
+    "--hold-timeout",
+    type=click.FloatRange(min=0),
+    default=600.0,
+    show_default=True,
+    help="Longest time a call is held for an approval, if its client waits so long.",
+)
 def run(
     config: Path,
     bundle: Path | None,
@@ -63,6 +58,7 @@ def run(
     http: str,
     call_timeout: float,
     confirm_timeout: float,
+    hold_timeout: float,
 ) -> int:
     """Be the Guard of this machine until stopped.
 
@@ -83,21 +79,21 @@ def run(
     return serve(
         GuardOptions(
             config=config,
-            socket=_place(socket_path),
+            socket=place(socket_path),
             bundle=bundle,
             state=state,
             http=http,
-            limits=Limits(call_s=call_timeout, confirm_s=confirm_timeout),
+            limits=Limits(call_s=call_timeout, confirm_s=confirm_timeout, hold_s=hold_timeout),
         )
     )
 
 
 @guard.command()
-@_SOCKET
-@_OUTPUT
+@SOCKET
+@OUTPUT
 def status(socket_path: Path | None, output: str) -> int:
     """Show servers, sessions, policy and log of the running Guard."""
-    found = _ask(socket_path, {"op": "status"})
+    found = ask(socket_path, {"op": "status"})
     if output == "json":
         click.echo(json.dumps(found, indent=2))
         return 0
@@ -108,31 +104,31 @@ def status(socket_path: Path | None, output: str) -> int:
 
 
 @guard.command()
-@_SOCKET
+@SOCKET
 def reload(socket_path: Path | None) -> int:
     """Read configuration, policy bundle and pins again, without dropping a call.
 
     What does not check changes nothing: the last good bundle stays in force.
     """
-    done = _ask(socket_path, {"op": "reload"})["reload"]
+    done = ask(socket_path, {"op": "reload"})["reload"]
     click.echo(f"in force: serial {done['serial']}, {done['servers']} servers")
     return 0
 
 
 @guard.command()
-@_SOCKET
+@SOCKET
 def stop(socket_path: Path | None) -> int:
     """End the running Guard; its sessions end with it."""
-    _ask(socket_path, {"op": "stop"})
+    ask(socket_path, {"op": "stop"})
     return 0
 
 
 @guard.command()
-@_SOCKET
-@_OUTPUT
+@SOCKET
+@OUTPUT
 def questions(socket_path: Path | None, output: str) -> int:
     """List the calls that wait for a person."""
-    found = _ask(socket_path, {"op": "questions"})["questions"]
+    found = ask(socket_path, {"op": "questions"})["questions"]
     if output == "json":
         click.echo(json.dumps(found, indent=2))
     elif not found:
@@ -145,19 +141,19 @@ def questions(socket_path: Path | None, output: str) -> int:
 
 @guard.command()
 @click.argument("question")
-@_SOCKET
+@SOCKET
 def confirm(question: str, socket_path: Path | None) -> int:
     """Say yes to a call that waits, once."""
-    _ask(socket_path, {"op": "answer", "question": question, "yes": True})
+    ask(socket_path, {"op": "answer", "question": question, "yes": True})
     return 0
 
 
 @guard.command()
 @click.argument("question")
-@_SOCKET
+@SOCKET
 def refuse(question: str, socket_path: Path | None) -> int:
     """Say no to a call that waits."""
-    _ask(socket_path, {"op": "answer", "question": question, "yes": False})
+    ask(socket_path, {"op": "answer", "question": question, "yes": False})
     return 0
 
 
@@ -192,7 +188,7 @@ def set_(name: str, state: Path | None) -> int:
 
 @secret.command("list")
 @_STATE
-@_OUTPUT
+@OUTPUT
 def list_(state: Path | None, output: str) -> int:
     """Names of the secrets, never their values."""
     names = _secrets(state).names()
@@ -217,37 +213,3 @@ def _secrets(state: Path | None) -> "Secrets":
     from remit.guard.store.secrets import Secrets
 
     return Secrets(state or user_state(os.environ) / "guard")
-
-
-def _place(path: Path | None) -> Path:
-    if path is not None:
-        return path
-    from remit_shim.mcp import socket_path
-
-    return Path(socket_path())
-
-
-def _ask(path: Path | None, request: dict[str, Any]) -> dict[str, Any]:
-    """Guard's answer; ends the command with status 5 if there is none."""
-    place = _place(path)
-    data = b""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(ANSWER_S)
-            connection.connect(str(place))
-            connection.sendall(json.dumps({"remit": 1, **request}).encode() + b"\n")
-            while piece := connection.recv(1 << 16):
-                data += piece
-        answer: dict[str, Any] = json.loads(data)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        click.echo(f"remit: no Guard answers on `{place}`: {reason}", err=True)
-        click.echo("  Start one with `remit guard run`.", err=True)
-        sys.exit(UNREACHABLE)
-    if not answer.get("ok"):
-        raise RemitError(
-            str(answer.get("error")),
-            hint=str(answer.get("hint") or ""),
-            code=str(answer.get("code")),
-        )
-    return answer

@@ -10,6 +10,7 @@ from remit import __version__
 from remit.core.errors import RemitError
 
 GROUPS = {
+    "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),

@@ -58,6 +58,13 @@ class Summary(msgspec.Struct, frozen=True):
         found = frozenset(seen.finding.kind for seen in self.seen)
         return found if self.complete else found | {"uninspected"}
 
+    @property
+    def names(self) -> list[str]:
+        """Kinds, and ``kind:label``, of the findings, sorted."""
+        return sorted(
+            self.kinds | {f"{seen.finding.kind}:{seen.finding.label}" for seen in self.seen}
+        )
+
     def by(self, rule: str) -> "tuple[Finding, ...]":
         """The findings of one rule."""
         return tuple(seen.finding for seen in self.seen if seen.finding.rule == rule)
@@ -69,14 +76,13 @@ class Summary(msgspec.Struct, frozen=True):
     def fact(self) -> Mapping[str, Any]:
         """``context.content`` of policies; types in spec/policy-schema.md."""
         findings = [seen.finding for seen in self.seen]
-        kinds = self.kinds
         severity = max((SEVERITIES.index(f.severity) + 1 for f in findings), default=0)
         injected = (f.score_milli for f in findings if f.kind == "injection")
         return {
-            "findings": sorted(kinds | {f"{f.kind}:{f.label}" for f in findings}),
+            "findings": self.names,
             "max_severity": severity,
             "injection": max(injected, default=0) // 10,
-            "inspected": "uninspected" not in kinds,
+            "inspected": "uninspected" not in self.kinds,
         }
 
 

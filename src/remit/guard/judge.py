@@ -17,8 +17,8 @@ identity is true (``guard/identity.py``).
 
 import asyncio
 import enum
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 import msgspec
 
@@ -64,6 +64,47 @@ class Fulfiller(Protocol):
         """
         ...
 
+    async def hold(self, decided: Awaitable[object]) -> bool:
+        """Wait with the event until something is decided elsewhere, as long as the surface can.
+
+        Returns:
+            Whether it was; else it is still to be decided.
+        """
+        ...
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for approval, as it stood when it was looked at.
+
+    Attributes:
+        request: its id.
+        answer: ``GIVEN`` if it may be used up, if everything still holds then.
+        detail: one sentence for whoever made the call.
+    """
+
+    request: str
+    answer: Answer
+    detail: str
+
+
+class Approvals(Protocol):
+    """Where people approve what policy leaves to them."""
+
+    async def ask(
+        self, policy: Policy, event: Event, obligation: Obligation,
+        findings: tuple[str, ...], labels: tuple[str, ...],
+    ) -> Ticket:  # fmt: skip
+        """The request for an event: that of an identical call before it, or a new one."""
+        ...
+
+    async def settled(self, ticket: Ticket) -> Ticket:
+        """The request once it is decided or expired."""
+        ...
+
+    async def use(self, ticket: Ticket, policy: Policy, event: Event) -> None:
+        """Use up an approval, durably. Raises if it does not hold for exactly this event."""
+        ...
+
 
 class Recorder(Protocol):
     """Where decisions are written."""
@@ -106,7 +147,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class _Case:
     """One event on its way through the steps."""
 
-    __slots__ = ("confirmed", "event", "given", "redacted", "seen", "session", "shown")
+    __slots__ = (
+        "approved", "confirmed", "event", "given", "redacted", "said", "seen", "session", "shown",
+    )  # fmt: skip
 
     def __init__(self, event: Event, session: SessionMemory, confirmed: frozenset[str]) -> None:
         self.event = event
@@ -117,11 +160,15 @@ class _Case:
         self.session = session
         self.confirmed = confirmed
         self.redacted: frozenset[str] = frozenset()
+        # Rules with an approval, which holds only if it can be used up once policy allows.
+        self.approved: dict[str, Ticket] = {}
+        # What became of an approval, for whoever made the call.
+        self.said = ""
         self.seen: Summary | None = None
 
     @property
     def fulfilled(self) -> frozenset[str]:
-        return self.confirmed | self.redacted
+        return self.confirmed | self.redacted | self.approved.keys()
 
 
 class Guard:
@@ -132,6 +179,7 @@ class Guard:
     ) -> None:
         self.policy: Policy | None = None
         self.opinion: Opinion | None = None
+        self.approvals: Approvals | None = None
         self._ledger = ledger
         self._usage = usage
         self._environment = environment
@@ -179,6 +227,12 @@ class Guard:
             decision = Decision(error="judge_failed", detail=type(error).__name__)
         observed = policy is not None and policy.bundle.mode == "observe" and not decision.error
         allowed = decision.effect is Effect.ALLOW or observed
+        if allowed and case.approved and policy is not None:
+            try:
+                await self._use(policy, case)
+            except Exception as error:  # noqa: BLE001 - what cannot be used up is not given
+                decision = _unused(decision, error)
+                allowed = observed = False
         hits: tuple[str, ...] = ()
         if allowed and policy is not None:
             try:
@@ -207,9 +261,9 @@ class Guard:
             code = error.code if isinstance(error, RemitError) else "record_failed"
             detail = "the audit log cannot be written"
             return Verdict(allowed=False, decision=Decision(error=code, detail=detail), event=event)
-        return Verdict(
-            allowed=allowed, decision=decision, event=case.event, fulfilled=case.confirmed
-        )
+        # An approval that was not used up is asked for again in the next round of the same call.
+        fulfilled = case.confirmed | case.approved.keys() if allowed else case.confirmed
+        return Verdict(allowed=allowed, decision=decision, event=case.event, fulfilled=fulfilled)
 
     async def _decide(self, policy: Policy | None, case: _Case, fulfiller: Fulfiller) -> Decision:
         if policy is None:
@@ -224,7 +278,7 @@ class Guard:
             for obligation in sorted(decision.obligations, key=lambda o: o.kind != "redact"):
                 answer = await self._fulfil(policy, case, obligation, fulfiller)
                 if answer is not Answer.GIVEN:
-                    return _refused(decision, obligation, answer)
+                    return _refused(decision, obligation, answer, case.said)
             if self.policy is not policy:
                 # What was asked for is not what the policy in force now would ask for.
                 return _changed(decision)
@@ -267,7 +321,45 @@ class Guard:
             if answer is Answer.GIVEN:
                 case.confirmed |= {obligation.rule}
             return answer
-        return Answer.REFUSED
+        if obligation.kind == "approval":
+            return await self._approval(policy, case, obligation, fulfiller)
+        assert_never(obligation.kind)
+
+    async def _approval(
+        self, policy: Policy, case: _Case, obligation: Obligation, fulfiller: Fulfiller
+    ) -> Answer:
+        desk = self.approvals
+        if desk is None:
+            case.said = "nobody can be asked for approval here: it takes `remit guard run`"
+            return Answer.REFUSED
+        findings = () if case.seen is None else tuple(case.seen.names)
+        labels = tuple(sorted(case.session.labels))
+        try:
+            ticket = await desk.ask(policy, case.shown, obligation, findings, labels)
+            if ticket.answer is Answer.PENDING:
+                decided = asyncio.ensure_future(desk.settled(ticket))
+                try:
+                    if await fulfiller.hold(asyncio.shield(decided)):
+                        ticket = await decided
+                finally:
+                    decided.cancel()
+        except RemitError as error:
+            case.said = error.message
+            return Answer.REFUSED
+        case.said = ticket.detail
+        if ticket.answer is Answer.GIVEN:
+            case.approved[obligation.rule] = ticket
+        return ticket.answer
+
+    async def _use(self, policy: Policy, case: _Case) -> None:
+        """Use up every approval that the decision rests on.
+
+        Raises:
+            RemitError: one does not hold any more; those before it are used up all the same.
+        """
+        assert self.approvals is not None
+        for ticket in case.approved.values():
+            await self.approvals.use(ticket, policy, case.shown)
 
     def _signals(self, policy: Policy, case: _Case) -> Signals:
         event, needs = case.event, policy.needs(case.event.action)
@@ -310,11 +402,22 @@ def _changed(decision: Decision) -> Decision:
     )
 
 
-def _refused(decision: Decision, obligation: Obligation, answer: Answer) -> Decision:
+def _unused(decision: Decision, error: Exception) -> Decision:
+    return Decision(
+        error="approval_failed",
+        detail=error.message if isinstance(error, RemitError) else type(error).__name__,
+        policy_digest=decision.policy_digest,
+    )
+
+
+def _refused(
+    decision: Decision, obligation: Obligation, answer: Answer, said: str = ""
+) -> Decision:
+    told = f"the {obligation.kind} that `{obligation.rule}` asks for is {answer.value}"
     return Decision(
         rules=decision.rules,
         reasons=decision.reasons,
         error=f"{obligation.kind}_{answer.value}",
-        detail=f"the {obligation.kind} that `{obligation.rule}` asks for is {answer.value}",
+        detail=said or told,
         policy_digest=decision.policy_digest,
     )

@@ -5,7 +5,7 @@ import collections
 import contextlib
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -220,10 +220,19 @@ class Ledger:
                 },
             )
 
-    def note(self, kind: str, **body: Any) -> int:
-        """Append a record that is not a judged event (start, refusal of a frame, pins)."""
+    def note(
+        self, kind: str, *, private: Mapping[str, tuple[str, bytes]] | None = None, **body: Any
+    ) -> int:
+        """Append a record that is not a judged event (start, refusal of a frame, pins).
+
+        Args:
+            kind: of the record.
+            private: path of a field -> subject and value, which is committed to and kept apart.
+            body: the other fields.
+        """
         self._settle()
-        return self.log.append(kind, {**body, "guard": self._guard})
+        hidden = {path: (who, _bounded(value)) for path, (who, value) in (private or {}).items()}
+        return self.log.append(kind, {**body, "guard": self._guard}, private=hidden)
 
     def close(self) -> None:
         """Append what still waits. Never raises; a restart closes what could not be written."""

@@ -6,7 +6,7 @@ Nothing is recorded, and no person is asked: what needs one is answered ``approv
 
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -126,6 +126,10 @@ class _Nobody:
     async def fulfil(self, event: Event, obligation: Obligation) -> Answer:
         del event, obligation
         return Answer.PENDING
+
+    async def hold(self, decided: Awaitable[object]) -> bool:
+        del decided
+        return False
 
 
 class _NoLog:

@@ -40,11 +40,14 @@ class Directory(msgspec.Struct, frozen=True):
         agents: agent id → teams.
         users: user name → teams.
         servers: server id → groups.
+        keys: user name → fingerprints of the only keys that are this user's; others who are
+            enrolled bring the key of their enrolment.
     """
 
     agents: Mapping[str, tuple[str, ...]] = {}
     users: Mapping[str, tuple[str, ...]] = {}
     servers: Mapping[str, tuple[str, ...]] = {}
+    keys: Mapping[str, tuple[str, ...]] = {}
 
     def groups(self, server: str) -> tuple[str, ...]:
         """Groups of a server; none if it is not listed."""

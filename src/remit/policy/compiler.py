@@ -62,6 +62,9 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
         name: Action(name, group, shape, _facts(bundle, name, problems))
         for name, (group, shape) in schema.FIXED.items()
     }
+    actions[schema.GRANT] = msgspec.structs.replace(
+        actions[schema.GRANT], principal="User", resource="Approval"
+    )
     schemas: dict[str, Any] = {}
     refused: dict[str, str] = {}
     taken = set(schema.ENTITY_TYPES)

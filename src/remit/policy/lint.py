@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from remit.core.text import printable
-from remit.policy import obligations
+from remit.policy import grants, obligations
 from remit.policy.bundle import Bundle
 from remit.policy.engine import pst
 from remit.policy.errors import Problem
 from remit.policy.labels import EFFECTS
 from remit.policy.reads import children, context_path, nodes, paths
-from remit.policy.schema import ENGINE
+from remit.policy.schema import ENGINE, GRANT
+from remit.policy.slices import scope_actions
 from remit.policy.source import Source
 from remit.policy.tables import meant
 
@@ -126,7 +127,7 @@ class _Linter:
                 source,
                 "obligation_not_available",
                 f'`@require("{kind}")` is not available in this version',
-                'use @require("confirmation"), @require("redact") or @require("wait")',
+                meant(kind, obligations.AVAILABLE),
             )
             return
         if source.node.effect != "forbid":
@@ -142,6 +143,8 @@ class _Linter:
             )
         elif kind == "redact" and (why := _unredactable(source.node.annotations)):
             self.problem(source, "redact", *why)
+        elif kind == "approval" and (why := self.unapprovable(source.node.annotations)):
+            self.problem(source, "approval", *why)
         elif not obligations.lifts(source.node):
             self.problem(
                 source,
@@ -151,6 +154,39 @@ class _Linter:
                 if kind in obligations.LIFTED_BY_ID
                 else f'add: when {{ context.over_limit.contains("{limit}") }}',
             )
+
+    def unapprovable(self, annotations: Mapping[str, str]) -> tuple[str, str] | None:
+        """Message and hint if nobody could ever give the approval."""
+        team = annotations.get("approvers", "")
+        members = [user for user, teams in self.bundle.entities.users.items() if team in teams]
+        if not members:
+            known = set(_all(self.bundle.entities.users))
+            return (
+                f"`@approvers` names `{printable(team, 80)}`, which has no users",
+                meant(team, known) or "list its members in entities/: [users.ann] teams = [...]",
+            )
+        wanted = grants.quorum(annotations.get("quorum", "1"))
+        if wanted is None:
+            return "`@quorum` is not a number of people", f'"1" to "{grants.MAX_QUORUM}"'
+        if wanted > len(members):
+            told = f"`@quorum` asks for {wanted} people, and `{printable(team, 80)}` has"
+            return (
+                f"{told} {len(members)}",
+                "the requester never counts, so a team needs one more than that",
+            )
+        span = grants.seconds(annotations.get("expires", f"{grants.DEFAULT_EXPIRES_S}s"))
+        if span is None or span > grants.MAX_EXPIRES_S:
+            return "`@expires` is not a time of at most a day", 'for example "30m"'
+        if not any(
+            source.node.effect == "permit" and GRANT in (scope_actions(source.node) or ())
+            for source in self.bundle.policies
+        ):
+            whom = f'principal in Remit::Team::"{printable(team, 80)}"'
+            return (
+                "no policy permits anybody to approve",
+                f'add to approval/: permit ({whom}, action == Remit::Action::"{GRANT}", resource);',
+            )
+        return None
 
     def conditions(self, source: Source) -> None:
         node = source.node

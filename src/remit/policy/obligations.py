@@ -3,7 +3,7 @@
 A policy that requires something is an ordinary ``forbid`` which lifts once it is fulfilled, so an
 enforcement point that knows nothing of obligations denies:
 
-* ``confirmation`` lifts by ``unless { context.fulfilled.contains("<own id>") }``;
+* ``confirmation`` and ``approval`` lift by ``unless { context.fulfilled.contains("<own id>") }``;
 * ``redact`` likewise, once what it names was taken out and was not found again;
 * ``wait`` lifts when its limit is no longer in ``context.over_limit``.
 
@@ -19,13 +19,13 @@ from remit.policy.engine import pst
 from remit.policy.source import Source
 
 _KINDS: Mapping[str, ObligationKind] = {
+    "approval": "approval",
     "confirmation": "confirmation",
     "redact": "redact",
     "wait": "wait",
 }
 AVAILABLE = frozenset(_KINDS)
-KNOWN = AVAILABLE | {"approval"}
-LIFTED_BY_ID = frozenset({"confirmation", "redact"})
+LIFTED_BY_ID = frozenset({"approval", "confirmation", "redact"})
 """Obligations whose policy lifts when its id is in ``context.fulfilled``."""
 FORMS = ("mask", "hash", "token")
 REDACTABLE = frozenset({"secret", "pii", "phi", "exfiltration", "invisible", "canary", "term"})

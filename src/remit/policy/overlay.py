@@ -58,6 +58,7 @@ def overlay(base: Bundle, extra: Bundle) -> Bundle:
             {**extra.entities.agents, **base.entities.agents},
             {**extra.entities.users, **base.entities.users},
             {**extra.entities.servers, **base.entities.servers},
+            {**extra.entities.keys, **base.entities.keys},
         ),
         lock=msgspec.structs.replace(
             locks[0], servers={name: pins for lock in locks for name, pins in lock.servers.items()}

@@ -33,12 +33,13 @@ from remit.policy.bundle import Bundle
 from remit.policy.compiler import Compiled
 from remit.policy.errors import BadArgument, EngineError, Problem, is_failure
 from remit.policy.explain import Explanation, Match
+from remit.policy.grants import Grant, Grants
 from remit.policy.inspection import Inspector
 from remit.policy.labels import Labels, labels_of
 from remit.policy.pins import PinnedServer
 from remit.policy.reads import reads as reads_of
 from remit.policy.reads import union
-from remit.policy.schema import Action
+from remit.policy.schema import GRANT, Action
 from remit.policy.slices import Slice, Slicer
 
 MAX_MEMO = 4096
@@ -196,6 +197,19 @@ class Policy:
         if known is None:
             known = self._labels[action] = labels_of(self.bundle.labels, action)
         return known
+
+    @functools.cached_property
+    def _grants(self) -> Grants:
+        action = self.actions[GRANT]
+        return Grants(action, self._slicer.of_action(action), self.bundle.entities)
+
+    def may_approve(self, grant: Grant) -> bool:
+        """Whether a person may approve what an agent asks for. Never raises; doubt is no."""
+        try:
+            expired = self.bundle.expires_us is not None and grant.now_us >= self.bundle.expires_us
+            return not expired and self._grants.allows(grant)
+        except EngineError:
+            return False
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""

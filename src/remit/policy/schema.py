@@ -54,6 +54,9 @@ FIXED: Mapping[str, tuple[str, Record]] = {
 }
 """Actions that are not tools → their group and the shape of ``context.input``."""
 
+GRANT = "approval.grant"
+"""The one action of people: whether a user may approve what an agent asks for."""
+
 _TEXTS = {"type": "Set", "element": {"type": "EntityOrCommon", "name": "String"}}
 ENGINE: Mapping[str, Mapping[str, Any]] = {
     "now": {"type": "EntityOrCommon", "name": "datetime"},
@@ -99,10 +102,19 @@ ENGINE: Mapping[str, Mapping[str, Any]] = {
 RESERVED = frozenset({*ENGINE, "input", "approval"})
 """Names a fact may not take."""
 
+_APPROVAL = {
+    "policy": {"type": "EntityOrCommon", "name": "String"},
+    "action": {"type": "EntityOrCommon", "name": "String"},
+    "requester": {"type": "EntityOrCommon", "name": "User"},
+    "agent": {"type": "EntityOrCommon", "name": "Agent"},
+    "server": {"type": "EntityOrCommon", "name": "Server"},
+}
+
 ENTITY_TYPES: Mapping[str, Mapping[str, Any]] = {
     "Agent": {"memberOfTypes": ["Team"]},
     "User": {"memberOfTypes": ["Team"]},
     "Server": {"memberOfTypes": ["ServerGroup"]},
+    "Approval": {"shape": {"type": "Record", "attributes": _APPROVAL}},
     "Team": {},
     "ServerGroup": {},
     "Model": {},
@@ -127,6 +139,7 @@ class Action(msgspec.Struct, frozen=True):
         facts: fact name → attribute → ``Bool | Long | String | Set<String>``.
         tool_class: class of the tool; ``None`` if it is not one.
         server, tool, digest: of the pinned tool; empty if it is not one.
+        principal, resource: types of the entities that a request names.
     """
 
     id: str
@@ -137,6 +150,8 @@ class Action(msgspec.Struct, frozen=True):
     server: str = ""
     tool: str = ""
     digest: str = ""
+    principal: str = "Agent"
+    resource: str = "Server"
 
     def ancestors(self) -> frozenset[str]:
         """Every group this action is in."""
@@ -272,8 +287,8 @@ def document(actions: Iterable[Action], reads: Reads = ALL) -> dict[str, Any]:
         declared[action.id] = {
             "memberOf": [{"id": action.group}] if action.group else [],
             "appliesTo": {
-                "principalTypes": ["Agent"],
-                "resourceTypes": ["Server"],
+                "principalTypes": [action.principal],
+                "resourceTypes": [action.resource],
                 "context": context(action, reads),
             },
         }

@@ -58,9 +58,9 @@ class Slice:
             if len(self._entities) >= MAX_USERS:
                 self._entities.clear()
             items = [
-                _entity("Agent", self._agent, "Team", self._who.agents.get(self._agent, ())),
-                _entity("User", user, "Team", self._who.users.get(user, ())),
-                _entity("Server", self._server, "ServerGroup", self._who.groups(self._server)),
+                entity("Agent", self._agent, "Team", self._who.agents.get(self._agent, ())),
+                entity("User", user, "Team", self._who.users.get(user, ())),
+                entity("Server", self._server, "ServerGroup", self._who.groups(self._server)),
             ]
             known = self._entities[user] = engine.entities(items, self.schema)
         return known
@@ -90,7 +90,8 @@ class Slice:
         )
 
 
-def _entity(kind: str, name: str, above: str, parents: Iterable[str]) -> dict[str, Any]:
+def entity(kind: str, name: str, above: str, parents: Iterable[str]) -> dict[str, Any]:
+    """An entity with the groups of type ``above`` that it is in."""
     return {
         "uid": engine.uid(kind, name),
         "attrs": {},

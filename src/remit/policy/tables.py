@@ -30,6 +30,7 @@ MIN_CANARY = 8
 OPTIONAL_DETECTORS = ("names",)
 """Detectors of tier ``judge`` in :mod:`remit.content.detectors`."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 _DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}\Z")
 _PER = ("agent", "user", "session", "server", "tool")
 STRICTNESS = (ToolClass.READ, ToolClass.WRITE, ToolClass.DESTRUCTIVE)
@@ -351,8 +352,12 @@ def tool_class(patterns: Mapping[str, ToolClass], action: str) -> ToolClass:
 def entities(
     files: Mapping[str, bytes],
 ) -> tuple[dict[str, dict[str, tuple[str, ...]]], tuple[str, ...], list[Problem]]:
-    """``entities/*.toml`` → agents, users, servers → teams or groups; and trusted domains."""
+    """``entities/*.toml`` → agents, users, servers → teams or groups; and trusted domains.
+
+    ``keys`` are those of users, by fingerprint.
+    """
     out: dict[str, dict[str, tuple[str, ...]]] = {"agents": {}, "users": {}, "servers": {}}
+    keys: dict[str, tuple[str, ...]] = {}
     domains: list[str] = []
     problems: list[Problem] = []
     for name, data in sorted(files.items()):
@@ -377,9 +382,24 @@ def entities(
             for member in table.table(table.value, kind, f"[{kind}]"):
                 where = f"{kind}.{printable(member, 80)}"
                 body = table.table(table.value[kind], member, where)
-                table.only(body, {above}, where)
+                table.only(body, {above, "keys"} if kind == "users" else {above}, where)
                 if member in members:
                     table.problem("policy.duplicate_entity", f"{where} is listed twice", "", member)
                 members[member] = table.texts(body, above, where)
+                if "keys" in body:
+                    keys[member] = _fingerprints(table, body, where)
         problems += table.problems
-    return out, tuple(domains), problems
+    return {**out, "keys": keys}, tuple(domains), problems
+
+
+def _fingerprints(table: "_Table", body: Any, where: str) -> tuple[str, ...]:
+    found = table.texts(body, "keys", where)
+    for text in found:
+        if not _FINGERPRINT.fullmatch(text):
+            table.problem(
+                "policy.key",
+                f"`{printable(text, 80)}` is no fingerprint of a key",
+                "sha256: and 64 hexadecimal digits, as `remit approvals key` shows it",
+                text,
+            )
+    return found

@@ -164,6 +164,7 @@ async def _run_daemon(
     listener = Listener(options.socket, daemon.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
+        stack.callback(daemon.desk.close)
         daemon.reload()
         await _open_http(options, config, daemon, ledger, place, stack)
         listener.open()

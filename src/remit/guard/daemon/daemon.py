@@ -17,10 +17,13 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from remit import __version__
+from remit.attest.cipher import SubjectCipher
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.facts.usage import Usage
+from remit.guard.approvals.desk import Desk
+from remit.guard.approvals.operations import OPERATIONS, answer
 from remit.guard.config import Config, ServerConfig
 from remit.guard.daemon.protocol import (
     SIGN_OF_LIFE,
@@ -42,7 +45,9 @@ from remit.guard.mcp.stdio import StdioSession
 from remit.guard.mcp.upstream import Connect
 from remit.guard.opinion import Opinion
 from remit.guard.paths import Place
-from remit.policy.bundle import Bundle
+from remit.guard.store.approvals import ApprovalStore
+from remit.policy.bundle import Bundle, Directory
+from remit.policy.policy import Policy
 
 SIGN_OF_LIFE_S = 2.0
 STREAMS = 3
@@ -61,6 +66,7 @@ class Daemon:
         opine: gives second opinions as the configuration says.
         questions: confirmations that wait for a person.
         sessions: those that go on.
+        desk: where people approve.
         address: URL of the HTTP listener, empty without one.
         log_since_us: time of the log's first record.
     """
@@ -93,6 +99,20 @@ class Daemon:
         self.stopping = asyncio.Event()
         self.questions = Questions(clock)
         self.sessions = Sessions(ledger, clock, self.questions)
+        self.desk = Desk(
+            ApprovalStore(
+                place.state / "approvals.db",
+                SubjectCipher(place.state / "keys" / "subjects", entropy=os.urandom),
+            ),
+            ledger,
+            clock,
+            self._policy_of,
+            lambda: self._bundle.entities if self._bundle else Directory(),
+        )
+
+    def _policy_of(self, server: str) -> Policy | None:
+        found = self._servers.get(server)
+        return found.policy if found else None
 
     @property
     def usage(self) -> Usage:
@@ -135,6 +155,7 @@ class Daemon:
         for name, prepared in ready.items():
             self._servers[name].adopt(bundle, prepared, usage)
             self._servers[name].guard.opinion = opinion
+            self._servers[name].guard.approvals = self.desk
         self.sessions.replaced(gone)
         self._note_reload(ok=True, servers=len(self._servers), serial=bundle.serial)
 
@@ -162,14 +183,17 @@ class Daemon:
             if hello.op == "mcp":
                 await self._session(caller, hello)
                 return
-            answer = granted(**self._control(hello, caller.peer))
+            said = granted(**await self._control(hello, caller.peer))
         except RemitError as error:
-            answer = refused(error)
-        await caller.say(answer)
+            said = refused(error)
+        await caller.say(said)
 
-    def _control(self, hello: Hello, peer: Peer) -> dict[str, Any]:
+    async def _control(self, hello: Hello, peer: Peer) -> dict[str, Any]:
         if peer.uid not in {0, os.getuid()}:
             raise GuardError(f"`{peer.user}` may not control this Guard", code="guard.not_yours")
+        if hello.op in OPERATIONS:
+            self._not_an_agent(hello, peer)
+            return await answer(self.desk, hello, peer)
         match hello.op:
             case "status":
                 return self.status()
@@ -184,17 +208,26 @@ class Daemon:
             case _:
                 return self._answer(hello, peer)
 
-    def _answer(self, hello: Hello, peer: Peer) -> dict[str, Any]:
-        """A person's word on a question; the agents that wait for it have none."""
+    def _not_an_agent(self, hello: Hello, peer: Peer) -> None:
+        """What people decide, the agents that wait for it do not."""
         asking = self.sessions.executables()
         line = lineage(peer.pid)
         if line is None or not line[0].executable or any(p.executable in asking for p in line):
-            self._ledger.note("confirmation.refused", question=hello.question, pid=peer.pid)
+            self._ledger.note(
+                "confirmation.refused",
+                op=hello.op,
+                question=printable(hello.question or hello.request, 60),
+                pid=peer.pid,
+            )
             raise GuardError(
-                "an agent cannot confirm a call",
+                "an agent cannot confirm or approve a call",
                 code="guard.agent_answers",
                 hint="run this command in a terminal of your own",
             )
+
+    def _answer(self, hello: Hello, peer: Peer) -> dict[str, Any]:
+        """A person's word on a question."""
+        self._not_an_agent(hello, peer)
         if not self.questions.is_open(hello.question):
             name = printable(hello.question, 40)
             raise GuardError(f"no question `{name}` is open", code="guard.no_question")

@@ -14,11 +14,14 @@ from remit.core.strictjson import StrictJsonError, dumps, parse
 from remit.guard.errors import GuardError
 
 VERSION = 1
-MAX_HELLO = 4096
+MAX_HELLO = 16 * 1024
 MAX_ANSWER = 1 << 22
 SIGN_OF_LIFE = b"\n"
 
-Op = Literal["mcp", "status", "reload", "stop", "questions", "answer"]
+Op = Literal[
+    "mcp", "status", "reload", "stop", "questions", "answer",
+    "approvals", "approval", "approve", "approvers", "enrol", "revoke",
+]  # fmt: skip
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +32,11 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         op: what is wanted.
         server: of ``mcp``: id of the server.
         question, yes: of ``answer``: id of the confirmation, and the person's word.
+        request: of ``approval`` and ``approve``: id of the request.
+        closed: of ``approvals``: those that are used or expired.
+        bundle: of ``approve`` and ``enrol``: the signed word, as text.
+        key: of ``enrol``: the public key, PEM.
+        user: of ``revoke``: whose enrolment ends.
     """
 
     remit: Literal[1]
@@ -36,6 +44,11 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: str = ""
     question: str = ""
     yes: bool = False
+    request: str = ""
+    closed: bool = False
+    bundle: str = ""
+    key: str = ""
+    user: str = ""
 
 
 def parse_hello(line: bytes) -> Hello:

@@ -7,6 +7,7 @@ explicit yes is a yes: silence, a closed dialog, an error and a time-out are ref
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 PROGRESS_S = 5.0
 MAX_SHOWN = 4000
 MAX_TYPED = 4096
+PATIENCE_S = {
+    "claude-code": 540.0, "codex": 240.0, "copilot": 150.0, "gemini": 540.0, "opencode": 50.0,
+}  # fmt: skip
+"""How long a client was seen to wait for a tool (docs/reference/approvals.md), less a margin."""
+DEFAULT_PATIENCE_S = 50.0
 
 
 def given(answer: Any) -> bool:
@@ -146,6 +152,18 @@ class CallFulfiller:
         text = question(event, obligation)["message"]
         return await self._held(call, session.parties.terminal.ask(text, session.limits.confirm_s))
 
+    async def hold(self, decided: Awaitable[Any]) -> bool:
+        """Hold the call until something is decided elsewhere, as long as its client waits."""
+        call, session = self._call, self._session
+        if call is None:
+            return False
+        try:
+            async with asyncio.timeout(patience_s(session.agent.id, session.limits.hold_s)):
+                await self._held(call, decided)
+        except TimeoutError:
+            return False
+        return True
+
     async def _elicit(self, event: Event, obligation: Obligation) -> bool:
         try:
             answer = await self._session.own_down.ask(
@@ -185,6 +203,11 @@ class CallFulfiller:
         finally:
             call.asking = False
             timer.cancel()
+
+
+def patience_s(agent: str, limit_s: float) -> float:
+    """How long a call of this agent may be held, in seconds."""
+    return min(limit_s, PATIENCE_S.get(agent, DEFAULT_PATIENCE_S))
 
 
 def question(event: Event, obligation: Obligation) -> dict[str, Any]:

@@ -7,12 +7,17 @@ from remit.core.decision import Decision
 from remit.core.text import printable
 
 MAX_ALTERNATIVES = 8
+_DETAILED = frozenset(
+    {"bad_argument", "fact_failed", "approval_pending", "approval_refused", "approval_failed"}
+)
+"""Errors whose detail is made to be shown."""
 
 _ERRORS = {
     "not_pinned": "the tool is not in the accepted list of this server",
     "no_catalog": "the server's tools could not be verified",
     "fact_failed": "an argument could not be understood, so it was refused",
     "unknown_action": "no policy knows this action",
+    "approval_failed": "the approval does not hold any more",
     "confirmation_refused": "a person was asked and did not confirm it",
     "wait_refused": "its limit is used up for longer than Guard waits",
     "policy_expired": "the policy in force has expired",
@@ -30,10 +35,12 @@ def denial_text(name: str, decision: Decision, alternatives: Sequence[str]) -> s
             names arguments and never values.
         alternatives: what this caller may use instead.
     """
-    parts = [f"Denied by Remit: {printable(name, 200)}."]
+    pending = decision.error == "approval_pending"
+    said = "Not done yet, Remit holds it for approval" if pending else "Denied by Remit"
+    parts = [f"{said}: {printable(name, 200)}."]
     if decision.reasons:
         parts.append(" ".join(_sentence(reason) for reason in decision.reasons))
-    if decision.error in {"bad_argument", "fact_failed"} and decision.detail:
+    if decision.error in _DETAILED and decision.detail:
         parts.append(_sentence(decision.detail))
     elif decision.error in _ERRORS:
         parts.append(_sentence(_ERRORS[decision.error]))
@@ -47,7 +54,8 @@ def denial_text(name: str, decision: Decision, alternatives: Sequence[str]) -> s
         shown = ", ".join(printable(a, 80) for a in alternatives[:MAX_ALTERNATIVES])
         more = " …" if len(alternatives) > MAX_ALTERNATIVES else ""
         parts.append(f"You may use: {shown}{more}.")
-    parts.append("Do not retry the same call.")
+    if not pending:
+        parts.append("Do not retry the same call.")
     return " ".join(parts)
 
 

@@ -62,6 +62,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         call_s: longest time for a call at the server.
         own_s: longest time for a request that Guard makes itself.
         confirm_s: longest time a person has to confirm.
+        hold_s: longest time a call is held for an approval, if its client waits so long.
     """
 
     client_bytes: int = 4 << 20
@@ -69,6 +70,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     call_s: float = 600.0
     own_s: float = 60.0
     confirm_s: float = 300.0
+    hold_s: float = 600.0
 
 
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
