@@ -65,10 +65,34 @@ def list_(closed: bool, socket_path: Path | None, output: str) -> int:
 
 @approvals.command()
 @click.argument("request")
+@click.option(
+    "--bundle",
+    "evidence_path",
+    type=_FILE,
+    help="Write the evidence into this file instead: whoever has the keys checks it without Remit.",
+)
+@click.option(
+    "--state",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --bundle: state directory of the Guard that asked.  [default: of the running Guard]",
+)
 @SOCKET
 @OUTPUT
-def show(request: str, socket_path: Path | None, output: str) -> int:
-    """Show one request in full: exactly the text that an approver signs."""
+def show(
+    request: str, evidence_path: Path | None, state: Path | None, socket_path: Path | None,
+    output: str,
+) -> int:  # fmt: skip
+    """Show one request in full: exactly the text that an approver signs.
+
+    \b
+      remit approvals show APR-…
+      remit approvals show APR-… --bundle evidence.json
+    """
+    if evidence_path is not None:
+        from remit.cli.approvals_evidence import write
+
+        write(request, evidence_path, state or Path(ask(socket_path, {"op": "status"})["state"]))
+        return 0
     found = ask(socket_path, {"op": "approval", "request": request})["approval"]
     if output == "json":
         click.echo(json.dumps(found, indent=2))

@@ -216,7 +216,7 @@ def show(seq: int, state: Path, origin: str, keys: Path | None, *, reveal: bool)
     """
     import orjson
 
-    directory, key = _one(state, origin)
+    directory, key = one_log(state, origin)
     entry = _record(directory, seq)
     value: dict[str, Any] = {"record": entry.record}
     if reveal:
@@ -283,7 +283,7 @@ def verify(state: Path, origin: str, output: str, vkey: str | None, kept: tuple[
     for directory, found in _logs(state, origin):
         key = parse_vkey(vkey) if vkey else found
         progress = out.progress() if sys.stderr.isatty() else None
-        report = check(directory, key.name, _verifier(key), kept=notes, progress=progress)
+        report = check(directory, key.name, verifier_of(key), kept=notes, progress=progress)
         if not vkey:
             report.notes.append(f"the key was taken from the log's own directory: {found}")
         reports.append(report)
@@ -338,10 +338,10 @@ def prove(
     from remit.audit.proof import Prover
     from remit.audit.verify import checkpoint_note, read_checkpoint
 
-    directory, found = _one(state, origin)
+    directory, found = one_log(state, origin)
     key = parse_vkey(vkey) if vkey else found
     note = checkpoint_note(directory)
-    head = read_checkpoint(note, key.name, _verifier(key))
+    head = read_checkpoint(note, key.name, verifier_of(key))
     data = Prover(directory, note, head).prove(seq, _record(directory, seq).leaf).dump()
     if output is None:
         click.echo(data, nl=False)
@@ -361,7 +361,7 @@ def _check_proof(path: Path, vkey: str | None) -> None:
     key = parse_vkey(vkey)
     with path.open("rb") as file:
         proof = parse(file.read(MAX_BYTES + 1))
-    leaf = check(proof, key.name, _verifier(key))
+    leaf = check(proof, key.name, verifier_of(key))
     click.echo(out.safe(leaf.decode(errors="replace"), 1 << 20))
     click.echo(f"OK: record {proof.index} of {key.name}", err=True)
 
@@ -384,7 +384,8 @@ def _logs(state: Path, origin: str) -> list[tuple[Path, "VerifierKey"]]:
     return found
 
 
-def _one(state: Path, origin: str) -> tuple[Path, "VerifierKey"]:
+def one_log(state: Path, origin: str) -> tuple[Path, "VerifierKey"]:
+    """Directory and key of the only log below ``state`` whose name has the text ``origin``."""
     logs = _logs(state, origin)
     if len(logs) > 1:
         names = "\n  ".join(key.name for _, key in logs)
@@ -392,7 +393,8 @@ def _one(state: Path, origin: str) -> tuple[Path, "VerifierKey"]:
     return logs[0]
 
 
-def _verifier(key: "VerifierKey") -> Callable[[bytes], str]:
+def verifier_of(key: "VerifierKey") -> Callable[[bytes], str]:
+    """What gives the text of a note that ``key`` signed."""
     from remit.attest.notes import verify as verify_note
 
     return lambda note: verify_note(note, key)

@@ -258,6 +258,17 @@ class ApprovalStore:
         )
         return [_approver(row) for row in rows]
 
+    def enrolment(self, key: bytes) -> bytes:
+        """The bundle with which a key was enrolled.
+
+        Raises:
+            GuardError: it was not (``approval.stranger``).
+        """
+        found = self._rows("SELECT bundle FROM approvers WHERE key = ?", key)
+        if not found:
+            raise GuardError("nobody is enrolled with this key", code="approval.stranger")
+        return bytes(found[0][0])
+
     def enrol(self, approver: Approver, bundle: bytes) -> None:
         """Keep an enrolment.
 
