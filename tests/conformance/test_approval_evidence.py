@@ -12,7 +12,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from remit.attest.ecdsa import PublicKey
 from tests.rig.people import Person, Treasury
+from tests.rig.sigstore import sigstore
 
 SPEC = Path(__file__).parents[2] / "spec"
 SCRIPT = SPEC / "verify_approval.py"
@@ -140,6 +142,18 @@ def test_they_fit_the_schema(case: Case) -> None:
                 validator.validate(statement)
                 assert not of_kind.is_valid({**statement, "predicate": {}})
                 assert not of_kind.is_valid({**statement, "subject": []})
+
+
+def test_npm_sigstore_accepts_what_real_people_signed(case: Case) -> None:
+    approvals = [
+        one
+        for path in (case.used, case.denied)
+        for one in json.loads(path.read_bytes())["approvals"]
+    ]
+    keys = [PublicKey(base64.b64decode(one["key"])).pem for one in approvals]
+    bundles = [one[kind] for one in approvals for kind in ("enrolment", "decision")]
+    assert sigstore(keys, bundles) == ["ok"] * 6
+    assert "ok" not in sigstore(keys[1:2], bundles[:2])
 
 
 def test_only_trusted_keys_count(case: Case) -> None:
