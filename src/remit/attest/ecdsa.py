@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from remit.attest.errors import KeyFileError, StatementError
 from remit.attest.keys import read_secret, write_secret
-from remit.core.canonical import canonical_bytes
+from remit.core.canonical import CanonicalError, canonical_bytes
 from remit.core.strictjson import StrictJsonError, parse
 
 _N, _R, _P = 1 << 17, 8, 1
@@ -155,14 +155,13 @@ class FileSigner:
             sealed = bytes.fromhex(head.pop("sealed"))
             salt, nonce = bytes.fromhex(head["salt"]), bytes.fromhex(head["nonce"])
             cost = [head["n"], head["r"], head["p"]]
-        except (KeyError, TypeError, ValueError) as error:
+            bound = canonical_bytes(head)
+        except (KeyError, TypeError, ValueError, CanonicalError) as error:
             raise KeyFileError(f"`{path}` is not a key file") from error
         if cost != [_N, _R, _P] or head.get("cipher") != "aes-256-gcm":
             raise KeyFileError(f"`{path}` is protected in a way that this version does not know")
         try:
-            secret = AESGCM(_derived(passphrase, salt)).decrypt(
-                nonce, sealed, canonical_bytes(head)
-            )
+            secret = AESGCM(_derived(passphrase, salt)).decrypt(nonce, sealed, bound)
             key = serialization.load_der_private_key(secret, None)
         except (InvalidTag, ValueError) as error:
             raise KeyFileError(
