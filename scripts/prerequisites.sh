@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
-# Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace.
+# Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
+# softhsm2 gnome-keyring.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -32,6 +33,8 @@ for want in "$@"; do
         python) find_python >/dev/null || packages="$packages python3 python3-venv" ;;
         strace) command -v strace >/dev/null 2>&1 || packages="$packages strace" ;;
         git) command -v git >/dev/null 2>&1 || packages="$packages git" ;;
+        softhsm2) [ -e /usr/lib/softhsm/libsofthsm2.so ] || packages="$packages softhsm2" ;;
+        gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;
         node) have_node || packages="$packages nodejs npm" ;;
         *) say "prerequisites.sh: unknown: $want"; exit 2 ;;
     esac

@@ -13,11 +13,16 @@ from tests.rig.wire import LEGACY, Wire, call_frame
 
 
 class Person:
-    """Somebody with a key file and a passphrase."""
+    """Somebody with a key file and a passphrase.
+
+    Attributes:
+        prefix: what starts the command line for them.
+    """
 
     def __init__(self, guard: Daemon, user: str) -> None:
         self.guard = guard
         self.user = user
+        self.prefix: list[str] = []
         home = guard.directory / "people" / user
         home.mkdir(parents=True)
         (home / "passphrase").write_text(f"the secret of {user}\n")
@@ -31,7 +36,7 @@ class Person:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `remit approvals`."""
         return subprocess.run(
-            [REMIT, "approvals", *arguments],
+            [*self.prefix, REMIT, "approvals", *arguments],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, env=self.env, timeout=60,
             check=False,
         )  # fmt: skip

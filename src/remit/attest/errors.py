@@ -15,6 +15,12 @@ class KeyFileError(AttestError):
     code = "attest.key_file"
 
 
+class KeyPlaceError(AttestError):
+    """A key in a keyring or on a token that cannot be reached, or does not exist."""
+
+    code = "attest.key_place"
+
+
 class NoteError(AttestError):
     """A signed note that is malformed, or not signed by the key that the verifier trusts."""
 

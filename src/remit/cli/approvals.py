@@ -14,15 +14,16 @@ from remit.core.errors import RemitError
 
 if TYPE_CHECKING:
     from remit.approvals.request import Request
-    from remit.attest.ecdsa import FileSigner
+    from remit.attest.ecdsa import Signer
+    from remit.attest.places import Place
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _KEY = click.option(
     "--key",
-    "key_path",
-    type=_FILE,
+    "key_name",
     envvar="REMIT_APPROVER_KEY",
-    help="Your key file.  [default: ~/.config/remit/keys/approver.key]",
+    help="Your key: a file, keyring:NAME, or pkcs11:token=…;object=…?module-path=…  "
+    "[default: ~/.config/remit/keys/approver.key]",
 )
 _AS = click.option("--as", "user", help="Your id, if more than one is enrolled with this Guard.")
 _REASON = click.option("--reason", "-m", default="", help="Why; it becomes part of the evidence.")
@@ -112,11 +113,11 @@ def show(
 @_YES
 @SOCKET
 def approve(
-    request: str, key_path: Path | None, user: str | None, reason: str, ticket: str, yes: bool,
+    request: str, key_name: str | None, user: str | None, reason: str, ticket: str, yes: bool,
     socket_path: Path | None,
 ) -> int:  # fmt: skip
     """Show the action, then sign that it may be carried out once."""
-    return _decide("approve", request, key_path, user, reason, ticket, yes, socket_path)
+    return _decide("approve", request, key_name, user, reason, ticket, yes, socket_path)
 
 
 @approvals.command()
@@ -128,11 +129,11 @@ def approve(
 @_YES
 @SOCKET
 def deny(
-    request: str, key_path: Path | None, user: str | None, reason: str, ticket: str, yes: bool,
+    request: str, key_name: str | None, user: str | None, reason: str, ticket: str, yes: bool,
     socket_path: Path | None,
 ) -> int:  # fmt: skip
     """Show the action, then sign that it must not be carried out."""
-    return _decide("deny", request, key_path, user, reason, ticket, yes, socket_path)
+    return _decide("deny", request, key_name, user, reason, ticket, yes, socket_path)
 
 
 @approvals.command()
@@ -158,7 +159,7 @@ def wait(request: str, timeout_s: float, socket_path: Path | None) -> int:
 @click.option("--name", required=True, help="Printed name, as it stands in the evidence.")
 @_KEY
 @SOCKET
-def enrol(user: str, name: str, key_path: Path | None, socket_path: Path | None) -> int:
+def enrol(user: str, name: str, key_name: str | None, socket_path: Path | None) -> int:
     """Make your key the one by which this Guard knows USER, as the policy bundle calls you.
 
     The enrolment is signed with the key and recorded. A bundle that names keys in
@@ -167,7 +168,7 @@ def enrol(user: str, name: str, key_path: Path | None, socket_path: Path | None)
     from remit.approvals.enrolment import enrol as sign_enrolment
     from remit.attest.bundle import dump_bundle
 
-    signer = _signer(key_path)
+    signer = _signer(key_name)
     guard = ask(socket_path, {"op": "approvers"})["guard"]
     envelope = sign_enrolment(user, name, guard, signer)
     bundle = dump_bundle(envelope, signer.public).decode()
@@ -207,24 +208,26 @@ def key() -> None:
 
 @key.command()
 @_KEY
-def new(key_path: Path | None) -> int:
-    """Make a key, protected by a passphrase."""
-    from remit.attest.ecdsa import FileSigner
+def new(key_name: str | None) -> int:
+    """Make a key: in a file with a passphrase, in your keyring, or on a token.
 
-    path = key_path or default_key()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signer = FileSigner.generate(path, _passphrase(confirm=True))
-    click.echo(f"{path}\n{signer.public.fingerprint}")
+    \b
+      remit approvals key new
+      remit approvals key new --key keyring:approver
+      remit approvals key new --key 'pkcs11:token=mine;object=approver?module-path=/usr/lib/….so'
+    """
+    place = _place(key_name)
+    # A token has its PIN already.
+    public = place.create(_secret(place, confirm=place.secret == "Passphrase"))  # noqa: S105
+    click.echo(f"{place}\n{public.fingerprint}")
     return 0
 
 
 @key.command("show")
 @_KEY
-def key_show(key_path: Path | None) -> int:
+def key_show(key_name: str | None) -> int:
     """Show the public key and its fingerprint."""
-    from remit.attest.ecdsa import public_of
-
-    public = public_of(key_path or default_key())
+    public = _place(key_name).public()
     click.echo(f"{public.fingerprint}\n{public.pem}", nl=False)
     return 0
 
@@ -236,13 +239,12 @@ def default_key() -> Path:
 
 
 def _decide(
-    word: Any, name: str, key_path: Path | None, user: str | None, reason: str, ticket: str,
+    word: Any, name: str, key_name: str | None, user: str | None, reason: str, ticket: str,
     yes: bool, socket_path: Path | None,
 ) -> int:  # fmt: skip
     from remit.approvals.decision import decide
     from remit.approvals.rendering import render
     from remit.attest.bundle import dump_bundle
-    from remit.attest.ecdsa import public_of
 
     found = ask(socket_path, {"op": "approval", "request": name})["approval"]
     request = _request(found["request"])
@@ -250,7 +252,7 @@ def _decide(
     click.echo(render(request), err=True)
     if found["state"] != "pending":
         raise RemitError(f"the request is {found['state']}", code="approval.settled")
-    approver = _myself(public_of(key_path or default_key()).fingerprint, user, socket_path)
+    approver = _myself(_place(key_name).public().fingerprint, user, socket_path)
     if not yes:
         if not sys.stdin.isatty():
             raise RemitError(
@@ -260,7 +262,7 @@ def _decide(
             )
         question = "Approve this action" if word == "approve" else "Refuse this action"
         click.confirm(question, abort=True, err=True)
-    signer = _signer(key_path)
+    signer = _signer(key_name)
     now_us = time.time_ns() // 1000
     envelope = decide(request, approver, word, signer, reason=reason, ticket=ticket, now_us=now_us)
     bundle = dump_bundle(envelope, signer.public).decode()
@@ -294,23 +296,35 @@ def _myself(fingerprint: str, user: str | None, socket_path: Path | None) -> Any
     )
 
 
-def _signer(path: Path | None) -> "FileSigner":
-    from remit.attest.ecdsa import FileSigner
+def _place(name: str | None) -> "Place":
+    from remit.attest.places import place_of
 
-    return FileSigner.load(path or default_key(), _passphrase(confirm=False))
+    return place_of(name or str(default_key()))
 
 
-def _passphrase(*, confirm: bool) -> bytes:
+def _signer(name: str | None) -> "Signer":
+    place = _place(name)
+    return place.open(_secret(place, confirm=False))
+
+
+def _secret(place: "Place", *, confirm: bool) -> bytes:
     """From the terminal, or a line of the file that REMIT_PASSPHRASE_FILE names."""
+    if not place.secret:
+        return b""
     file = os.environ.get("REMIT_PASSPHRASE_FILE")
     if file:
-        return Path(file).read_bytes().split(b"\n")[0]
+        try:
+            return Path(file).read_bytes().split(b"\n")[0]
+        except OSError as error:
+            raise RemitError(
+                f"`{file}` cannot be read: {error.strerror}", code="cli.passphrase"
+            ) from error
     if not sys.stdin.isatty():
         raise RemitError(
-            "there is no terminal to ask for the passphrase",
+            f"there is no terminal to ask for the {place.secret}",
             hint="set REMIT_PASSPHRASE_FILE to a private file that holds it",
             code="approval.no_terminal",
         )
     return str(
-        click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        click.prompt(place.secret, hide_input=True, confirmation_prompt=confirm, err=True)
     ).encode()
