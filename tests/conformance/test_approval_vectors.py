@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from remit.attest.ecdsa import PublicKey
+from remit.audit.checkpoint import Checkpoint, seal
+from remit.audit.merkle import leaf_hash, root_of
+from remit.audit.proof import Prover
 from tests.conformance.test_log_golden import files
-from tests.unit.audit.support import KEY
+from tests.unit.audit.support import KEY, leaves_of, make_log
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "vectors" / "approvals"
@@ -80,3 +84,28 @@ def test_no_changed_byte_is_accepted(name):
         except Exception:
             continue
         pytest.fail(f"byte {at} of {data[at - 30 : at + 30]!r} does not count: {said}")
+
+
+def test_the_script_reads_proofs_and_logs_of_every_shape(tmp_path):
+    """Its tree is written down in another way than ours, so all small trees are compared."""
+    module, count = load(SCRIPT), 34
+    directory = make_log(tmp_path / "log", count)
+    leaves = leaves_of(directory)
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    for size in range(1, count + 1):
+        head = Checkpoint(KEY.name, size, root_of(hashes[:size]))
+        prover = Prover(directory, seal(head, KEY), head)
+        log = module.Log(KEY.vkey)
+        for index in range(size):
+            proof = prover.prove(index, leaves[index])
+            assert log.record(proof.dump().decode(), "tool.decision")["seq"] == index
+            for wrong in (proof.path[:-1], (*proof.path, hashes[0]), proof.path[::-1]):
+                if wrong != proof.path:
+                    changed = msgspec.structs.replace(proof, path=wrong)
+                    with pytest.raises(ValueError, match=r"proof: length|not this"):
+                        log.record(changed.dump().decode(), "tool.decision")
+        assert log.uses(directory, {"APR-1"}) == 0
+        if size > 1:
+            log.head = (size, hashes[0])
+            with pytest.raises(ValueError, match="not the one that was signed"):
+                log.uses(directory, {"APR-1"})
