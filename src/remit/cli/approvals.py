@@ -85,14 +85,22 @@ def show(request: str, socket_path: Path | None, output: str) -> int:
 @_AS
 @_REASON
 @_TICKET
+@click.option(
+    "--uses",
+    type=click.IntRange(1, 99),
+    default=1,
+    show_default=True,
+    help="How many calls of exactly this action, as far as policy allows more than one.",
+)
 @_YES
 @SOCKET
 def approve(
-    request: str, key_path: Path | None, user: str | None, reason: str, ticket: str, yes: bool,
-    socket_path: Path | None,
+    request: str, key_path: Path | None, user: str | None, reason: str, ticket: str, uses: int,
+    yes: bool, socket_path: Path | None,
 ) -> int:  # fmt: skip
-    """Show the action, then sign that it may be carried out once."""
-    return _decide("approve", request, key_path, user, reason, ticket, yes, socket_path)
+    """Show the action, then sign that it may be carried out."""
+    said = {"word": "approve", "reason": reason, "ticket": ticket, "uses": uses}
+    return _decide(request, said, key_path, user, yes, socket_path)
 
 
 @approvals.command()
@@ -108,7 +116,8 @@ def deny(
     socket_path: Path | None,
 ) -> int:  # fmt: skip
     """Show the action, then sign that it must not be carried out."""
-    return _decide("deny", request, key_path, user, reason, ticket, yes, socket_path)
+    said = {"word": "deny", "reason": reason, "ticket": ticket}
+    return _decide(request, said, key_path, user, yes, socket_path)
 
 
 @approvals.command()
@@ -212,12 +221,13 @@ def default_key() -> Path:
 
 
 def _decide(
-    word: Any, name: str, key_path: Path | None, user: str | None, reason: str, ticket: str,
-    yes: bool, socket_path: Path | None,
+    name: str, said: dict[str, Any], key_path: Path | None, user: str | None, yes: bool,
+    socket_path: Path | None,
 ) -> int:  # fmt: skip
-    from remit.approvals.decision import decide
+    from remit.approvals.decision import statement
     from remit.approvals.rendering import render
     from remit.attest.bundle import dump_bundle
+    from remit.attest.dsse import sign
     from remit.attest.ecdsa import public_of
 
     found = ask(socket_path, {"op": "approval", "request": name})["approval"]
@@ -234,12 +244,11 @@ def _decide(
                 hint="read the action above; --yes signs it without asking",
                 code="approval.no_terminal",
             )
-        question = "Approve this action" if word == "approve" else "Refuse this action"
+        question = f"{said['word'].title()} this action"
         click.confirm(question, abort=True, err=True)
     signer = _signer(key_path)
-    now_us = time.time_ns() // 1000
-    envelope = decide(request, approver, word, signer, reason=reason, ticket=ticket, now_us=now_us)
-    bundle = dump_bundle(envelope, signer.public).decode()
+    payload = statement(request, approver, signed_us=time.time_ns() // 1000, **said)
+    bundle = dump_bundle(sign(payload, signer), signer.public).decode()
     done = ask(socket_path, {"op": "approve", "request": name, "bundle": bundle})
     if done["state"] == "pending":
         click.echo(f"recorded: {done['given']} of {request.quorum}")
