@@ -3,7 +3,9 @@ import pytest
 from remit.policy import grants
 from remit.policy.errors import BundleError
 from remit.policy.grants import Grant
-from tests.unit.policy.support import PERMIT, compiled
+from remit.policy.overlay import overlay
+from remit.policy.policy import Policy
+from tests.unit.policy.support import BANK, PERMIT, compiled, load
 
 ASK = (
     '@id("ask") @require("approval") @approvers("team") {more}\n'
@@ -105,3 +107,21 @@ def test_keys_of_users_are_fingerprints(tmp_path):
         policy(tmp_path / "b", **{"entities__k.toml": '[users.eve]\nkeys = ["abc"]\n'})
     with pytest.raises(BundleError):
         policy(tmp_path / "c", **{"entities__k.toml": f'[agents.eve]\nkeys = ["{good}"]\n'})
+
+
+def test_an_overlay_says_nothing_of_who_may_approve(tmp_path):
+    base = policy(tmp_path / "base").bundle
+    for name, extra, files in (
+        ("a", WHO.format(more="").replace('"who"', '"who2"'), {}),
+        ("b", '@id("wide") permit (principal, action, resource) when { context.input has x };', {}),
+        ("c", "", {"entities__m.toml": '[users.eve]\nteams = ["team"]\n'}),
+    ):
+        with pytest.raises(BundleError):
+            overlay(base, load(tmp_path / name, extra, **files))
+    stricter = (
+        '@id("not-ann") forbid (principal == Remit::User::"ann", '
+        'action == Remit::Action::"approval.grant", resource);'
+    )
+    merged = Policy.compile(overlay(base, load(tmp_path / "d", stricter)), BANK)
+    assert not may(merged, "ann")
+    assert may(merged, "ben")
