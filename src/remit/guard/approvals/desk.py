@@ -82,6 +82,8 @@ class Desk:
         self._policy_of = policy_of
         self._directory = directory
         self.guard_id = ledger.log.origin
+        # Called with each request once it is durable.
+        self.tell: Callable[[Request], None] = lambda _request: None
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "approvals")
         self._one = asyncio.Lock()
         # Somebody waits for a request exactly as long as its event is in here.
@@ -173,6 +175,7 @@ class Desk:
         await self._ledger.durable(index)
         request = msgspec.structs.replace(request, index=index)
         await self._in_store(self._store.add, request)
+        self.tell(request)
         return Kept(request=request, used=False)
 
     async def settled(self, ticket: Ticket) -> Ticket:
