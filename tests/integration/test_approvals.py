@@ -191,6 +191,29 @@ def test_an_agent_has_no_say(treasury: Treasury) -> None:
         assert refused(wire.response(1))
 
 
+def test_a_word_that_was_signed_elsewhere(treasury: Treasury, tmp_path: Path) -> None:
+    """The request is carried to where the key is, and the word back; it counts for this Guard."""
+    ann = treasury.person("ann")
+    with treasury.agent() as wire:
+        request = treasury.waits(wire, 1, 500, "IDA")
+        (tmp_path / "request.json").write_text(ann.run("show", request, "-o", "json").stdout)
+        away = {k: v for k, v in ann.env.items() if k != "REMIT_SOCKET"}
+        sign = [REMIT, "approvals", "sign", str(tmp_path / "request.json"), "--yes"]
+        done = subprocess.run(
+            [*sign, "--as", "ann", "--name", "Ann Lee"],
+            capture_output=True, text=True, env=away, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert '"to": "IDA"' in done.stderr
+        (tmp_path / "word.json").write_text(done.stdout)
+        assert ann.run("submit", str(tmp_path / "word.json")).stdout == "approved\n"
+        assert not refused(wire.response(1))
+        assert treasury.ran("IDA") == 1
+        assert ann.run("submit", str(tmp_path / "word.json")).returncode == 2
+        (tmp_path / "word.json").write_text("[]")
+        assert ann.run("submit", str(tmp_path / "word.json")).returncode == 2
+
+
 class Receiver(BaseHTTPRequestHandler):
     """Takes what is posted, after refusing as often as it is told."""
 
