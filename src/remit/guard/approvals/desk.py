@@ -224,7 +224,7 @@ class Desk:
         await self._ledger.durable(index)
 
     async def _verify_again(self, kept: Kept) -> None:
-        """Read every stored word from its signed bytes; a stored one that differs counts for none.
+        """Read every word that counts from its signed bytes.
 
         Raises:
             RemitError: one does not verify.
@@ -232,6 +232,8 @@ class Desk:
         known = {a.key: a for a in await self._in_store(self._store.approvers)}
         now_us = self._clock.now_us()
         for said in kept.said:
+            if not said.counts:
+                continue
             approver = known.get(said.key)
             if approver is None or approver.revoked_us or not self._owns(approver):
                 raise ApprovalError(
@@ -286,12 +288,13 @@ class Desk:
                 "permits it, while the policy in force is the one that asked",
                 code="approval.not_permitted",
             )
-        before = self._tally(kept)
-        if kept.used or before.state is not State.PENDING:
-            state = State.USED if kept.used else before.state
+        state = self._state(kept)
+        # What is approved can still be stopped, until a call has used it.
+        stops = state is State.APPROVED and decided.word == "deny"
+        if state is not State.PENDING and not stops:
             raise ApprovalError(f"the request is {state.value}", code="approval.settled")
         if any(
-            s.decided.approver == decided.approver and s.decided.word == decided.word
+            s.counts and s.decided.approver == decided.approver and s.decided.word == decided.word
             for s in kept.said
         ):
             raise ApprovalError("you have said so before", code="approval.twice")
@@ -414,7 +417,7 @@ class Desk:
         return State.USED if kept.used else self._tally(kept).state
 
     def _tally(self, kept: Kept) -> Tally:
-        said = [said.decided for said in kept.said]
+        said = [said.decided for said in kept.said if said.counts]
         return tally(
             kept.request, said, lambda user: self._may(kept.request, user), self._clock.now_us()
         )

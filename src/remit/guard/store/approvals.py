@@ -33,7 +33,7 @@ CREATE INDEX IF NOT EXISTS requests_by_state ON requests (state, expires_us);
 CREATE TABLE IF NOT EXISTS decisions (
   digest TEXT PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id),
   approver TEXT NOT NULL, word TEXT NOT NULL, body BLOB NOT NULL, key BLOB NOT NULL,
-  bundle BLOB NOT NULL, UNIQUE (request, approver, word)
+  bundle BLOB NOT NULL, UNIQUE (request, key, word)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS uses (
   digest TEXT NOT NULL REFERENCES decisions (digest), number INTEGER NOT NULL,
@@ -54,11 +54,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         decided: what was checked when it came.
         key: of the approver, DER.
         bundle: the signed bytes.
+        counts: whether the key is still somebody's.
     """
 
     decided: Decided
     key: bytes
     bundle: bytes
+    counts: bool = True
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,14 +207,22 @@ class ApprovalStore:
             arguments = "null"
         action = msgspec.structs.replace(bare.action, arguments=arguments)
         said = self._rows(
-            "SELECT body, key, bundle FROM decisions WHERE request = ? ORDER BY rowid", name
+            "SELECT body, key, bundle, EXISTS (SELECT 1 FROM approvers"
+            " WHERE approvers.key = decisions.key AND revoked_us = 0)"
+            " FROM decisions WHERE request = ? ORDER BY rowid",
+            name,
         )
         return Kept(
             request=msgspec.structs.replace(bare, action=action),
             used=state == "used",
             said=tuple(
-                Said(decided=msgspec.json.decode(b, type=Decided), key=key, bundle=bundle)
-                for b, key, bundle in said
+                Said(
+                    decided=msgspec.json.decode(word, type=Decided),
+                    key=key,
+                    bundle=bundle,
+                    counts=bool(counts),
+                )
+                for word, key, bundle, counts in said
             ),
         )
 

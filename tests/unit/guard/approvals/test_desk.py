@@ -15,6 +15,7 @@ from remit.attest.dsse import sign
 from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.guard.judge import Answer
+from remit.policy.policy import Signals
 from tests.unit.guard.approvals.office import PEOPLE, Hand, Office, Waiting, pay
 from tests.unit.guard.helpers import event, go
 
@@ -280,10 +281,49 @@ def test_a_revoked_key_undoes_what_it_signed(tmp_path):
         _, request = await office.waits(pay())
         await office.says("ann", request)
         await office.desk.revoke("ann", "root")
-        verdict = await office.judge(pay(), Waiting(False))
-        assert verdict.decision.error == "approval_failed"
+        verdict = await office.judge(pay(), Waiting(patient=False))
+        assert verdict.decision.error == "approval_pending"
         with pytest.raises(ApprovalError):
             await office.desk.revoke("ann", "root")
+        # Others can still decide, and so can somebody who has a new key.
+        office.hands["ann"] = Hand("ann")
+        await office.enrol("ann")
+        office.clock.now += 1_000_000
+        assert (await office.says("ann", request)).state is State.APPROVED
+        assert (await office.judge(pay(), Waiting(patient=False))).allowed
+
+    play(tmp_path, story)
+
+
+def test_a_key_that_is_revoked_between_the_look_and_the_use(tmp_path):
+    async def story(office):
+        _, request = await office.waits(pay())
+        await office.says("ann", request)
+        ticket = await office.desk.ask(
+            office.guard.policy, pay(), obligation_of(office, pay()), (), ()
+        )
+        assert ticket.answer is Answer.GIVEN
+        await office.desk.revoke("ann", "root")
+        with pytest.raises(ApprovalError):
+            await office.desk.use(ticket, office.guard.policy, pay())
+
+    play(tmp_path, story)
+
+
+def obligation_of(office, an_event):
+    """What policy asks for before the event may go on."""
+    signals = Signals(now_us=office.clock.now)
+    (owed,) = office.guard.policy.decide(an_event, signals).obligations
+    return owed
+
+
+def test_what_is_approved_can_be_stopped_until_it_is_used(tmp_path):
+    async def story(office):
+        _, request = await office.waits(pay())
+        await office.says("ann", request)
+        assert (await office.says("ben", request, "deny", reason="stop")).state is State.DENIED
+        verdict = await office.judge(pay(), Waiting(patient=False))
+        assert verdict.decision.error == "approval_refused"
 
     play(tmp_path, story)
 
