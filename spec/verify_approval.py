@@ -116,22 +116,22 @@ def verify(data, vkey, trusted, directory=None):
         known = log.record(item["enrolled"], "approver.enrol", attestation=since)["seq"]
         record = log.record(item["decided"], "approval.decision", attestation=seal, **this)
         order = known < record["seq"] > asked["seq"] == w["audit"]["index"] and when < ends
-        need(order and w["maxUses"] == 1 and seal not in said, "approval: early, late or twice")
-        said[seal] = (user, verb, record["seq"])
+        need(order and seal not in said, "approval: early, late or twice")
+        said[seal] = (user, verb, record["seq"], w["maxUses"])
         lines += [f"{verb} by {user!r}, {who['name']!r}, key sha256:{mark}, at {when}"]
         lines += [f"  recorded: {iso(record['time'])}, record {record['seq']}"]
         lines += [f"  {k}: {w[k]!r}" for k in ("meaning", "reason", "ticket")]
-    if file["use"]:
-        use = log.record(file["use"], "approval.consume", **this)
+    last, count = 0, len(file["uses"])
+    for proof in file["uses"]:
+        use = log.record(proof, "approval.consume", **this)
         counted = [said[seal] for seal in use["attestations"]]
-        people = {who for who, verb, seq in counted if verb == "approve" and seq < use["seq"]}
+        people = {w for w, v, at, n in counted if v == "approve" and at < use["seq"] and n >= count}
         people -= {action["user"], action["agent"], *action["on_behalf_of"].split()}
-        enough = len(people) == len(counted) >= asked["quorum"] > 0
-        need(enough and use["time"] < asked["expires_us"], "use: too few approved, or too late")
+        need(len(people) == len(counted) >= asked["quorum"] > 0, "use: too few approved so much")
+        need(last < (last := use["seq"]) and use["time"] < asked["expires_us"], "use: too late")
         lines += [f"used {iso(use['time'])} by call {use['call']!r}, record {use['seq']}"]
-    count = log.uses(directory, {request, *said}) if directory else bool(file["use"])
-    need(count == bool(file["use"]), f"log: {count} records use it")
-    lines += ["used exactly once" if count else "not used"]
+    need(not directory or log.uses(directory, {request, *said}) == count, "log: has other uses")
+    lines += [{0: "not used", 1: "used exactly once"}.get(count, f"used exactly {count} times")]
     lines[-1] += " in the whole log" if directory else ", as far as this file says (see --log)"
     head = f"OK {request} of {log.name}, asked {iso(asked['time'])}, record {asked['seq']}"
     return [head, "", *file["displayed"].splitlines(), "", *lines]

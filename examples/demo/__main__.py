@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from examples.demo.stage import CUSTOMER, Stage, line, paint, say, website
@@ -199,6 +200,36 @@ def content(stage: Stage) -> None:
         print(flush=True)
 
 
+def approval(stage: Stage) -> None:
+    """Two people sign."""
+    stage.chapter(
+        "Some calls take two signatures",
+        "An agent works for ann and wants to change an order. Guard holds the call. Two people of "
+        "finance sign exactly this statement with keys of their own; ann is of finance, too, but "
+        "nobody approves what is done for them.",
+    )
+    change = {"query": "UPDATE orders SET total = 99 WHERE id = 1"}
+    with stage.guard() as guard:
+        key = guard.key("back-office", "ann")
+        people = {name: guard.person(name) for name in ("ann", "ben", "cleo")}
+        with guard.by_http("db", key) as agent, ThreadPoolExecutor() as pool:
+            held = pool.submit(agent.call, "write_query", change, allowed=True)
+            request = guard.request()
+            shown = people["ben"]("show", request).stdout
+            for row in shown.splitlines():
+                print(f"            {paint(stage.short(row), 'dim')}", flush=True)
+            stage.expect("UPDATE orders SET total = 99" in shown, "the statement should be shown")
+            refused = people["ann"]("approve", request, "--yes")
+            line("says", refused.stderr.strip().split("\n")[-1], "red")
+            stage.expect(refused.returncode != 0, "ann must not approve her own request")
+            for name, says in (("ben", "1 of 2"), ("cleo", "approved")):
+                done = people[name]("approve", request, "--yes", "--reason", "seen the receipt")
+                line("says", done.stdout.strip(), "green")
+                stage.expect(says in done.stdout, f"{name}'s word should give {says!r}")
+            held.result(60)
+        print(flush=True)
+
+
 def verification(stage: Stage) -> Path:
     """The log, checked by two programs."""
     stage.chapter(
@@ -274,7 +305,17 @@ def main() -> int:
         "sent, what policy said, what the agent saw."
     )
     stage = Stage(OUTPUT)
-    for chapter in (reading, queries, escapes, limits, confirmation, rug_pull, one_guard, content):
+    for chapter in (
+        reading,
+        queries,
+        escapes,
+        limits,
+        confirmation,
+        rug_pull,
+        one_guard,
+        content,
+        approval,
+    ):
         chapter(stage)
     tampering(stage, verification(stage))
     print(flush=True)
@@ -288,7 +329,7 @@ def main() -> int:
     )
     print(
         "\nTry next:\n"
-        "  less demo-output/policy/tool/demo.cedar             the policy you just saw, 60 lines\n"
+        "  less demo-output/policy/tool/demo.cedar             the policy you just saw, 80 lines\n"
         "  .venv/bin/remit audit tail --state demo-output/state/guard\n"
         "  .venv/bin/remit policy check demo-output/policy\n"
         "  docs/guide/getting-started.md                       put your own server under policy"

@@ -12,7 +12,7 @@ import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -148,11 +148,13 @@ class Stage:
         finally:
             guard.close()
 
-    def remit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def remit(
+        self, *arguments: str, who: str = "command", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line, and show it."""
         shown = [self.short(argument) for argument in arguments]
-        line("command", "remit " + " ".join(shown), "bold")
-        return self._run([REMIT, *arguments])
+        line(who, "remit " + " ".join(shown), "bold")
+        return self._run([REMIT, *arguments], env)
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a Python program, and show it."""
@@ -161,10 +163,13 @@ class Stage:
         )
         return self._run([sys.executable, *arguments])
 
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: list[str], env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=self.directory, capture_output=True, text=True, timeout=60, check=False
-        )
+            command, cwd=self.directory, capture_output=True, text=True, timeout=60, check=False,
+            env=env,
+        )  # fmt: skip
 
     def short(self, text: str) -> str:
         """Return text without the long names of directories and logs."""
@@ -226,6 +231,36 @@ class OneGuard:
         """Issue a key."""
         arguments = ["key", "new", "--agent", agent, "--user", user, "--state", str(self.state)]
         return self.stage.remit(*arguments).stdout.strip()
+
+    def person(self, user: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+        """Give somebody a key and enrol it; returns their `remit approvals`."""
+        home = self.stage.directory / "people" / user
+        home.mkdir(parents=True)
+        (home / "passphrase").write_text(f"only {user} knows\n")
+        env = {
+            **os.environ,
+            "REMIT_SOCKET": self.socket,
+            "REMIT_APPROVER_KEY": str(home / "keys" / "approver.key"),
+            "REMIT_PASSPHRASE_FILE": str(home / "passphrase"),
+        }
+
+        def approvals(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return self.stage.remit("approvals", *arguments, who=user, env=env)
+
+        approvals("key", "new")
+        approvals("enrol", user, "--name", f"{user.title()} Example")
+        return approvals
+
+    def request(self, deadline_s: float = 20.0) -> str:
+        """Return the id of the request for approval, once there is one."""
+        command = [REMIT, "approvals", "list", "-o", "json", "--socket", self.socket]
+        until = time.monotonic() + deadline_s
+        while time.monotonic() < until:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            if found := json.loads(done.stdout):
+                return str(found[0]["id"])
+            time.sleep(0.1)
+        return "no request"
 
     def status(self) -> str:
         """Return what `remit guard status` shows."""

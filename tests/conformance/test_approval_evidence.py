@@ -246,7 +246,7 @@ def test_parts_cannot_be_taken_away_doubled_or_mixed(case: Case) -> None:
         "another action": {"action": other["action"]},
         "another text": {"displayed": other["displayed"]},
         "another request": {"request": other["request"]},
-        "no approval, but a decision": {"use": ann["decided"]},
+        "no approval, but a decision": {"uses": [ann["decided"]]},
         "more": {"more": 1},
         "a member more": {"approvals": [ann, {**ben, "more": ""}]},
     }
@@ -258,9 +258,9 @@ def test_parts_cannot_be_taken_away_doubled_or_mixed(case: Case) -> None:
 
 
 def test_a_use_that_is_kept_back_is_seen_in_the_log(case: Case) -> None:
-    data = canonical({**json.loads(case.used.read_bytes()), "use": None})
+    data = canonical({**json.loads(case.used.read_bytes()), "uses": []})
     assert case.check(data)[-1] == "not used, as far as this file says (see --log)"
-    with pytest.raises(ValueError, match="log: 1 records use it"):
+    with pytest.raises(ValueError, match="log: has other uses"):
         case.check(data, case.log)
 
 

@@ -1,11 +1,19 @@
 """Approvals through a real Guard, a real server and the command line of real people."""
 
+import base64
 import json
+import os
+import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
+from tests.rig.daemon import wait_until
+from tests.rig.governed import REMIT
 from tests.rig.people import Treasury
 from tests.rig.wire import Wire
 
@@ -161,7 +169,7 @@ def test_who_loses_the_right_loses_the_approval(tmp_path: Path) -> None:
             treasury.pays(wire, 4, 500, "FRED")
             answer = wire.response(4)
             assert refused(answer)
-            assert "no longer counts" in text(answer)
+            assert ended in text(answer)
             assert treasury.ran("EMIL") == treasury.ran("FRED") == 0
 
 
@@ -171,10 +179,6 @@ def test_an_agent_has_no_say(treasury: Treasury) -> None:
     with open_agent(treasury) as wire:
         request = treasury.waits(wire, 1, 500, "GINA")
         line = ["-c", '"$@"; exit $?', "x"]
-        import subprocess
-
-        from tests.rig.governed import REMIT
-
         for command in (["approve", request, "--yes"], ["list"], ["enrol", "mia", "--name", "M"]):
             done = subprocess.run(
                 [str(treasury._helper), *line, REMIT, "approvals", *command],
@@ -185,3 +189,75 @@ def test_an_agent_has_no_say(treasury: Treasury) -> None:
         assert treasury.ran("GINA") == 0
         assert ann.says("deny", request).returncode == 0
         assert refused(wire.response(1))
+
+
+def test_a_word_that_was_signed_elsewhere(treasury: Treasury, tmp_path: Path) -> None:
+    """The request is carried to where the key is, and the word back; it counts for this Guard."""
+    ann = treasury.person("ann")
+    with treasury.agent() as wire:
+        request = treasury.waits(wire, 1, 500, "IDA")
+        (tmp_path / "request.json").write_text(ann.run("show", request, "-o", "json").stdout)
+        away = {k: v for k, v in ann.env.items() if k != "REMIT_SOCKET"}
+        sign = [REMIT, "approvals", "sign", str(tmp_path / "request.json"), "--yes"]
+        done = subprocess.run(
+            [*sign, "--as", "ann", "--name", "Ann Lee"],
+            capture_output=True, text=True, env=away, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert '"to": "IDA"' in done.stderr
+        (tmp_path / "word.json").write_text(done.stdout)
+        assert ann.run("submit", str(tmp_path / "word.json")).stdout == "approved\n"
+        assert not refused(wire.response(1))
+        assert treasury.ran("IDA") == 1
+        assert ann.run("submit", str(tmp_path / "word.json")).returncode == 2
+        (tmp_path / "word.json").write_text("[]")
+        assert ann.run("submit", str(tmp_path / "word.json")).returncode == 2
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what is posted, after refusing as often as it is told."""
+
+    def do_POST(self) -> None:
+        """Keep a request's headers and body."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append((self.path, dict(self.headers), body))  # type: ignore[attr-defined]
+        refusals = sum(path == self.path for path, *_ in self.server.got)  # type: ignore[attr-defined]
+        self.send_response(500 if self.path == "/hook" and refusals == 1 else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def test_people_are_told(tmp_path: Path) -> None:
+    """By a signed webhook, which is tried again, and by a service that apprise knows."""
+    secret = "whsec_" + base64.b64encode(os.urandom(32)).decode()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        server.got = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        extra = (
+            "[approvals]\n"
+            f'webhook = "http://127.0.0.1:{port}/hook"\nwebhook_secret = "{secret}"\n'
+            f'notify = ["json://127.0.0.1:{port}/apprise", "nonsense"]\n'
+        )
+        with Treasury(tmp_path, extra=extra) as treasury:
+            ann = treasury.person("ann")
+            with treasury.agent() as wire:
+                request = treasury.waits(wire, 1, 500, "HUGO")
+                wait_until(lambda: len(server.got) >= 3, "nobody was told")  # type: ignore[attr-defined]
+                assert ann.says("approve", request).returncode == 0
+                assert not refused(wire.response(1))
+            told = wait_until(
+                lambda: [r for r in treasury.records("approval.notify") if r["delivered"]][1:]
+            )
+            assert told
+        server.shutdown()
+        hooks = [(headers, body) for path, headers, body in server.got if path == "/hook"]  # type: ignore[attr-defined]
+        assert len({headers["webhook-id"] for headers, _ in hooks}) == 1
+        for headers, body in hooks:
+            said = Webhook(secret).verify(body, headers)
+            assert said["data"]["request"] == request
+        everything = b"".join(body for *_, body in server.got)  # type: ignore[attr-defined]
+        assert request.encode() in everything
+        assert b"HUGO" not in everything

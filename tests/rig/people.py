@@ -75,7 +75,11 @@ class Treasury:
         """Start an agent with an open session."""
         line = [str(self._helper), "-c", '"$@"; exit $?', "x", *self.guard.shim("rec")]
         wire = Wire(line, cwd=self.directory)
-        wire.open(LEGACY)
+        try:
+            wire.open(LEGACY)
+        except BaseException:
+            wire.close()
+            raise
         return wire
 
     def listed(self, *options: str) -> list[dict[str, Any]]:

@@ -14,14 +14,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from remit.approvals.decision import check as decided
-from remit.approvals.decision import decide
+from remit.approvals.decision import check, statement
 from remit.approvals.enrolment import enrol, enrolled
 from remit.approvals.rendering import iso
 from remit.approvals.request import Action, Request
 from remit.attest.bundle import dump_bundle
 from remit.attest.cipher import SubjectCipher
-from remit.attest.dsse import verify
+from remit.attest.dsse import sign, verify
 from remit.attest.ecdsa import PublicKey
 from remit.attest.keys import LogKey
 from remit.attest.notes import verify as verify_note
@@ -118,7 +117,7 @@ class Scene:
         self.store.enrol(approver, dump_bundle(envelope, signer.public))
         return approver, signer
 
-    def ask(self, number, arguments):
+    def ask(self, number, arguments, max_uses=1):
         now_us = self.log.now_us
         action = Action(
             agent="claude-code",
@@ -139,6 +138,7 @@ class Scene:
             reason="Transfers above 1000 EUR need two finance managers",
             approvers="finance-managers",
             quorum=2,
+            max_uses=max_uses,
             tool_class=ToolClass.DESTRUCTIVE,
             findings=("pii:iban",),
             labels=("untrusted",),
@@ -159,13 +159,12 @@ class Scene:
         self.store.add(request)
         return request
 
-    def say(self, request, person, word, reason, ticket):
+    def say(self, request, person, word, reason, ticket, uses=1):
         approver, signer = person
         now_us = self.log.now_us
-        envelope = decide(
-            request, approver, word, signer, reason=reason, ticket=ticket, now_us=now_us
-        )
-        said = decided(verify(envelope, signer.public), request, approver, now_us)
+        words = {"reason": reason, "ticket": ticket, "signed_us": now_us, "uses": uses}
+        envelope = sign(statement(request, approver, word, **words), signer)
+        said = check(verify(envelope, signer.public), request, approver, now_us)
         self.log.note(
             "approval.decision", request=request.id, digest=request.action.digest,
             approver=approver.id, name=approver.name, decision=word, reason=reason, ticket=ticket,
@@ -178,7 +177,8 @@ class Scene:
 
     def use(self, request, said):
         digests = [one.digest for one in said]
-        self.store.use(request.id, digests, self.log.now_us)
+        limit = min(one.uses for one in said)
+        self.store.use(request.id, digests, limit, self.log.now_us)
         self.log.note(
             "approval.consume", request=request.id, digest=request.action.digest,
             call="01JREMITVECT0RCA0000000009", session=request.action.session,

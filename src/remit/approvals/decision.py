@@ -13,22 +13,16 @@ from remit.approvals.errors import ApprovalError
 from remit.approvals.rendering import LOCALE, RENDERER, displayed, iso
 from remit.approvals.request import Request
 from remit.attest.dsse import (
-    Envelope,
     Statement,
     VerifiedPayload,
-    sign,
     statement_bytes,
     statement_of,
 )
-from remit.attest.ecdsa import PublicKey, Signer
+from remit.attest.ecdsa import PublicKey
 from remit.core.digest import Digest, sha256
 
 APPROVAL = "https://remit.example/approval/v1"
-MEANING: dict[str, str] = {
-    "approve": "I have read this action in full and approve that it is carried out once",
-    "deny": "I have read this action in full and refuse it",
-}
-"""What the signature means, in words (21 CFR 11.50)."""
+WORDS = ("approve", "deny")
 MAX_REASON = 2000
 MAX_TICKET = 200
 SKEW_US = 60_000_000
@@ -69,7 +63,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
         word: what was decided.
         reason, ticket: as the approver wrote them.
         signed_us: wall time by the signer's clock, in whole seconds.
-        digest: of the signed statement; an approval is used once, by this.
+        uses: how many calls it lets through.
+        digest: of the signed statement; by it uses are counted.
     """
 
     request: str
@@ -78,17 +73,32 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     ticket: str
     signed_us: int
+    uses: int
     digest: Digest
 
 
+def meaning(word: Word, uses: int) -> str:
+    """What the signature means, in words (21 CFR 11.50)."""
+    if word == "deny":
+        return "I have read this action in full and refuse it"
+    often = "once" if uses == 1 else f"up to {uses} times until the request expires"
+    return f"I have read this action in full and approve that it is carried out {often}"
+
+
 def statement(
-    request: Request, approver: Approver, word: Word, *, reason: str, ticket: str, signed_us: int
-) -> bytes:
+    request: Request, approver: Approver, word: Word,
+    *, reason: str, ticket: str, signed_us: int, uses: int = 1,
+) -> bytes:  # fmt: skip
     """The bytes that an approver signs.
 
     Raises:
-        ApprovalError: a reason or ticket that is too long.
+        ApprovalError: a reason or ticket that is too long, more uses than policy allows.
     """
+    if not 1 <= uses <= request.max_uses:
+        raise ApprovalError(
+            f"policy lets this be approved for {request.max_uses} calls at most",
+            code="approval.uses",
+        )
     if len(reason) > MAX_REASON or len(ticket) > MAX_TICKET:
         raise ApprovalError(
             f"a reason has at most {MAX_REASON} characters and a ticket {MAX_TICKET}",
@@ -100,7 +110,7 @@ def statement(
         "rule": request.rule,
         "policyDigest": request.action.policy_digest,
         "approver": {"id": approver.id, "name": approver.name},
-        "meaning": MEANING[word],
+        "meaning": meaning(word, uses),
         "reason": reason,
         "ticket": ticket,
         "displayed": {
@@ -112,7 +122,7 @@ def statement(
         "requestedAt": iso(request.requested_us),
         "signedAt": iso(signed_us),
         "expiresAt": iso(request.expires_us),
-        "maxUses": 1,
+        "maxUses": uses,
         "nonce": request.nonce,
         "audience": request.guard,
         "audit": {"origin": request.guard, "index": request.index},
@@ -121,20 +131,6 @@ def statement(
         name=f"call/{request.id}", sha256=hexes, predicate_type=APPROVAL, predicate=predicate
     )
     return statement_bytes(subject)
-
-
-def decide(
-    request: Request, approver: Approver, word: Word, signer: Signer,
-    *, reason: str, ticket: str, now_us: int,
-) -> Envelope:  # fmt: skip
-    """Sign a word on a request.
-
-    Raises:
-        ApprovalError: the word cannot be said so.
-        AttestError: the key cannot be used.
-    """
-    payload = statement(request, approver, word, reason=reason, ticket=ticket, signed_us=now_us)
-    return sign(payload, signer)
 
 
 def check(payload: VerifiedPayload, request: Request, approver: Approver, now_us: int) -> Decided:
@@ -157,10 +153,18 @@ def check(payload: VerifiedPayload, request: Request, approver: Approver, now_us
     if found.predicate_type != APPROVAL:
         raise ApprovalError("this is no approval", code="approval.kind")
     word, reason, ticket = (found.predicate.get(k) for k in ("decision", "reason", "ticket"))
-    if word not in MEANING or not isinstance(reason, str) or not isinstance(ticket, str):
+    uses = found.predicate.get("maxUses")
+    if (
+        word not in WORDS
+        or not isinstance(reason, str)
+        or not isinstance(ticket, str)
+        or type(uses) is not int
+    ):
         raise ApprovalError("this is neither an approval nor a refusal", code="approval.kind")
     signed_us = _time(found.predicate.get("signedAt"))
-    expected = statement(request, approver, word, reason=reason, ticket=ticket, signed_us=signed_us)
+    expected = statement(
+        request, approver, word, reason=reason, ticket=ticket, signed_us=signed_us, uses=uses
+    )
     if payload != expected:
         raise ApprovalError(
             "what was signed is not this request",
@@ -178,6 +182,7 @@ def check(payload: VerifiedPayload, request: Request, approver: Approver, now_us
         reason=reason,
         ticket=ticket,
         signed_us=signed_us,
+        uses=uses,
         digest=sha256(payload),
     )
 

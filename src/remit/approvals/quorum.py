@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from remit.approvals.decision import Decided
+from remit.approvals.decision import SKEW_US, Decided
 from remit.approvals.request import Request, requesters
 
 MayDecide = Callable[[str], bool]
@@ -41,6 +41,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     counted: tuple[Decided, ...] = ()
     refusal: Decided | None = None
 
+    @property
+    def uses(self) -> int:
+        """How many calls everybody whose approval counts has agreed to."""
+        return min((decided.uses for decided in self.counted), default=0)
+
 
 def tally(request: Request, said: Iterable[Decided], may_decide: MayDecide, now_us: int) -> Tally:
     """Count what was said about ``request``."""
@@ -54,7 +59,8 @@ def tally(request: Request, said: Iterable[Decided], may_decide: MayDecide, now_
             return Tally(state=State.DENIED, refusal=decided)
         counted.setdefault(name, decided)
     approvals = tuple(counted.values())
-    if request.expires_us <= now_us:
+    # A clock that was set back before the request makes none of them young again.
+    if not request.requested_us - SKEW_US <= now_us < request.expires_us:
         return Tally(state=State.EXPIRED, counted=approvals)
     enough = len(approvals) >= request.quorum
     return Tally(state=State.APPROVED if enough else State.PENDING, counted=approvals)

@@ -36,6 +36,8 @@ def render(request: Request) -> str:
         f"Requested: {iso(request.requested_us)}",
         f"Expires:   {iso(request.expires_us)}",
     ]
+    if request.max_uses > 1:
+        lines.append(f"May be approved for: up to {request.max_uses} calls")
     if request.tool_class is not None:
         lines.append(f"Class:     {request.tool_class.value}")
     if request.findings:

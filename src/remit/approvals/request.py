@@ -60,6 +60,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         rule, reason: the policy that asks, and its ``@reason``.
         approvers: team whose members may approve, as far as ``approval.grant`` permits it too.
         quorum: how many different people have to.
+        max_uses: how many calls of exactly this action one approval may let through.
         tool_class: class of the tool, empty for other actions.
         findings: what detectors found in the arguments, ``kind:label``.
         labels: marks of the session.
@@ -75,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     approvers: str
     quorum: int = 1
+    max_uses: int = 1
     tool_class: ToolClass | None = None
     findings: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

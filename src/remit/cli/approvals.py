@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from remit.cli.socket import OUTPUT, SOCKET, ask
 from remit.core.errors import RemitError
 
 if TYPE_CHECKING:
+    from remit.approvals.decision import Approver
     from remit.approvals.request import Request
     from remit.attest.ecdsa import Signer
     from remit.attest.places import Place
@@ -28,9 +29,16 @@ _KEY = click.option(
 _AS = click.option("--as", "user", help="Your id, if more than one is enrolled with this Guard.")
 _REASON = click.option("--reason", "-m", default="", help="Why; it becomes part of the evidence.")
 _TICKET = click.option("--ticket", default="", help="A change or incident that this belongs to.")
+_USES = click.option(
+    "--uses",
+    type=click.IntRange(1, 99),
+    default=1,
+    show_default=True,
+    help="How many calls of exactly this action, as far as policy allows more than one.",
+)
 _YES = click.option("--yes", is_flag=True, help="Do not ask again after showing the action.")
 _STATES = {"approved": 0, "used": 0, "denied": 1, "expired": 1, "pending": 4}
-NOT_GIVEN, PENDING = 1, 4
+MAX_FILE = 4 * 1024 * 1024
 
 
 @click.group()
@@ -110,14 +118,16 @@ def show(
 @_AS
 @_REASON
 @_TICKET
+@_USES
 @_YES
 @SOCKET
 def approve(
-    request: str, key_name: str | None, user: str | None, reason: str, ticket: str, yes: bool,
-    socket_path: Path | None,
+    request: str, key_name: str | None, user: str | None, reason: str, ticket: str, uses: int,
+    yes: bool, socket_path: Path | None,
 ) -> int:  # fmt: skip
-    """Show the action, then sign that it may be carried out once."""
-    return _decide("approve", request, key_name, user, reason, ticket, yes, socket_path)
+    """Show the action, then sign that it may be carried out."""
+    said = {"word": "approve", "reason": reason, "ticket": ticket, "uses": uses}
+    return _decide(request, said, key_name, user, yes, socket_path)
 
 
 @approvals.command()
@@ -133,7 +143,53 @@ def deny(
     socket_path: Path | None,
 ) -> int:  # fmt: skip
     """Show the action, then sign that it must not be carried out."""
-    return _decide("deny", request, key_name, user, reason, ticket, yes, socket_path)
+    said = {"word": "deny", "reason": reason, "ticket": ticket}
+    return _decide(request, said, key_name, user, yes, socket_path)
+
+
+@approvals.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--as", "user", required=True, help="Your id, as you are enrolled.")
+@click.option("--name", required=True, help="Your printed name, as you are enrolled.")
+@click.option("--deny", is_flag=True, help="Refuse instead of approving.")
+@_KEY
+@_REASON
+@_TICKET
+@_USES
+@_YES
+def sign(
+    file: IO[bytes], user: str, name: str, deny: bool, key_name: str | None, reason: str,
+    ticket: str, uses: int, yes: bool,
+) -> int:  # fmt: skip
+    """Sign a request away from its Guard: FILE is what `show -o json` gave there.
+
+    \b
+      at Guard:   remit approvals show APR-… -o json > request.json
+      elsewhere:  remit approvals sign request.json --as ann --name "Ann Lee" > word.json
+      at Guard:   remit approvals submit word.json
+    """
+    from remit.approvals.decision import Approver
+
+    value = _read_json(file)
+    request = _request(value.get("request", value))
+    approver = Approver(id=user, name=name, key=b"")
+    said = {"word": "deny" if deny else "approve", "reason": reason, "ticket": ticket}
+    _show(request)
+    bundle = _signed(request, approver, {**said, "uses": 1 if deny else uses}, key_name, yes)
+    click.echo(json.dumps({"request": request.id, "bundle": bundle}))
+    return 0
+
+
+@approvals.command()
+@click.argument("file", type=click.File("rb"))
+@SOCKET
+def submit(file: IO[bytes], socket_path: Path | None) -> int:
+    """Give Guard a word that was signed elsewhere."""
+    value = _read_json(file)
+    word = {key: str(value.get(key, "")) for key in ("request", "bundle")}
+    done = ask(socket_path, {"op": "approve", **word})
+    click.echo(done["state"])
+    return 0
 
 
 @approvals.command()
@@ -239,33 +295,16 @@ def default_key() -> Path:
 
 
 def _decide(
-    word: Any, name: str, key_name: str | None, user: str | None, reason: str, ticket: str,
-    yes: bool, socket_path: Path | None,
+    name: str, said: dict[str, Any], key_name: str | None, user: str | None, yes: bool,
+    socket_path: Path | None,
 ) -> int:  # fmt: skip
-    from remit.approvals.decision import decide
-    from remit.approvals.rendering import render
-    from remit.attest.bundle import dump_bundle
-
     found = ask(socket_path, {"op": "approval", "request": name})["approval"]
     request = _request(found["request"])
-    # What is shown is made here from what is signed, not taken from Guard's answer.
-    click.echo(render(request), err=True)
+    _show(request)
     if found["state"] != "pending":
         raise RemitError(f"the request is {found['state']}", code="approval.settled")
     approver = _myself(_place(key_name).public().fingerprint, user, socket_path)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise RemitError(
-                "there is no terminal to ask at",
-                hint="read the action above; --yes signs it without asking",
-                code="approval.no_terminal",
-            )
-        question = "Approve this action" if word == "approve" else "Refuse this action"
-        click.confirm(question, abort=True, err=True)
-    signer = _signer(key_name)
-    now_us = time.time_ns() // 1000
-    envelope = decide(request, approver, word, signer, reason=reason, ticket=ticket, now_us=now_us)
-    bundle = dump_bundle(envelope, signer.public).decode()
+    bundle = _signed(request, approver, said, key_name, yes)
     done = ask(socket_path, {"op": "approve", "request": name, "bundle": bundle})
     if done["state"] == "pending":
         click.echo(f"recorded: {done['given']} of {request.quorum}")
@@ -274,12 +313,52 @@ def _decide(
     return 0
 
 
+def _show(request: "Request") -> None:
+    """What is shown is made from what is signed, not taken from anybody's answer."""
+    from remit.approvals.rendering import render
+
+    click.echo(render(request), err=True)
+
+
+def _signed(
+    request: "Request", approver: "Approver", said: dict[str, Any], key_name: str | None, yes: bool
+) -> str:
+    """The bundle of a word, signed after a last question."""
+    from remit.approvals.decision import statement
+    from remit.attest.bundle import dump_bundle
+    from remit.attest.dsse import sign as sign_payload
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise RemitError(
+                "there is no terminal to ask at",
+                hint="read the action above; --yes signs it without asking",
+                code="approval.no_terminal",
+            )
+        click.confirm(f"{said['word'].title()} this action", abort=True, err=True)
+    signer = _signer(key_name)
+    payload = statement(request, approver, signed_us=time.time_ns() // 1000, **said)
+    return dump_bundle(sign_payload(payload, signer), signer.public).decode()
+
+
+def _read_json(file: IO[bytes]) -> dict[str, Any]:
+    from remit.core.strictjson import parse
+
+    value = parse(file.read(MAX_FILE + 1), max_bytes=MAX_FILE)
+    if not isinstance(value, dict):
+        raise RemitError("the file holds no JSON object", code="approval.file")
+    return value
+
+
 def _request(value: dict[str, Any]) -> "Request":
     import msgspec
 
     from remit.approvals.request import Request
 
-    return msgspec.convert(value, Request)
+    try:
+        return msgspec.convert(value, Request)
+    except msgspec.ValidationError as error:
+        raise RemitError(f"this is no request: {error}", code="approval.file") from error
 
 
 def _myself(fingerprint: str, user: str | None, socket_path: Path | None) -> Any:

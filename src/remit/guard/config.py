@@ -33,6 +33,11 @@
     model = "llama3.2"
     timeout_s = 3.0
     key = { secret = "judge" } # optional
+
+    [approvals]                # optional: who is told that a call waits for people
+    notify = [{ secret = "slack" }, "mailto://…"]   # URLs of apprise, needs remit[notify]
+    webhook = "https://hooks.example.com/remit"      # signed as Standard Webhooks says
+    webhook_secret = { secret = "hooks" }            # whsec_…
 """
 
 import difflib
@@ -111,6 +116,20 @@ class JudgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_characters: Annotated[int, msgspec.Meta(gt=0, le=1_000_000)] = 32_000
 
 
+class ApprovalsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[approvals]``: who is told that a call waits for people.
+
+    Attributes:
+        notify: URLs of apprise, each a text or a secret's name.
+        webhook: a URL that gets signed JSON; HTTPS, or on this machine.
+        webhook_secret: ``whsec_`` and base64, shared with the receiver.
+    """
+
+    notify: tuple[Value, ...] = ()
+    webhook: str = ""
+    webhook_secret: Value = ""
+
+
 class _GuardTable(msgspec.Struct, forbid_unknown_fields=True):
     bundle: str = ""
     state: str = ""
@@ -132,6 +151,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     oauth: OAuthTable | None = None
     mtls: MtlsTable | None = None
     judge: JudgeConfig | None = None
+    approvals: ApprovalsConfig = ApprovalsConfig()
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +186,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpConfig = HttpConfig()
     callers: CallersConfig = CallersConfig()
     judge: JudgeConfig | None = None
+    approvals: ApprovalsConfig = ApprovalsConfig()
 
     def server(self, name: str) -> ServerConfig:
         """The server called ``name``.
@@ -224,6 +245,10 @@ def load(path: Path) -> Config:
         )
     if file.judge is not None:
         check_url(file.judge.url, "the url of [judge]", loopback=True)
+    if file.approvals.webhook:
+        check_url(file.approvals.webhook, "the webhook of [approvals]", loopback=True)
+        if not file.approvals.webhook_secret:
+            raise GuardError("the webhook of [approvals] needs a secret", code="config.invalid")
     callers = CallersConfig(oauth=file.oauth, mtls=file.mtls)
     return Config(
         bundle=base / file.guard.bundle if file.guard.bundle else None,
@@ -233,6 +258,7 @@ def load(path: Path) -> Config:
         http=file.http,
         callers=callers,
         judge=file.judge,
+        approvals=file.approvals,
     )
 
 

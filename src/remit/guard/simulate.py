@@ -21,7 +21,7 @@ from remit.core.ids import ENTROPY_BYTES, ulid
 from remit.facts.base import Environment
 from remit.facts.usage import Usage
 from remit.guard.errors import GuardError
-from remit.guard.judge import Answer, Guard, Verdict
+from remit.guard.judge import Answer, Guard, Ticket, Verdict
 from remit.guard.memory import SessionMemory
 from remit.policy.bundle import Bundle
 from remit.policy.labels import Effect, Labels, Result
@@ -132,6 +132,19 @@ class _Nobody:
         return False
 
 
+class _Unasked:
+    """Approvals that nobody gives."""
+
+    async def ask(self, *_arguments: Any) -> Ticket:
+        return Ticket(request="", answer=Answer.PENDING, detail="")
+
+    async def settled(self, ticket: Ticket) -> Ticket:
+        return ticket
+
+    async def use(self, *_arguments: Any) -> None:
+        raise AssertionError("nothing was approved")
+
+
 class _NoLog:
     """A simulation leaves no records."""
 
@@ -185,6 +198,7 @@ class Simulator:
             ),
             clock=clock,
         )
+        self._guard.approvals = _Unasked()
 
     async def line(self, data: bytes) -> Answered:
         """The answer to one line. Never raises: what cannot be understood is denied."""

@@ -15,7 +15,6 @@ import orjson
 
 from remit.policy import engine, reads, request, schema
 from remit.policy.bundle import Directory
-from remit.policy.errors import is_failure
 from remit.policy.schema import Action
 from remit.policy.slices import entity
 from remit.policy.source import Source
@@ -23,6 +22,7 @@ from remit.policy.source import Source
 DEFAULT_EXPIRES_S = 300
 MAX_EXPIRES_S = 24 * 3600
 MAX_QUORUM = 16
+MAX_USES = 99
 _SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -59,20 +59,16 @@ class Grants:
         self._schema = engine.schema(schema.document([action], self._reads))
         self._policies = engine.policy_set({source.id: source.node for source in sources})
 
-    def allows(self, grant: Grant) -> bool:
-        """Whether the user may approve; doubt is no. Never raises."""
-        if grant.user == grant.requester:
-            return False
-        if grant.approvers not in self._who.users.get(grant.user, ()):
-            return False
-        try:
-            return self._ask(grant).allowed
-        except BaseException as error:
-            if not is_failure(error):
-                raise
-            return False
+    def ask(self, grant: Grant) -> engine.Answer:
+        """Whether the user may approve, and which policies say so.
 
-    def _ask(self, grant: Grant) -> engine.Answer:
+        Raises:
+            EngineError: there is no trustworthy answer.
+        """
+        if grant.user == grant.requester:
+            return engine.Answer(allowed=False, reasons=())
+        if grant.approvers not in self._who.users.get(grant.user, ()):
+            return engine.Answer(allowed=False, reasons=())
         entities = engine.entities(self._entities(grant), self._schema)
         question = {
             "principal": engine.uid("User", grant.user),
@@ -133,7 +129,7 @@ def seconds(text: str) -> int | None:
     return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
-def quorum(text: str) -> int | None:
-    """The number of approvers; ``None`` if it is no number from 1 to :data:`MAX_QUORUM`."""
+def number(text: str, most: int) -> int | None:
+    """The number in ``text``; ``None`` if it is none from 1 to ``most``, at most 99."""
     fits = text.isascii() and text.isdigit() and len(text) <= 2  # noqa: PLR2004 - two digits
-    return int(text) if fits and 1 <= int(text) <= MAX_QUORUM else None
+    return int(text) if fits and 1 <= int(text) <= most else None

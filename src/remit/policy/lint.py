@@ -23,7 +23,7 @@ from remit.policy.tables import meant
 PARAMETERS = {
     "confirmation": frozenset[str](),
     "wait": frozenset({"limit"}),
-    "approval": frozenset({"approvers", "quorum", "expires"}),
+    "approval": frozenset({"approvers", "quorum", "expires", "uses"}),
     "redact": frozenset({"findings", "with"}),
 }
 """``@require`` → the annotations that go with it."""
@@ -165,7 +165,9 @@ class _Linter:
                 f"`@approvers` names `{printable(team, 80)}`, which has no users",
                 meant(team, known) or "list its members in entities/: [users.ann] teams = [...]",
             )
-        wanted = grants.quorum(annotations.get("quorum", "1"))
+        if grants.number(annotations.get("uses", "1"), grants.MAX_USES) is None:
+            return "`@uses` is not a number of calls", f'"1" to "{grants.MAX_USES}"'
+        wanted = grants.number(annotations.get("quorum", "1"), grants.MAX_QUORUM)
         if wanted is None:
             return "`@quorum` is not a number of people", f'"1" to "{grants.MAX_QUORUM}"'
         if wanted > len(members):

@@ -9,7 +9,8 @@ a fact or limit of the same name that says something else. So an overlay may
 3. not change the class or the labels of any tool (milder would slip past rules on writing,
    stricter past rules on reading), nor trust further domains;
 4. list members of teams and groups that the base does not name, never of those it does;
-5. expire earlier, and enforce where the base observes.
+5. not permit anybody to approve where the base has rules that ask for approval;
+6. expire earlier, and enforce where the base observes.
 
 Not restricted: an overlay may *permit* what the base merely does not permit.
 """
@@ -18,12 +19,15 @@ import msgspec
 
 from remit.core.canonical import canonical_bytes
 from remit.core.digest import sha256
+from remit.core.text import printable
 from remit.policy import lint, tables
 from remit.policy.bundle import Bundle, Directory
 from remit.policy.engine import pst
 from remit.policy.errors import BundleError, Problem
 from remit.policy.labels import labels_of
 from remit.policy.reads import nodes
+from remit.policy.schema import GRANT
+from remit.policy.slices import scope_actions
 
 
 def overlay(base: Bundle, extra: Bundle) -> Bundle:
@@ -33,7 +37,7 @@ def overlay(base: Bundle, extra: Bundle) -> Bundle:
         BundleError: ``extra`` would change what a rule of ``base`` means.
     """
     problems = [*_names(base, extra), *_classes(base, extra), *_members(base, extra)]
-    problems += [*_labels(base, extra), *_domains(base, extra)]
+    problems += [*_labels(base, extra), *_domains(base, extra), *_grants(base, extra)]
     if extra.lock is not None and base.lock is not None:
         shared = extra.lock.servers.keys() & base.lock.servers.keys()
         problems += [
@@ -121,6 +125,25 @@ def _domains(base: Bundle, extra: Bundle) -> list[Problem]:
     ]
 
 
+def _grants(base: Bundle, extra: Bundle) -> list[Problem]:
+    if not _approvers(base):
+        return []
+    return [
+        _problem("overlay_loosens", f"`{printable(source.id, 100)}` permits `{GRANT}`")
+        for source in extra.policies
+        if source.node.effect == "permit" and GRANT in (scope_actions(source.node) or (GRANT,))
+    ]
+
+
+def _approvers(bundle: Bundle) -> set[str]:
+    """Teams that rules of a bundle leave decisions to."""
+    return {
+        source.node.annotations.get("approvers", "")
+        for source in bundle.policies
+        if source.node.annotations.get("require") == "approval"
+    }
+
+
 def _members(base: Bundle, extra: Bundle) -> list[Problem]:
     theirs, ours = extra.entities, base.entities
     kinds = (
@@ -135,6 +158,7 @@ def _members(base: Bundle, extra: Bundle) -> list[Problem]:
         if isinstance(node, pst.EntityUid)
     }
     taken = {name for kind, name in named if kind in ("Remit::Team", "Remit::ServerGroup")}
+    taken |= _approvers(base)
     for _, _, members in kinds:
         taken.update(parent for parents in members.values() for parent in parents)
     out: list[Problem] = []

@@ -203,13 +203,16 @@ class Policy:
         action = self.actions[GRANT]
         return Grants(action, self._slicer.of_action(action), self.bundle.entities)
 
-    def may_approve(self, grant: Grant) -> bool:
+    def may_approve(self, grant: Grant) -> engine.Answer:
         """Whether a person may approve what an agent asks for. Never raises; doubt is no."""
-        try:
-            expired = self.bundle.expires_us is not None and grant.now_us >= self.bundle.expires_us
-            return not expired and self._grants.allows(grant)
-        except EngineError:
-            return False
+        expires = self.bundle.expires_us
+        if expires is None or grant.now_us < expires:
+            try:
+                return self._grants.ask(grant)
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
+        return engine.Answer(allowed=False, reasons=())
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""

@@ -21,6 +21,7 @@ from remit.facts.base import Environment
 from remit.facts.registry import compute
 from remit.policy import request
 from remit.policy.errors import BadArgument, PolicyError, Problem
+from remit.policy.grants import Grant
 from remit.policy.inspection import flow_of
 from remit.policy.policy import Policy, Signals
 from remit.policy.tables import meant
@@ -52,6 +53,8 @@ _TEST = frozenset(
         "cwd",
         "expect",
         "after",
+        "approve",
+        "requester",
     }
 )
 _AFTER = frozenset({"fulfil", "over_limit", "expect"})
@@ -144,6 +147,18 @@ def _run(
     name = printable(str(test.get("name", f"line {line}")), 200)
     decision = None
     try:
+        if "approve" in test:
+            decision = _granted(policy, test)
+            determined.update(decision.rules)
+            message = _differs(test.get("expect"), decision)
+            return Outcome(
+                file=file,
+                line=line,
+                name=name,
+                passed=not message,
+                message=message,
+                decision=decision,
+            )
         event, signals = event_of(policy, test)
         decision = policy.decide(event, signals)
         determined.update(decision.rules)
@@ -167,6 +182,36 @@ def _run(
     return Outcome(
         file=file, line=line, name=name, passed=not message, message=message, decision=decision
     )
+
+
+_APPROVE = frozenset({"name", "approve", "user", "requester", "agent", "tool", "now_us", "expect"})
+
+
+def _granted(policy: Policy, test: Mapping[str, Any]) -> Decision:
+    """Whether ``user`` may give the approval that a policy asks for."""
+    _only(test, _APPROVE, "a test with `approve`")
+    rule = _text(test, "approve", "")
+    source = next((s for s in policy.bundle.policies if s.id == rule), None)
+    if source is None or source.node.annotations.get("require") != "approval":
+        raise TestError("`approve` names no policy that asks for approval")
+    now_us = test.get("now_us", NOW_US)
+    if type(now_us) is not int:
+        raise TestError("`now_us` is not a number of microseconds")
+    tool = _text(test, "tool", "server/tool")
+    answer = policy.may_approve(
+        Grant(
+            user=_text(test, "user", "user"),
+            rule=rule,
+            approvers=source.node.annotations.get("approvers", ""),
+            action=tool,
+            agent=_text(test, "agent", "agent"),
+            server=tool.partition("/")[0],
+            requester=_text(test, "requester", "requester"),
+            now_us=now_us,
+        )
+    )
+    effect = Effect.ALLOW if answer.allowed else Effect.DENY
+    return Decision(effect=effect, rules=answer.reasons)
 
 
 def event_of(

@@ -43,13 +43,14 @@ from remit.core.text import printable
 from remit.guard.judge import Answer, Ticket
 from remit.guard.ledger import Ledger
 from remit.guard.store.approvals import ApprovalStore, Kept, Said
-from remit.policy.grants import DEFAULT_EXPIRES_S, Grant, quorum, seconds
+from remit.policy.grants import DEFAULT_EXPIRES_S, MAX_QUORUM, MAX_USES, Grant, number, seconds
 from remit.policy.policy import Policy
 
 if TYPE_CHECKING:
     from remit.policy.bundle import Directory
 
 MAX_OPEN = 10_000
+MAX_OF_AGENT = 1_000
 NONCE_BYTES = 16
 MAX_LISTED = 500
 _ANSWERS = {State.PENDING: Answer.PENDING, State.APPROVED: Answer.GIVEN}
@@ -81,6 +82,8 @@ class Desk:
         self._policy_of = policy_of
         self._directory = directory
         self.guard_id = ledger.log.origin
+        # Called with each request once it is durable.
+        self.tell: Callable[[Request], None] = lambda _request: None
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "approvals")
         self._one = asyncio.Lock()
         # Somebody waits for a request exactly as long as its event is in here.
@@ -103,12 +106,17 @@ class Desk:
         Raises:
             RemitError: nobody can be asked.
         """
+        terms = _terms(obligation)
         action = action_of(event, policy)
         async with self._one:
             now_us = self._clock.now_us()
             kept = await self._in_store(self._store.find, action.digest, obligation.rule, now_us)
             if kept is None:
-                kept = await self._request(action, event, obligation, findings, labels)
+                kept = await self._request(action, event, obligation, terms, findings, labels)
+        if not terms.are_of(kept.request):
+            raise ApprovalError(
+                "the stored request is not what policy asks for", code="approval.stored"
+            )
         return self._ticket(kept)
 
     def _ticket(self, kept: Kept) -> Ticket:
@@ -120,7 +128,7 @@ class Desk:
         )
 
     async def _request(
-        self, action: Action, event: Event, obligation: Obligation,
+        self, action: Action, event: Event, obligation: Obligation, terms: "_Terms",
         findings: tuple[str, ...], labels: tuple[str, ...],
     ) -> Kept:  # fmt: skip
         now_us = self._clock.now_us()
@@ -128,23 +136,23 @@ class Desk:
             raise ApprovalError(
                 "the arguments are larger than a person can read", code="approval.too_large"
             )
-        if await self._in_store(self._store.count_open, now_us) >= MAX_OPEN:
+        in_all, of_agent = await self._in_store(self._store.count_open, now_us, action.agent)
+        if in_all >= MAX_OPEN or of_agent >= MAX_OF_AGENT:
             raise ApprovalError("too many requests wait", code="approval.too_many")
-        parameters = obligation.parameters
-        span_s = seconds(parameters.get("expires", "")) or DEFAULT_EXPIRES_S
         request = Request(
             id=f"APR-{ulid(now_us, os.urandom(ENTROPY_BYTES))}",
             guard=self.guard_id,
             action=action,
             rule=obligation.rule,
             reason=obligation.reason,
-            approvers=parameters.get("approvers", ""),
-            quorum=quorum(parameters.get("quorum", "1")) or 1,
+            approvers=terms.approvers,
+            quorum=terms.quorum,
+            max_uses=terms.max_uses,
             tool_class=event.tool_class,
             findings=findings,
             labels=labels,
             requested_us=now_us,
-            expires_us=now_us + span_s * 1_000_000,
+            expires_us=now_us + terms.span_us,
             nonce=os.urandom(NONCE_BYTES).hex(),
         )
         index = self._ledger.note(
@@ -167,6 +175,7 @@ class Desk:
         await self._ledger.durable(index)
         request = msgspec.structs.replace(request, index=index)
         await self._in_store(self._store.add, request)
+        self.tell(request)
         return Kept(request=request, used=False)
 
     async def settled(self, ticket: Ticket) -> Ticket:
@@ -202,7 +211,7 @@ class Desk:
         if found.state is not State.APPROVED:
             raise ApprovalError(f"the request is {found.state.value}", code="approval.not_given")
         counted = [decided.digest for decided in found.counted]
-        await self._in_store(self._store.use, request.id, counted, self._clock.now_us())
+        await self._in_store(self._store.use, request.id, counted, found.uses, self._clock.now_us())
         index = self._ledger.note(
             "approval.consume",
             request=request.id,
@@ -215,7 +224,7 @@ class Desk:
         await self._ledger.durable(index)
 
     async def _verify_again(self, kept: Kept) -> None:
-        """Read every stored word from its signed bytes; a stored one that differs counts for none.
+        """Read every word that counts from its signed bytes.
 
         Raises:
             RemitError: one does not verify.
@@ -223,6 +232,8 @@ class Desk:
         known = {a.key: a for a in await self._in_store(self._store.approvers)}
         now_us = self._clock.now_us()
         for said in kept.said:
+            if not said.counts:
+                continue
             approver = known.get(said.key)
             if approver is None or approver.revoked_us or not self._owns(approver):
                 raise ApprovalError(
@@ -277,12 +288,13 @@ class Desk:
                 "permits it, while the policy in force is the one that asked",
                 code="approval.not_permitted",
             )
-        before = self._tally(kept)
-        if kept.used or before.state is not State.PENDING:
-            state = State.USED if kept.used else before.state
+        state = self._state(kept)
+        # What is approved can still be stopped, until a call has used it.
+        stops = state is State.APPROVED and decided.word == "deny"
+        if state is not State.PENDING and not stops:
             raise ApprovalError(f"the request is {state.value}", code="approval.settled")
         if any(
-            s.decided.approver == decided.approver and s.decided.word == decided.word
+            s.counts and s.decided.approver == decided.approver and s.decided.word == decided.word
             for s in kept.said
         ):
             raise ApprovalError("you have said so before", code="approval.twice")
@@ -382,7 +394,7 @@ class Desk:
 
     async def count(self) -> int:
         """How many requests are open."""
-        return await self._in_store(self._store.count_open, self._clock.now_us())
+        return (await self._in_store(self._store.count_open, self._clock.now_us()))[0]
 
     def close(self) -> None:
         """Close the store."""
@@ -405,7 +417,7 @@ class Desk:
         return State.USED if kept.used else self._tally(kept).state
 
     def _tally(self, kept: Kept) -> Tally:
-        said = [said.decided for said in kept.said]
+        said = [said.decided for said in kept.said if said.counts]
         return tally(
             kept.request, said, lambda user: self._may(kept.request, user), self._clock.now_us()
         )
@@ -416,18 +428,17 @@ class Desk:
         policy = self._policy_of(action.server)
         if policy is None or policy.digest != action.policy_digest:
             return False
-        return policy.may_approve(
-            Grant(
-                user=user,
-                rule=request.rule,
-                approvers=request.approvers,
-                action=action.name,
-                agent=action.agent,
-                server=action.server,
-                requester=action.user,
-                now_us=self._clock.now_us(),
-            )
+        grant = Grant(
+            user=user,
+            rule=request.rule,
+            approvers=request.approvers,
+            action=action.name,
+            agent=action.agent,
+            server=action.server,
+            requester=action.user,
+            now_us=self._clock.now_us(),
         )
+        return policy.may_approve(grant).allowed
 
     def _owns(self, approver: Approver) -> bool:
         """Whether the bundle, if it names keys of this user, names this one."""
@@ -451,6 +462,33 @@ class Desk:
                 )
             case _:
                 return f"{request.id} is {state.value}"
+
+
+class _Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How policy wants an approval to be given."""
+
+    approvers: str
+    quorum: int
+    max_uses: int
+    span_us: int
+
+    def are_of(self, request: Request) -> bool:
+        return self == _Terms(
+            approvers=request.approvers,
+            quorum=request.quorum,
+            max_uses=request.max_uses,
+            span_us=request.expires_us - request.requested_us,
+        )
+
+
+def _terms(obligation: Obligation) -> _Terms:
+    said = obligation.parameters
+    return _Terms(
+        approvers=said.get("approvers", ""),
+        quorum=number(said.get("quorum", ""), MAX_QUORUM) or 1,
+        max_uses=number(said.get("uses", ""), MAX_USES) or 1,
+        span_us=(seconds(said.get("expires", "")) or DEFAULT_EXPIRES_S) * 1_000_000,
+    )
 
 
 def action_of(event: Event, policy: Policy) -> Action:

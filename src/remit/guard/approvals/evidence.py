@@ -108,13 +108,7 @@ def _value(kept: Kept, enrolments: dict[bytes, bytes], log: Log) -> dict[str, An
             "the arguments of this request were erased; what was approved cannot be shown",
             code="approval.erased",
         )
-    uses = list(log.of("approval.consume", request=request.id))
-    if len(uses) > 1:
-        raise ApprovalError(
-            f"the log says that {request.id} was used {len(uses)} times",
-            hint="`remit audit verify` says whether the log was changed",
-            code="approval.twice",
-        )
+    uses = log.of("approval.consume", request=request.id)
     return {
         "mediaType": MEDIA_TYPE,
         "log": log.vkey,
@@ -124,7 +118,7 @@ def _value(kept: Kept, enrolments: dict[bytes, bytes], log: Log) -> dict[str, An
         "approvals": [
             _approval(said, enrolments[said.key], log, request, proof) for said in kept.said
         ],
-        "use": proof(uses[0]) if uses else None,
+        "uses": [proof(use) for use in uses],
     }
 
 

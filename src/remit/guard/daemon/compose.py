@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import resource
@@ -15,9 +16,10 @@ from remit.audit.log import Log, directory_of
 from remit.audit.log import read as read_log
 from remit.facts.usage import Usage
 from remit.guard import paths
+from remit.guard.approvals.notify import Apprise, Notifier, Webhook
 from remit.guard.clock import SystemClock
 from remit.guard.compose import EXIT_OK, connect_to, end_on_signals, no_bundle, open_log, say
-from remit.guard.config import Config, ServerConfig
+from remit.guard.config import Config, ServerConfig, Value
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon, Load
 from remit.guard.daemon.unix import Listener
@@ -25,7 +27,7 @@ from remit.guard.identity import current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.stdio import CLOSE_GRACE_S
-from remit.guard.mcp.upstream import Connect
+from remit.guard.mcp.upstream import Connect, Resolve
 from remit.guard.opinion import LlmJudge
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
@@ -132,6 +134,10 @@ async def _open_http(
     daemon.address = listener.base
 
 
+def _one(resolve: Resolve, value: Value) -> str:
+    return resolve({"value": value})["value"]
+
+
 async def _run_daemon(
     options: GuardOptions,
     read: Load,
@@ -158,13 +164,27 @@ async def _run_daemon(
         return LlmJudge(config.judge, resolve) if config.judge else None
 
     daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
+
+    def notify(config: Config) -> list[Notifier]:
+        told = config.approvals
+        found: list[Notifier] = [
+            Apprise(functools.partial(_one, resolve, url), f"apprise-{number}")
+            for number, url in enumerate(told.notify)
+        ]
+        if told.webhook:
+            secret = functools.partial(_one, resolve, told.webhook_secret)
+            found.append(Webhook(told.webhook, secret, clock))
+        return found
+
     daemon.opine = opine
+    daemon.notify = notify
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
     listener = Listener(options.socket, daemon.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
         stack.callback(daemon.desk.close)
+        stack.callback(daemon.notices.close)
         daemon.reload()
         await _open_http(options, config, daemon, ledger, place, stack)
         listener.open()

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from remit import __version__
@@ -23,6 +23,7 @@ from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard.approvals.desk import Desk
+from remit.guard.approvals.notify import Notices, Notifier
 from remit.guard.approvals.operations import OPERATIONS, answer
 from remit.guard.config import Config, ServerConfig
 from remit.guard.daemon.protocol import (
@@ -64,6 +65,7 @@ class Daemon:
     Attributes:
         stopping: set when Guard is asked to end.
         opine: gives second opinions as the configuration says.
+        notify: tells people that a call waits for them, likewise.
         questions: confirmations that wait for a person.
         sessions: those that go on.
         desk: where people approve.
@@ -82,6 +84,7 @@ class Daemon:
         connect: ConnectTo,
     ) -> None:
         self.opine: Callable[[Config], Opinion | None] = lambda _config: None
+        self.notify: Callable[[Config], Sequence[Notifier]] = lambda _config: ()
         self._load = load
         self._usage = usage
         self._ledger = ledger
@@ -109,6 +112,9 @@ class Daemon:
             self._policy_of,
             lambda: self._bundle.entities if self._bundle else Directory(),
         )
+
+        self.notices = Notices((), ledger, clock, lambda: self.address)
+        self.desk.tell = self.notices.tell
 
     def _policy_of(self, server: str) -> Policy | None:
         found = self._servers.get(server)
@@ -151,6 +157,7 @@ class Daemon:
         kept = {name: self._servers[name] for name in config.servers if name not in fresh}
         gone = self._servers.keys() - kept.keys()
         self._servers = {**kept, **fresh}
+        self.notices.notifiers = self.notify(config)
         opinion = self.opine(config)
         for name, prepared in ready.items():
             self._servers[name].adopt(bundle, prepared, usage)

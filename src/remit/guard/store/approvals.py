@@ -33,11 +33,11 @@ CREATE INDEX IF NOT EXISTS requests_by_state ON requests (state, expires_us);
 CREATE TABLE IF NOT EXISTS decisions (
   digest TEXT PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id),
   approver TEXT NOT NULL, word TEXT NOT NULL, body BLOB NOT NULL, key BLOB NOT NULL,
-  bundle BLOB NOT NULL, UNIQUE (request, approver, word)
+  bundle BLOB NOT NULL, UNIQUE (request, key, word)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS uses (
-  digest TEXT PRIMARY KEY REFERENCES decisions (digest), request TEXT NOT NULL,
-  used_us INTEGER NOT NULL
+  digest TEXT NOT NULL REFERENCES decisions (digest), number INTEGER NOT NULL,
+  request TEXT NOT NULL, used_us INTEGER NOT NULL, PRIMARY KEY (digest, number)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS approvers (
   key BLOB PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, enrolled_us INTEGER NOT NULL,
@@ -54,11 +54,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         decided: what was checked when it came.
         key: of the approver, DER.
         bundle: the signed bytes.
+        counts: whether the key is still somebody's.
     """
 
     decided: Decided
     key: bytes
     bundle: bytes
+    counts: bool = True
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,12 +188,14 @@ class ApprovalStore:
             "WHERE state != 'open' OR expires_us <= ? ORDER BY id DESC LIMIT ?", now_us, limit
         )
 
-    def count_open(self, now_us: int) -> int:
-        """How many requests are neither used nor expired."""
+    def count_open(self, now_us: int, agent: str = "") -> tuple[int, int]:
+        """How many requests are neither used nor expired: in all, and of one agent."""
         found = self._rows(
-            "SELECT count(*) FROM requests WHERE state = 'open' AND expires_us > ?", now_us
-        )
-        return int(found[0][0])
+            "SELECT count(*), count(*) FILTER (WHERE agent = ?) FROM requests"
+            " WHERE state = 'open' AND expires_us > ?",
+            agent, now_us,
+        )  # fmt: skip
+        return int(found[0][0]), int(found[0][1])
 
     def _kept(self, row: tuple[str, str, bytes, bytes]) -> Kept:
         name, state, body, sealed = row
@@ -203,14 +207,22 @@ class ApprovalStore:
             arguments = "null"
         action = msgspec.structs.replace(bare.action, arguments=arguments)
         said = self._rows(
-            "SELECT body, key, bundle FROM decisions WHERE request = ? ORDER BY rowid", name
+            "SELECT body, key, bundle, EXISTS (SELECT 1 FROM approvers"
+            " WHERE approvers.key = decisions.key AND revoked_us = 0)"
+            " FROM decisions WHERE request = ? ORDER BY rowid",
+            name,
         )
         return Kept(
             request=msgspec.structs.replace(bare, action=action),
             used=state == "used",
             said=tuple(
-                Said(decided=msgspec.json.decode(b, type=Decided), key=key, bundle=bundle)
-                for b, key, bundle in said
+                Said(
+                    decided=msgspec.json.decode(word, type=Decided),
+                    key=key,
+                    bundle=bundle,
+                    counts=bool(counts),
+                )
+                for word, key, bundle, counts in said
             ),
         )
 
@@ -232,21 +244,31 @@ class ApprovalStore:
                 ),
             )  # fmt: skip
 
-    def use(self, name: str, digests: list[Digest], now_us: int) -> None:
-        """Use up a request and the approvals that were counted.
+    def use(self, name: str, digests: list[Digest], limit: int, now_us: int) -> None:
+        """Use a request, and the approvals that were counted, for one call.
+
+        Args:
+            name: the request.
+            digests: of the approvals.
+            limit: how many calls they let through.
+            now_us: wall time.
 
         Raises:
-            GuardError: one of them was used before (``approval.twice``), or it cannot be kept.
+            GuardError: they are used up (``approval.twice``), or it cannot be kept.
         """
         with self._change() as db:
+            (used,) = db.execute(
+                "SELECT count(DISTINCT number) FROM uses WHERE request = ?", (name,)
+            ).fetchone()
             changed = db.execute(
-                "UPDATE requests SET state = 'used' WHERE id = ? AND state = 'open'", (name,)
+                "UPDATE requests SET state = ? WHERE id = ? AND state = 'open'",
+                ("used" if used + 1 >= limit else "open", name),
             )
-            if changed.rowcount != 1:
+            if changed.rowcount != 1 or used >= limit or not digests:
                 raise GuardError("the approval was used before", code="approval.twice")
             db.executemany(
-                "INSERT INTO uses VALUES (?, ?, ?)",
-                [(digest, name, now_us) for digest in digests],
+                "INSERT INTO uses VALUES (?, ?, ?, ?)",
+                [(digest, used, name, now_us) for digest in digests],
             )
 
     # --- approvers ------------------------------------------------------------------------------

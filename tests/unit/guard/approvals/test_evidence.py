@@ -22,6 +22,12 @@ def scene(tmp_path):
     return golden.Scene(tmp_path)
 
 
+def verified(data):
+    verifier = load(VECTORS.parents[1] / "spec" / "verify_approval.py")
+    keys = [PublicKey(unb64(one["key"])).fingerprint for one in json.loads(data)["approvals"]]
+    return verifier.verify(data, golden.KEY.vkey, keys)
+
+
 def log_of(scene):
     return Log(
         scene.directory, golden.KEY.vkey, lambda note: verify_note(note, golden.KEY.verifier)
@@ -51,7 +57,7 @@ def test_a_request_that_nobody_has_decided(scene, tmp_path):
     request = scene.ask(1, {"amount": 5})
     close(scene)
     value = json.loads(evidence(tmp_path, request.id, log_of(scene)))
-    assert (value["approvals"], value["use"]) == ([], None)
+    assert (value["approvals"], value["uses"]) == ([], [])
     assert value["action"].encode() == request.action.encode()
 
 
@@ -70,14 +76,47 @@ def test_erased_arguments(scene, tmp_path):
     assert "erased" in refused(scene, tmp_path, request.id, "approval.erased")
 
 
-def test_a_log_that_has_it_twice(scene, tmp_path):
+def test_a_log_that_has_it_too_often(scene, tmp_path):
+    """It is given out as it is, and does not verify."""
     request, said = paid(scene)
     scene.use(request, said)
     scene.log.note(
-        "approval.consume", request=request.id, digest=request.action.digest, attestations=[]
-    )
+        "approval.consume", request=request.id, digest=request.action.digest, call="x",
+        attestations=[one.digest for one in said],
+    )  # fmt: skip
     close(scene)
-    assert "used 2 times" in refused(scene, tmp_path, request.id, "approval.twice")
+    with pytest.raises(ValueError, match="use: too"):
+        verified(evidence(tmp_path, request.id, log_of(scene)))
+
+
+@pytest.mark.parametrize(("agreed", "holds"), [((3, 3), True), ((2, 3), True), ((3, 1), False)])
+def test_several_uses(scene, tmp_path, agreed, holds):
+    """As many as everybody who is counted has agreed to."""
+    people = scene.enrol("ann", "Ann Lee"), scene.enrol("ben", "Ben Lee")
+    request = scene.ask(1, {"amount": 5}, max_uses=3)
+    said = [
+        scene.say(request, person, "approve", "", "", uses)
+        for person, uses in zip(people, agreed, strict=True)
+    ]
+    for number in range(2):
+        scene.log.note(
+            "approval.consume", request=request.id, digest=request.action.digest,
+            call=f"call {number}", attestations=[one.digest for one in said],
+        )  # fmt: skip
+    close(scene)
+    data = evidence(tmp_path, request.id, log_of(scene))
+    if not holds:
+        with pytest.raises(ValueError, match="use: too"):
+            verified(data)
+        return
+    assert verified(data)[-1].startswith("used exactly 2 times")
+    value = json.loads(data)
+    for uses in (value["uses"][::-1], value["uses"][:1] * 2):
+        changed = json.dumps(
+            {**value, "uses": uses}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        with pytest.raises(ValueError, match="use: too"):
+            verified(changed.encode() + b"\n")
 
 
 def test_a_log_that_has_it_not(scene, tmp_path):
@@ -118,6 +157,4 @@ def test_bundles_are_given_out_without_what_was_added_unsigned(scene, tmp_path):
     db.close()
     data = evidence(tmp_path, request.id, log_of(scene))
     assert b"unsigned" not in data
-    keys = [PublicKey(unb64(one["key"])).fingerprint for one in json.loads(data)["approvals"]]
-    verifier = load(VECTORS.parents[1] / "spec" / "verify_approval.py")
-    assert verifier.verify(data, golden.KEY.vkey, keys)
+    assert verified(data)
