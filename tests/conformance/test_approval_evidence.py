@@ -37,6 +37,13 @@ class Case:
             self.refused = stage.waits(wire, 2, 7000, "EVE")
             assert self.ann.says("deny", self.refused, "-m", "who is EVE?").returncode == 0
             wire.response(2)
+            often = stage.waits(wire, 3, 77, "OFTEN")
+            assert self.ann.says("approve", often, "--uses", "3").returncode == 0
+            wire.response(3)
+            stage.pays(wire, 4, 77, "OFTEN")
+            wire.response(4)
+            assert stage.ran("OFTEN") == 2
+        self.often = self.export(self.ben, often, "often.json")
         self.used = self.export(self.ben, self.paid, "used.json")
         self.denied = self.export(self.ben, self.refused, "denied.json")
         (self.log,) = (stage.guard.state / "audit").iterdir()
@@ -112,6 +119,17 @@ def test_it_says_who_approved_what_and_that_it_was_used_once(case: Case) -> None
     assert (code, said.splitlines()[-1]) == (
         0, "used exactly once, as far as this file says (see --log)",
     )  # fmt: skip
+
+
+def test_several_uses_are_counted(case: Case) -> None:
+    code, said = case.verify(case.often, "--log", str(case.log))
+    assert code == 0, said
+    assert said.splitlines()[-1] == "used exactly 2 times in the whole log"
+    value = json.loads(case.often.read_bytes())
+    fewer = canonical({**value, "uses": value["uses"][:1]})
+    assert case.check(fewer)[-1].startswith("used exactly once, as far as this file says")
+    with pytest.raises(ValueError, match="log: has other uses"):
+        case.check(fewer, case.log)
 
 
 def test_a_refusal_and_an_open_request_are_evidence_too(case: Case) -> None:
