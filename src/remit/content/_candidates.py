@@ -10,9 +10,8 @@ from itertools import islice
 
 import re2
 
+from remit.content._re2 import searcher
 from remit.content.base import View
-
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 
 class Candidates:
@@ -32,16 +31,16 @@ class Candidates:
     def __init__(self, pattern: re.Pattern[str], begins: bytes, encoding: str = "ascii") -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
-        self._begins = re2.compile(begins, options)
+        self._begins = searcher(re2.compile(begins, options))
         self._pattern = pattern
         self._encoding = encoding
 
     def search(self, text: str, data: bytes, at: int) -> re.Match[str] | None:
         """The first match in ``text`` from ``at`` on; ``data`` is ``text`` in ``encoding``."""
-        find, size = self._begins._regexp.Match, len(data)  # noqa: SLF001 - `search` makes an object
+        find, size = self._begins, len(data)
         match_at = self._pattern.match
         while True:
-            at = find(_UNANCHORED, data, at, size)[0][0]
+            at = find(data, at, size)[0][0]
             if at < 0:
                 return None
             match = match_at(text, at)

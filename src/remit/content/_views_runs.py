@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import re2
 
+from remit.content._re2 import searcher
 from remit.content._views_map import Piece, joined, nested
 from remit.content.base import View
 
@@ -40,7 +41,7 @@ _RUNS = re2.compile(
     rb"|\b(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){5,}[A-Za-z0-9$@!]\b",
     _BYTES,
 )
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
+_NEXT_RUN = searcher(_RUNS)
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _BASE32 = re.compile(rb"[A-Z2-7]+={0,6}|[a-z2-7]+={0,6}")
@@ -106,9 +107,9 @@ def _lower(run: bytes) -> bool:
 
 
 def _found(data: bytes) -> Iterator[tuple[int, bytes]]:
-    match, end, size = _RUNS._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
+    end, size = 0, len(data)
     while True:
-        start, end = match(_UNANCHORED, data, end, size)[0]
+        start, end = _NEXT_RUN(data, end, size)[0]
         if start < 0:
             return
         yield start, data[start:end]

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 import re2
 
+from remit.content._re2 import Search, Spans, searcher
 from remit.content.base import ContentError, View
 
 Engine = Literal["auto", "re2", "hyperscan"]
@@ -125,7 +126,7 @@ class PatternSet:
 
     def _scan(self, view: View) -> list[Match]:
         data = view.utf8
-        found: list[tuple[int, list[tuple[int, int]]]] = []
+        found: list[tuple[int, Spans]] = []
         for index in self._matching(data):
             self._run(index, data, ((0, len(data)),), found)
         if self._finder is not None:
@@ -154,7 +155,7 @@ class PatternSet:
         index: int,
         data: bytes,
         windows: Iterable[Sequence[int]],
-        found: list[tuple[int, list[tuple[int, int]]]],
+        found: list[tuple[int, Spans]],
     ) -> None:
         compiled = _compile(self.patterns[index].regex)
         most = _MATCHES + len(data) // 32
@@ -205,9 +206,7 @@ class PatternSet:
             windows[index] = [[0, size]]
         return dict(sorted(windows.items()))
 
-    def _match(
-        self, index: int, spans: list[tuple[int, int]], where: dict[int, int] | None
-    ) -> Match:
+    def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
         if where is not None:
             spans = [(where[a], where[b]) for a, b in spans]
         if len(spans) == 1:
@@ -274,11 +273,11 @@ class _Re2Finder:
         counts: dict[int, int] = {}
         dropped: set[int] = set()
         wasted = 0
-        search = _alternation(tuple(self._keywords)).Match
+        search = _alternation(tuple(self._keywords))
         start, size = 0, len(data)
         known = self._known
         while True:
-            a, b = search(_UNANCHORED, data, start, size)[0]
+            a, b = search(data, start, size)[0]
             if a < 0:
                 return
             hit = data[a:b]
@@ -295,7 +294,7 @@ class _Re2Finder:
                 left = self._all - dropped
                 if not left:
                     return
-                search = _alternation(tuple(self._keywords[k] for k in sorted(left))).Match
+                search = _alternation(tuple(self._keywords[k] for k in sorted(left)))
 
     def _prefixes(self, hit: bytes) -> tuple[int, ...]:
         lower = hit.lower()
@@ -365,13 +364,9 @@ def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
         return None
 
 
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - `finditer` makes an object a match
-
-
-def _search(compiled: Any, data: bytes, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
-    match = compiled.Match
+def _search(search: Search, data: bytes, start: int, end: int) -> Iterator[Spans]:
     while start <= end:
-        spans = match(_UNANCHORED, data, start, end)
+        spans = search(data, start, end)
         a, b = spans[0]
         if a < 0:
             return
@@ -380,9 +375,9 @@ def _search(compiled: Any, data: bytes, start: int, end: int) -> Iterator[list[t
 
 
 @functools.lru_cache(maxsize=4096)
-def _compile(regex: str) -> Any:
+def _compile(regex: str) -> Search:
     try:
-        return re2.compile(regex, _options())._regexp  # noqa: SLF001
+        return searcher(re2.compile(regex, _options()))
     except re2.error as error:
         raise ContentError(
             f"a pattern does not compile: {str(error.args[:1])[:200]}", code="content.bad_pattern"
@@ -390,12 +385,12 @@ def _compile(regex: str) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _alternation(keywords: tuple[bytes, ...]) -> Any:
+def _alternation(keywords: tuple[bytes, ...]) -> Search:
     options = _options()
     # Bytes: no letter outside ASCII folds into a keyword, as in hyperscan.
     options.encoding = re2.Options.Encoding.LATIN1
     parts = (b"(?i:%s)" % _quote(k) if _any_case(k) else _quote(k) for k in keywords)
-    return re2.compile(b"(?:%s)" % b"|".join(parts), options)._regexp  # noqa: SLF001
+    return searcher(re2.compile(b"(?:%s)" % b"|".join(parts), options))
 
 
 def _options() -> Any:
@@ -416,7 +411,7 @@ def _quote(keyword: bytes) -> bytes:
     )
 
 
-def _characters(data: bytes, found: Iterable[tuple[int, list[tuple[int, int]]]]) -> dict[int, int]:
+def _characters(data: bytes, found: Iterable[tuple[int, Spans]]) -> dict[int, int]:
     """The code point at each byte offset of the spans, in one pass."""
     where = {-1: -1}
     last = count = 0

@@ -14,19 +14,19 @@ import re2
 
 from remit.content._cargo import Weight, carried, disguise, in_host
 from remit.content._links import Link, Use, links, parts
+from remit.content._re2 import searcher
 from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, View, Views
 from remit.content.hold import run
 
 MAX_LINKS = 4000
 LINK_EVERY = 64
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NAME = r"(?i)(?:[a-z0-9_-]{1,11}\.){0,2}[a-z0-9_-]{12,63}\.(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}"
 _ANY_NAME = re2.compile(_NAME)
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
-_ASCII_NAME = re2.compile(_NAME.encode(), _BYTES)
+_ASCII_NAME = searcher(re2.compile(_NAME.encode(), _BYTES))
 _SLASHES = (b"//", b"\\\\", b"/\\", b"\\/")
 _HINT = re.compile(r"[/\\]{2}|(?i:https?:)")
 # A host of words, short plain segments: nothing is carried or disguised.
@@ -161,9 +161,9 @@ def _host_names(view: View) -> Iterator[tuple[int, int]]:
         yield from (m.span() for m in _ANY_NAME.finditer(text))
         return
     data = view.plain
-    match, end, size = _ASCII_NAME._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
+    end, size = 0, len(data)
     while True:
-        start, end = match(_UNANCHORED, data, end, size)[0]
+        start, end = _ASCII_NAME(data, end, size)[0]
         if start < 0:
             return
         yield start, end
