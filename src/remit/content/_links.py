@@ -20,6 +20,7 @@ Use = Literal["loaded", "followed", "bare"]
 
 MAX_URL = 4096
 _BEFORE = 320
+_LABEL = 1024
 _NEAR = 16
 """What ``_MARKDOWN``, ``_CSS`` and the end of ``_REFERENCE`` match is no longer."""
 
@@ -83,20 +84,25 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 def links(view: View, limit: int) -> Iterator[Link]:
-    """Every link, at most ``limit``."""
+    """Every link that may be new in ``view``; at most ``limit`` are looked at."""
     text, data = view.text, view.plain
     images = "![" in text
-    at = 0
-    for _ in range(limit):
-        match = _ANCHORS.search(text, data, at)
-        if match is None:
-            return
-        link = _link(text, match, at, images=images)
-        if link is None:
+    at, left = 0, limit
+    for low, high in view.places(MAX_URL + _LABEL):
+        at = max(at, low)
+        while left > 0:
+            match = _ANCHORS.search(text, data, at)
+            if match is None:
+                return
+            if match.start() >= high:
+                break
+            left -= 1
+            link = _link(text, match, at, images=images)
             at = match.end()
-        else:
-            yield link
-            at = max(link.end, match.end())
+            if link is not None:
+                at = max(link.end, at)
+                if view.news is None or view.news.touch(link.start - _LABEL, link.end + 1):
+                    yield link
 
 
 def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link | None:
@@ -126,7 +132,7 @@ def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use
     last = before[-1:]
     near = before[-_NEAR:]
     if "](" in near and last in "(< \t" and _MARKDOWN.search(near):
-        label = text.rfind("[", max(0, start - 1024), start)
+        label = text.rfind("[", max(0, start - _LABEL), start)
         image = label > 0 and text[label - 1] == "!"
         # An image may be the label of a link, so an image close before makes this one loaded too.
         return ("markdown_image", "loaded", "") if image else ("markdown_link", "followed", "")

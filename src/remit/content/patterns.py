@@ -14,12 +14,14 @@ too; a text beyond these bounds raises, so that nobody takes it for inspected.
 import functools
 import importlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import re2
 
+from remit.content._news import News, Span
 from remit.content._re2 import Search, Spans, searcher
 from remit.content.base import ContentError, View
 
@@ -30,6 +32,11 @@ _SMALL = 1 << 16
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
 _WASTED = 2000
+# How far what decides about a match lies from it, how far behind it its value may end, and how long
+# a match without keyword can be.
+_CONTEXT = 96
+_BEYOND = 640
+_REACH = 512
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +77,7 @@ class Match(NamedTuple):
     groups: tuple[tuple[int, int], ...]
 
 
-Place = Callable[[Match, str], tuple[int, int] | None]
+Place = Callable[[Match, str], Span | None]
 """The span of the value of a match in a text, or ``None`` if it is none."""
 
 
@@ -126,11 +133,12 @@ class PatternSet:
 
     def _scan(self, view: View) -> list[Match]:
         data = view.utf8
+        news = None if view.news is None else view.news.encoded(view.text)
         found: list[tuple[int, Spans]] = []
-        for index in self._matching(data):
-            self._run(index, data, ((0, len(data)),), found)
+        for index, windows in self._unprompted(data, news):
+            self._run(index, data, windows, found)
         if self._finder is not None:
-            for index, windows in self._windows(data).items():
+            for index, windows in self._windows(data, news).items():
                 self._run(index, data, windows, found)
         if not found:
             return []
@@ -143,12 +151,19 @@ class PatternSet:
         for view in views:
             for match in self._scan(view):
                 span = place(match, view.text)
-                if span is not None:
+                if span is not None and _is_new(view.news, match, span):
                     yield match.pattern, *view.origin(*span)
 
-    def _matching(self, data: bytes) -> Sequence[int]:
-        """Which patterns without keywords match somewhere."""
-        return self._any_of.matching(self._always, data)
+    def _unprompted(
+        self, data: bytes, news: News | None
+    ) -> Iterator[tuple[int, Iterable[Sequence[int]]]]:
+        """Where to run which pattern without keywords."""
+        if not self._always:
+            return
+        windows = [(0, len(data))] if news is None else news.around(_REACH, len(data))
+        some = data if news is None else b"\n".join([data[a:b] for a, b in windows])
+        for index in self._any_of.matching(self._always, some):
+            yield index, windows
 
     def _run(
         self,
@@ -157,53 +172,47 @@ class PatternSet:
         windows: Iterable[Sequence[int]],
         found: list[tuple[int, Spans]],
     ) -> None:
-        compiled = _compile(self.patterns[index].regex)
-        most = _MATCHES + len(data) // 32
-        for start, end in windows:
-            for spans in _search(compiled, data, start, min(end, len(data))):
+        search = _compile(self.patterns[index].regex)
+        size = len(data)
+        most = _MATCHES + size // 32
+        for start, reach in windows:
+            at, high = max(start, 0), min(reach, size)
+            while at <= high:
+                spans = search(data, at, high)
+                begin, end = spans[0]
+                if begin < 0:
+                    break
                 found.append((index, spans))
                 if len(found) > most:
                     raise _too_dense()
+                at = end if end > begin else end + 1
 
-    def _windows(self, data: bytes) -> dict[int, list[list[int]]]:
+    def _windows(self, data: bytes, news: News | None) -> dict[int, list[Span]]:
         """Where to run which pattern. What a common keyword points at is the whole text."""
+        assert self._finder is not None
         size = len(data)
         common = 128 + size // 4096
-        budget = 4096 + size // 64
-        counts = [0] * len(self._keywords)
-        windows: dict[int, list[list[int]]] = {}
-        lasts: dict[int, list[int]] = {}
+        around: dict[int, list[Span]] = {}
         whole: set[int] = set()
-        reaches = self._reach
-        assert self._finder is not None
-        for keyword, start in self._finder.find(data, common):
-            counts[keyword] += 1
-            if counts[keyword] > common:
+        for keyword, starts in self._finder.find(data, common, 4096 + size // 64).items():
+            if len(starts) > common:
                 whole.update(self._users[keyword])
                 continue
-            budget -= 1
-            if budget < 0:
-                raise _too_dense()
-            for index, before, reach in reaches[keyword]:
-                low, high = start - before, start + reach
-                last = lasts.get(index)
-                if last is None:
-                    lasts[index] = last = [max(low, 0), high]
-                    windows[index] = [last]
-                elif low > last[1]:
-                    lasts[index] = last = [low, high]
-                    windows[index].append(last)
-                elif high > last[1]:
-                    last[1] = high
+            for index, before, reach in self._reach[keyword]:
+                low, high = before + _CONTEXT, reach + _BEYOND
+                around.setdefault(index, []).extend(
+                    (s - before, s + reach)
+                    for s in starts
+                    if news is None or news.touch(s - low, s + high)
+                )
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
-        for index in whole:
-            windows.pop(index, None)
+        windows = {i: _merged(spans) for i, spans in around.items() if i not in whole}
         common_ones = sorted(whole)
         if self._any_whole is not None:
             common_ones = list(self._any_whole.matching(common_ones, data))
         for index in common_ones:
-            windows[index] = [[0, size]]
+            windows[index] = [(0, size)]
         return dict(sorted(windows.items()))
 
     def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
@@ -249,10 +258,12 @@ class _AnyOf:
 
 
 class _Finder(Protocol):
-    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
-        """Keyword and start of every place, by start, then longest first.
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
+        """Where each keyword begins, in order; ``common + 1`` places of one that has more.
 
-        A keyword may be left out after it was reported ``common + 1`` times.
+        Raises:
+            ContentError: ``content.too_dense``, where there are more than ``most`` together;
+                ``common`` of a keyword count.
         """
         ...
 
@@ -269,8 +280,8 @@ class _Re2Finder:
         self._all = frozenset(range(len(keywords)))
         self._known: dict[bytes, tuple[int, ...]] = {}
 
-    def find(self, data: bytes, common: int) -> Iterator[tuple[int, int]]:
-        counts: dict[int, int] = {}
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
+        found: dict[int, list[int]] = {}
         dropped: set[int] = set()
         wasted = 0
         search = _alternation(tuple(self._keywords))
@@ -279,12 +290,16 @@ class _Re2Finder:
         while True:
             a, b = search(data, start, size)[0]
             if a < 0:
-                return
+                return found
             hit = data[a:b]
             for keyword in known.get(hit) or self._prefixes(hit):
-                count = counts[keyword] = counts.get(keyword, 0) + 1
-                if count <= common + 1:
-                    yield keyword, a
+                starts = found.setdefault(keyword, [])
+                if len(starts) < common:
+                    most -= 1
+                    if most < 0:
+                        raise _too_dense()
+                if len(starts) <= common:
+                    starts.append(a)
                 else:
                     dropped.add(keyword)
                     wasted += 1
@@ -293,7 +308,7 @@ class _Re2Finder:
                 wasted = 0
                 left = self._all - dropped
                 if not left:
-                    return
+                    return found
                 search = _alternation(tuple(self._keywords[k] for k in sorted(left)))
 
     def _prefixes(self, hit: bytes) -> tuple[int, ...]:
@@ -328,18 +343,17 @@ class _HyperscanFinder:
             flags=[module.HS_FLAG_CASELESS if _any_case(k) else 0 for k in keywords],
         )
 
-    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
         lengths = self._lengths
-        left = [common + 1] * len(lengths)
-        hits: list[tuple[int, int]] = []
+        found: defaultdict[int, list[int]] = defaultdict(list)
         wasted = 0
         enough = _WASTED + len(data) // 64
 
         def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> bool | None:
             nonlocal wasted
-            if left[keyword]:
-                left[keyword] -= 1
-                hits.append((end - lengths[keyword], keyword))
+            starts = found[keyword]
+            if len(starts) <= common:
+                starts.append(end - lengths[keyword])
                 return None
             wasted += 1
             return wasted > enough or None
@@ -348,9 +362,10 @@ class _HyperscanFinder:
             with self._lock:
                 self._database.scan(data, match_event_handler=seen)
         except self._stopped:
-            return self._other.find(data, common)
-        hits.sort()
-        return ((keyword, start) for start, keyword in hits)
+            return self._other.find(data, common, most)
+        if sum([min(len(starts), common) for starts in found.values()]) > most:
+            raise _too_dense()
+        return found
 
 
 def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
@@ -362,16 +377,6 @@ def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
         return _HyperscanFinder(module, keywords)
     except Exception:  # noqa: BLE001 - a broken build of an optional engine is as none
         return None
-
-
-def _search(search: Search, data: bytes, start: int, end: int) -> Iterator[Spans]:
-    while start <= end:
-        spans = search(data, start, end)
-        a, b = spans[0]
-        if a < 0:
-            return
-        yield spans
-        start = b if b > a else b + 1
 
 
 @functools.lru_cache(maxsize=4096)
@@ -420,6 +425,28 @@ def _characters(data: bytes, found: Iterable[tuple[int, Spans]]) -> dict[int, in
         where[offset] = count
         last = offset
     return where
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    spans.sort()
+    merged: list[Span] = []
+    low, high = spans[0] if spans else (0, -1)
+    for start, end in spans:
+        if start > high:
+            merged.append((low, high))
+            low, high = start, end
+        elif end > high:
+            high = end
+    if spans:
+        merged.append((low, high))
+    return merged
+
+
+def _is_new(news: News | None, match: Match, span: Span) -> bool:
+    """Whether a match, its value or what is around them is not the same in an earlier reading."""
+    return news is None or news.touch(
+        min(match.start, span[0]) - _CONTEXT, max(match.end, span[1]) + _CONTEXT
+    )
 
 
 def _too_dense() -> ContentError:

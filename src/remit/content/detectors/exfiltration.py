@@ -23,6 +23,7 @@ LINK_EVERY = 64
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NAME = r"(?i)(?:[a-z0-9_-]{1,11}\.){0,2}[a-z0-9_-]{12,63}\.(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}"
+_LONGEST_NAME = 640
 _ANY_NAME = re2.compile(_NAME)
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
@@ -69,6 +70,7 @@ class Exfiltration:
         trusted = frozenset(d.lower().lstrip("*.").rstrip(".") for d in around.trusted_domains)
         budget = MAX_LINKS + sum(len(v.text) for v in text.views) // LINK_EVERY
         urls: dict[str, _Url | None] = {}
+        weights: dict[str, Weight] = {}
         for view in text.views:
             if _may_hold_links(view):
                 for link in links(view, budget):
@@ -79,7 +81,7 @@ class Exfiltration:
                     if url is not None:
                         yield from self._link(view, link, url, around.channel)
             if "." in view.text:
-                yield from self._names(view, trusted)
+                yield from self._names(view, trusted, weights)
         if budget <= 0:
             yield self._finding(
                 "uninspected", "incomplete", ("high", 1000), (0, len(text.original)), "links"
@@ -108,10 +110,16 @@ class Exfiltration:
             span = view.origin(link.start, link.end)
             yield self._finding("exfiltration", link.form, sure_of, span, f"{link.form}:{place}")
 
-    def _names(self, view: View, trusted: frozenset[str]) -> Iterator[Finding]:
+    def _names(
+        self, view: View, trusted: frozenset[str], weights: dict[str, Weight]
+    ) -> Iterator[Finding]:
         for start, end in _host_names(view):
+            if view.news is not None and not view.news.touch(start, end):
+                continue  # what the edge of a place makes of a longer one
             host = view.text[start:end].lower()
-            weight = in_host(host)
+            weight = weights.get(host)
+            if weight is None:
+                weight = weights[host] = in_host(host)
             if weight and not _covers(trusted, host):
                 sure: tuple[Severity, int] = (
                     ("high", 850) if weight == "strong" else ("medium", 600)
@@ -158,15 +166,17 @@ def _host_names(view: View) -> Iterator[tuple[int, int]]:
     """Spans of host names with a long label."""
     text = view.text
     if not text.isascii() and any(c in text for c in _CASED):
-        yield from (m.span() for m in _ANY_NAME.finditer(text))
+        for low, high in view.places(_LONGEST_NAME):
+            yield from (m.span() for m in _ANY_NAME.finditer(text, low, high))
         return
     data = view.plain
-    end, size = 0, len(data)
-    while True:
-        start, end = _ASCII_NAME(data, end, size)[0]
-        if start < 0:
-            return
-        yield start, end
+    for low, high in view.places(_LONGEST_NAME):
+        end = low
+        while True:
+            start, end = _ASCII_NAME(data, end, high)[0]
+            if start < 0:
+                break
+            yield start, end
 
 
 def _covers(trusted: frozenset[str], host: str) -> bool:

@@ -54,11 +54,11 @@ class Invisible:
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """What is hidden in the original, the first thousand of it."""
         del around
+        if _ANY.search(text.views[0].others) is None:
+            return ()
         return itertools.islice(self._all(text.original), MAX_FINDINGS)
 
     def _all(self, source: str) -> Iterator[Finding]:
-        if source.isascii() or _ANY.search(source) is None:
-            return
         yield from self._tags(source)
         for match in _SELECTORS.finditer(source):
             yield self._finding("variation_selectors", "high", 1000, match.span(), "row")
