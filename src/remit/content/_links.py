@@ -5,13 +5,16 @@ tabs and line breaks are dropped, back slashes are slashes, one slash or three a
 """
 
 import re
+import string
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import unquote_plus
 
 import msgspec
+import re2
 
-from remit.content._candidates import Candidates
+from remit.content._re2 import searcher
 from remit.content.base import View
 from remit.core.text import normal
 
@@ -24,12 +27,20 @@ _LABEL = 1024
 _NEAR = 16
 """What ``_MARKDOWN``, ``_CSS`` and the end of ``_REFERENCE`` match is no longer."""
 
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
 _ANCHOR = re.compile(
     r"(?i)(?<![a-z0-9])(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?s?|wss?|ftp):[/\\]*|[/\\]{2,}"
 )
-_ANCHORS = Candidates(
-    _ANCHOR, rb"(?i)h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?:|w[s?][s?]?:|ftp:|[/\\]{2}"
+# In ASCII, with `?` for what else may be one of its letters in another case.
+_BEGINS = searcher(
+    re2.compile(
+        rb"(?i)(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?|w[s?][s?]?|ftp):[/\\]*|[/\\]{2,}",
+        _BYTES,
+    )
 )
+_SLASHES = b"/\\"
+_LETTERS = frozenset(b"?" + (string.ascii_letters + string.digits).encode())
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
     r"""(?>(?>[^\s"'<>`()\[\]\x00-\x20\x7f]+|\([^\s"'<>`()]{0,400}\)|\[[^\s"'<>`()\[\]]{0,400}\])*)"""
@@ -42,12 +53,13 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
-_MAX_GAP = 8
-_MAX_SIGNS = 8
-_NAME_ENDS = (
-    "src", "set", "href", "action", "poster", "background", "data", "ping", "cite", "desc",
-    "manifest", "content",
-)  # fmt: skip
+_VALUES = searcher(
+    re2.compile(
+        rb"(?i)(?:[s?]rc|[s?]et|href|act[i?]on|po[s?]ter|bac[k?]ground|data|p[i?]ng|c[i?]te|de[s?]c"
+        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]{0,8}=",
+        _BYTES,
+    )
+)
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9:-]{0,20})[^<>]{0,300}\Z")
 _CSS = re.compile(r"(?i)(?:url\(\s{0,8}[\"']?|@import\s{1,8}[\"'])\Z")
 _PARTS = re.compile(r"([^/\\?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL)
@@ -83,43 +95,107 @@ class Parts(msgspec.Struct, frozen=True):
     odd: bool
 
 
-def links(view: View, limit: int) -> Iterator[Link]:
-    """Every link that may be new in ``view``; at most ``limit`` are looked at."""
+def links(view: View, limit: int) -> Iterator[Link | None]:
+    """Every link that may be new in ``view``, and ``None`` for what turned out to be none.
+
+    At most ``limit`` of both.
+    """
     text, data = view.text, view.plain
-    images = "![" in text
-    at, left = 0, limit
+    size, news = len(data), view.news
+    around = _Around(view)
+    at = floor = 0
     for low, high in view.places(MAX_URL + _LABEL):
-        at = max(at, low)
-        while left > 0:
-            match = _ANCHORS.search(text, data, at)
-            if match is None:
+        at, floor = max(at, low), max(floor, low)
+        while limit > 0:
+            start, end = _BEGINS(data, at, size)[0]
+            if start < 0:
                 return
-            if match.start() >= high:
+            if start >= high:
                 break
-            left -= 1
-            link = _link(text, match, at, images=images)
-            at = match.end()
+            slashes = data[start] in _SLASHES
+            if slashes and not around.may_lead(floor, start):
+                at = floor = end
+                continue
+            if not slashes and (
+                (start and data[start - 1] in _LETTERS) or data.find(b"?", start, end) >= 0
+            ):
+                anchor = _ANCHOR.match(text, start)
+                if anchor is None:
+                    at = start + 1
+                    continue
+                end = anchor.end()
+            limit -= 1
+            link = _link(text, (start, end), floor, around, slashes=slashes)
             if link is not None:
-                at = max(link.end, at)
-                if view.news is None or view.news.touch(link.start - _LABEL, link.end + 1):
-                    yield link
+                end = max(link.end, end)
+                if news is not None and not news.touch(link.start - _LABEL, link.end + 1):
+                    link = None
+            at = floor = end
+            yield link
 
 
-def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link | None:
-    start = anchor.start()
-    before = text[max(floor, start - _BEFORE) : start]
-    form, use, quote = _form(text, before, start, images=images)
-    if form == "bare" and not (_SCHEME.match(anchor[0]) and anchor[0][-1] in "/\\"):
+class _Around:
+    """What stands before URLs of a text."""
+
+    __slots__ = ("_data", "_values")
+
+    def __init__(self, view: View) -> None:
+        self._data = view.plain
+        self._values: list[int] | None = None
+
+    def images(self) -> bool:
+        """Whether there are pictures in Markdown."""
+        return b"![" in self._data
+
+    def may_lead(self, floor: int, start: int) -> bool:
+        """Whether what is before ``start`` may make a URL of what has no scheme."""
+        near = self._data[max(floor, start - _NEAR) : start]
+        return (
+            near[-1:] in {b"<", b";"}
+            or b"](" in near
+            or b"]:" in near
+            or b"(" in near
+            or b"@" in near
+            or self.may_be_value(floor, start)
+        )
+
+    def may_be_value(self, floor: int, start: int) -> bool:
+        """Whether the name of an attribute and its ``=`` are near enough before ``start``."""
+        low = max(floor, start - _BEFORE)
+        if self._data.rfind(b"=", low, start) < 0:
+            return False
+        if self._values is None:
+            self._values = list(self._ends())
+        at = bisect_right(self._values, start) - 1
+        return at >= 0 and self._values[at] > low
+
+    def _ends(self) -> Iterator[int]:
+        data, end = self._data, 0
+        size = len(data)
+        while True:
+            start, end = _VALUES(data, end, size)[0]
+            if start < 0:
+                return
+            yield end
+
+
+def _link(
+    text: str, anchor: tuple[int, int], floor: int, around: _Around, *, slashes: bool
+) -> Link | None:
+    start, end = anchor
+    form, use, quote = _form(text, max(floor, start - _BEFORE), start, around)
+    if form == "bare" and (slashes or text[end - 1] not in "/\\" or "\u017f" in text[start:end]):
         return None
-    end = anchor.end()
+    begin = end
     closing = text.find(quote, end, end + MAX_URL) if quote else -1
     if closing >= 0:
         end = closing
     else:
         run = _RUN.match(text, end, end + MAX_URL)
         end = run.end() if run else end
-        end -= len(text[start:end]) - len(text[start:end].rstrip(_TRAILING))
-    if end <= anchor.end():
+        if text[end - 1] in _TRAILING:
+            end -= len(text[start:end]) - len(text[start:end].rstrip(_TRAILING))
+    if end <= begin:
         return None
     url = text[start:end]
     if not url.isprintable():
@@ -127,22 +203,29 @@ def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link
     return Link(form, use, start, end, url)
 
 
-def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use, str]:
-    """Form, use, and the quotation mark that ends the URL if there is one."""
-    last = before[-1:]
-    near = before[-_NEAR:]
+_BARE: tuple[str, Use, str] = ("bare", "bare", "")
+
+
+def _form(text: str, low: int, start: int, around: _Around) -> tuple[str, Use, str]:
+    """Form, use, and the quotation mark that ends the URL if there is one.
+
+    What decides stands between ``low`` and ``start``.
+    """
+    near = text[max(low, start - _NEAR) : start]
+    last = near[-1:]
     if "](" in near and last in "(< \t" and _MARKDOWN.search(near):
         label = text.rfind("[", max(0, start - _LABEL), start)
         image = label > 0 and text[label - 1] == "!"
         # An image may be the label of a link, so an image close before makes this one loaded too.
         return ("markdown_image", "loaded", "") if image else ("markdown_link", "followed", "")
-    if "]:" in near and last in ": \t<" and _REFERENCE.search(before):
-        return ("markdown_reference", "loaded" if images else "followed", "")
-    if last == ";" and _TERMINAL.search(before):
+    if "]:" in near and last in ": \t<" and _REFERENCE.search(text[low:start]):
+        return ("markdown_reference", "loaded" if around.images() else "followed", "")
+    if last == ";" and _TERMINAL.search(text[low:start]):
         return ("terminal_link", "followed", "")
     if ("(" in near or "@" in near) and _CSS.search(near):
         return ("css_url", "loaded", last if last in "\"'" else "")
-    if "=" in before and _may_be_value(before):
+    if around.may_be_value(low, start):
+        before = text[low:start]
         attribute = _ATTRIBUTE.search(before)
         if attribute:
             tag = _TAG.search(before)
@@ -152,22 +235,7 @@ def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use
             return ("html_attribute", "loaded" if loaded else "followed", quote)
     if last == "<":
         return ("autolink", "followed", "")
-    return ("bare", "bare", "")
-
-
-def _may_be_value(before: str) -> bool:
-    """Whether ``_ATTRIBUTE`` can match at all: most URLs behind a ``=`` are in no attribute."""
-    # At most one quotation mark, and that right behind it, stands between the `=` and the end.
-    low = max(*map(before.rfind, "\"'<>"), 0) - _MAX_GAP - 1
-    at = before.rfind("=")
-    for _ in range(_MAX_SIGNS):
-        if at < 0 or at < low:
-            return False
-        name = before[max(at - 2 * _NEAR, 0) : at].rstrip()
-        if not name.isascii() or name.lower().endswith(_NAME_ENDS):
-            return True
-        at = before.rfind("=", 0, at)
-    return True
+    return _BARE
 
 
 def parts(url: str) -> Parts | None:

@@ -75,6 +75,8 @@ class Exfiltration:
             if _may_hold_links(view):
                 for link in links(view, budget):
                     budget -= 1
+                    if link is None:
+                        continue
                     if link.url not in urls:
                         urls[link.url] = _look(link.url, trusted)
                     url = urls[link.url]
