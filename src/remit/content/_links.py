@@ -6,7 +6,6 @@ tabs and line breaks are dropped, back slashes are slashes, one slash or three a
 
 import re
 import string
-from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import unquote_plus
@@ -53,10 +52,11 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
-_VALUES = searcher(
+# What `_ATTRIBUTE` matches, in ASCII and from the end.
+_VALUE = searcher(
     re2.compile(
         rb"(?i)(?:[s?]rc|[s?]et|href|act[i?]on|po[s?]ter|bac[k?]ground|data|p[i?]ng|c[i?]te|de[s?]c"
-        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]{0,8}=",
+        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]{0,8}=[\s\x0b\x1c-\x1f?]{0,8}[\"']?[^\"'<>]{0,200}\z",
         _BYTES,
     )
 )
@@ -101,19 +101,16 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
     At most ``limit`` of both.
     """
     text, data = view.text, view.plain
-    size, news = len(data), view.news
-    around = _Around(view)
+    news = view.news
     at = floor = 0
     for low, high in view.places(MAX_URL + _LABEL):
         at, floor = max(at, low), max(floor, low)
-        while limit > 0:
-            start, end = _BEGINS(data, at, size)[0]
+        while limit > 0 and at < high:
+            start, end = _BEGINS(data, at, high)[0]
             if start < 0:
-                return
-            if start >= high:
                 break
             slashes = data[start] in _SLASHES
-            if slashes and not around.may_lead(floor, start):
+            if slashes and not _may_lead(data, floor, start):
                 at = floor = end
                 continue
             if not slashes and (
@@ -125,7 +122,7 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
                     continue
                 end = anchor.end()
             limit -= 1
-            link = _link(text, (start, end), floor, around, slashes=slashes)
+            link = _link(text, data, (start, end), floor, slashes=slashes)
             if link is not None:
                 end = max(link.end, end)
                 if news is not None and not news.touch(link.start - _LABEL, link.end + 1):
@@ -134,56 +131,29 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
             yield link
 
 
-class _Around:
-    """What stands before URLs of a text."""
+def _may_lead(data: bytes, floor: int, start: int) -> bool:
+    """Whether what is before ``start`` may make a URL of what has no scheme."""
+    near = data[max(floor, start - _NEAR) : start]
+    return (
+        near[-1:] in {b"<", b";"}
+        or b"](" in near
+        or b"]:" in near
+        or b"(" in near
+        or b"@" in near
+        or _may_be_value(data[max(floor, start - _BEFORE) : start])
+    )
 
-    __slots__ = ("_data", "_values")
 
-    def __init__(self, view: View) -> None:
-        self._data = view.plain
-        self._values: list[int] | None = None
-
-    def images(self) -> bool:
-        """Whether there are pictures in Markdown."""
-        return b"![" in self._data
-
-    def may_lead(self, floor: int, start: int) -> bool:
-        """Whether what is before ``start`` may make a URL of what has no scheme."""
-        near = self._data[max(floor, start - _NEAR) : start]
-        return (
-            near[-1:] in {b"<", b";"}
-            or b"](" in near
-            or b"]:" in near
-            or b"(" in near
-            or b"@" in near
-            or self.may_be_value(floor, start)
-        )
-
-    def may_be_value(self, floor: int, start: int) -> bool:
-        """Whether the name of an attribute and its ``=`` are near enough before ``start``."""
-        low = max(floor, start - _BEFORE)
-        if self._data.rfind(b"=", low, start) < 0:
-            return False
-        if self._values is None:
-            self._values = list(self._ends())
-        at = bisect_right(self._values, start) - 1
-        return at >= 0 and self._values[at] > low
-
-    def _ends(self) -> Iterator[int]:
-        data, end = self._data, 0
-        size = len(data)
-        while True:
-            start, end = _VALUES(data, end, size)[0]
-            if start < 0:
-                return
-            yield end
+def _may_be_value(before: bytes) -> bool:
+    """Whether ``_ATTRIBUTE`` can match at all: most URLs behind a ``=`` are in no attribute."""
+    return b"=" in before and _VALUE(before, 0, len(before))[0][0] >= 0
 
 
 def _link(
-    text: str, anchor: tuple[int, int], floor: int, around: _Around, *, slashes: bool
+    text: str, data: bytes, anchor: tuple[int, int], floor: int, *, slashes: bool
 ) -> Link | None:
     start, end = anchor
-    form, use, quote = _form(text, max(floor, start - _BEFORE), start, around)
+    form, use, quote = _form(text, data, max(floor, start - _BEFORE), start)
     if form == "bare" and (slashes or text[end - 1] not in "/\\" or "\u017f" in text[start:end]):
         return None
     begin = end
@@ -206,7 +176,7 @@ def _link(
 _BARE: tuple[str, Use, str] = ("bare", "bare", "")
 
 
-def _form(text: str, low: int, start: int, around: _Around) -> tuple[str, Use, str]:
+def _form(text: str, data: bytes, low: int, start: int) -> tuple[str, Use, str]:
     """Form, use, and the quotation mark that ends the URL if there is one.
 
     What decides stands between ``low`` and ``start``.
@@ -219,12 +189,12 @@ def _form(text: str, low: int, start: int, around: _Around) -> tuple[str, Use, s
         # An image may be the label of a link, so an image close before makes this one loaded too.
         return ("markdown_image", "loaded", "") if image else ("markdown_link", "followed", "")
     if "]:" in near and last in ": \t<" and _REFERENCE.search(text[low:start]):
-        return ("markdown_reference", "loaded" if around.images() else "followed", "")
+        return ("markdown_reference", "loaded" if b"![" in data else "followed", "")
     if last == ";" and _TERMINAL.search(text[low:start]):
         return ("terminal_link", "followed", "")
     if ("(" in near or "@" in near) and _CSS.search(near):
         return ("css_url", "loaded", last if last in "\"'" else "")
-    if around.may_be_value(low, start):
+    if _may_be_value(data[low:start]):
         before = text[low:start]
         attribute = _ATTRIBUTE.search(before)
         if attribute:
