@@ -223,7 +223,9 @@ class PatternSet:
             return Match(index, start, end, start, end, ())
         group = self.patterns[index].group
         if group is None:
-            value = next((s for s in spans[1:] if s[0] >= 0), spans[0])
+            value = spans[1]
+            if value[0] < 0:
+                value = next((s for s in spans[2:] if s[0] >= 0), spans[0])
         else:
             value = spans[group] if spans[group][0] >= 0 else spans[0]
         return Match(index, *spans[0], *value, tuple(spans[1:]))
