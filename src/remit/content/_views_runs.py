@@ -254,6 +254,14 @@ def _texts(
         if not taken:
             return
         at = 8 * start
+        if width == 1 or (width == 0 and taken.isascii()):
+            stop = at + 8 * len(taken)
+            yield (
+                taken,
+                [i // bits for i in range(at, stop, 8)],
+                [(i - 1) // bits + 1 for i in range(at + 8, stop + 8, 8)],
+            )
+            continue
         starts: list[int] = []
         ends: list[int] = []
         for char in taken:
