@@ -151,3 +151,36 @@ class Detector(Protocol):
 ALL_CHANNELS: frozenset[Channel] = frozenset(
     ("user_prompt", "completion", "tool_args", "tool_result")
 )
+
+Sure = tuple[Severity, int]
+"""How bad a finding is, and how sure, in thousandths."""
+
+
+class PatternDetector:
+    """What detectors of tier ``pattern`` have in common.
+
+    Attributes:
+        kind: of their findings.
+    """
+
+    name: str
+    version: str
+    kind: str
+    tier: Literal["pattern", "model", "judge"] = "pattern"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def finding(
+        self, label: str, sure: Sure, span: tuple[int, int], rule: str, *, kind: str = ""
+    ) -> Finding:
+        """A finding of this detector, of another ``kind`` if it is given."""
+        severity, score = sure
+        return Finding(
+            kind=kind or self.kind,
+            label=label,
+            severity=severity,
+            score_milli=score,
+            start=span[0],
+            end=span[1],
+            rule=rule,
+            version=self.version,
+        )

@@ -8,14 +8,14 @@ or this machine. Host names alone count too when their labels hold data, as in D
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import re2
 
 from remit.content._cargo import Weight, carried, disguise, in_host
 from remit.content._links import Link, Use, links, parts
 from remit.content._re2 import searcher
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, View, Views
+from remit.content.base import Channel, Finding, PatternDetector, Sure, Surroundings, View, Views
 from remit.content.hold import run
 
 MAX_LINKS = 4000
@@ -37,7 +37,7 @@ _PLAIN = re.compile(
 # Letters outside ASCII that are one of its letters in another case.
 _CASED = ("\u017f", "\u212a")
 
-_SURE: dict[tuple[Use, Weight], tuple[Severity, int]] = {
+_SURE: dict[tuple[Use, Weight], Sure] = {
     ("loaded", "strong"): ("high", 950),
     ("loaded", "weak"): ("high", 900),
     ("loaded", "some"): ("medium", 700),
@@ -57,13 +57,12 @@ class _Url(NamedTuple):
     weight: Weight
 
 
-class Exfiltration:
+class Exfiltration(PatternDetector):
     """Detector ``exfiltration``; the label says what form the link has."""
 
     name = "exfiltration"
     version = "exfiltration/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "exfiltration"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Every link and host name that carries data, in every view."""
@@ -85,8 +84,8 @@ class Exfiltration:
             if "." in view.text:
                 yield from self._names(view, trusted, weights)
         if budget <= 0:
-            yield self._finding(
-                "uninspected", "incomplete", ("high", 1000), (0, len(text.original)), "links"
+            yield self.finding(
+                "incomplete", ("high", 1000), (0, len(text.original)), "links", kind="uninspected"
             )
 
     def hold(self, text: str, around: Surroundings) -> int:
@@ -98,8 +97,8 @@ class Exfiltration:
         hidden, place, weight = url
         if hidden and not (hidden == "odd" and link.use == "bare"):
             span = view.origin(link.start, link.end)
-            sure: tuple[Severity, int] = ("medium", 600) if hidden == "odd" else ("high", 850)
-            yield self._finding("exfiltration", "url_disguise", sure, span, hidden)
+            sure: Sure = ("medium", 600) if hidden == "odd" else ("high", 850)
+            yield self.finding("url_disguise", sure, span, hidden)
         use = link.use
         if use == "bare":
             # Text about an API is full of addresses with places to fill in; a call is not.
@@ -110,7 +109,7 @@ class Exfiltration:
         sure_of = _SURE.get((use, weight))
         if sure_of is not None:
             span = view.origin(link.start, link.end)
-            yield self._finding("exfiltration", link.form, sure_of, span, f"{link.form}:{place}")
+            yield self.finding(link.form, sure_of, span, f"{link.form}:{place}")
 
     def _names(
         self, view: View, trusted: frozenset[str], weights: dict[str, Weight]
@@ -123,25 +122,9 @@ class Exfiltration:
             if weight is None:
                 weight = weights[host] = in_host(host)
             if weight and not _covers(trusted, host):
-                sure: tuple[Severity, int] = (
-                    ("high", 850) if weight == "strong" else ("medium", 600)
-                )
+                sure: Sure = ("high", 850) if weight == "strong" else ("medium", 600)
                 span = view.origin(start, end)
-                yield self._finding("exfiltration", "dns_name", sure, span, f"dns_name:{weight}")
-
-    def _finding(
-        self, kind: str, label: str, sure: tuple[Severity, int], span: tuple[int, int], rule: str
-    ) -> Finding:
-        return Finding(
-            kind=kind,
-            label=label,
-            severity=sure[0],
-            score_milli=sure[1],
-            start=span[0],
-            end=span[1],
-            rule=rule,
-            version=self.version,
-        )
+                yield self.finding("dns_name", sure, span, f"dns_name:{weight}")
 
 
 def _may_hold_links(view: View) -> bool:
