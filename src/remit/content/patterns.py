@@ -216,11 +216,13 @@ class PatternSet:
         return dict(sorted(windows.items()))
 
     def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
-        if where is not None:
-            spans = [(where[a], where[b]) for a, b in spans]
         if len(spans) == 1:
             start, end = spans[0]
+            if where is not None:
+                start, end = where[start], where[end]
             return Match(index, start, end, start, end, ())
+        if where is not None:
+            spans = [(where[a], where[b]) for a, b in spans]
         group = self.patterns[index].group
         if group is None:
             value = spans[1]

@@ -56,6 +56,11 @@ class _Url(NamedTuple):
     place: str
     weight: Weight
 
+    @property
+    def dull(self) -> bool:
+        """Whether it is none of interest where nobody follows it."""
+        return self.weight in {"some", ""} and self.hidden in {"odd", ""}
+
 
 class Exfiltration(PatternDetector):
     """Detector ``exfiltration``; the label says what form the link has."""
@@ -70,6 +75,7 @@ class Exfiltration(PatternDetector):
         budget = MAX_LINKS + sum(len(v.text) for v in text.views) // LINK_EVERY
         urls: dict[str, _Url | None] = {}
         weights: dict[str, Weight] = {}
+        calls = around.channel == "tool_args"
         for view in text.views:
             if _may_hold_links(view):
                 for link in links(view, budget):
@@ -79,8 +85,9 @@ class Exfiltration(PatternDetector):
                     if link.url not in urls:
                         urls[link.url] = _look(link.url, trusted)
                     url = urls[link.url]
-                    if url is not None:
-                        yield from self._link(view, link, url, around.channel)
+                    if url is None or (link.use == "bare" and url.dull and not calls):
+                        continue
+                    yield from self._link(view, link, url, around.channel)
             if "." in view.text:
                 yield from self._names(view, trusted, weights)
         if budget <= 0:
