@@ -113,6 +113,8 @@ class PatternSet:
             [(i, self.patterns[i].before, len(k) + self.patterns[i].after) for i in users[k]]
             for k in self._keywords
         ]
+        most = max(map(len, self._keywords), default=0)
+        self._longest = [p.before + most + p.after + _BEYOND for p in self.patterns]
         self._finder: _Finder | None = None
         if engine != "re2" and self._keywords:
             self._finder = _hyperscan(self._keywords)
@@ -160,9 +162,8 @@ class PatternSet:
         """Where to run which pattern without keywords."""
         if not self._always:
             return
-        windows = [(0, len(data))] if news is None else news.around(_REACH, len(data))
-        some = data if news is None else b"\n".join([data[a:b] for a, b in windows])
-        for index in self._any_of.matching(self._always, some):
+        windows = _places(len(data), news, _REACH)
+        for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
             yield index, windows
 
     def _run(
@@ -208,11 +209,12 @@ class PatternSet:
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
         windows = {i: _merged(spans) for i, spans in around.items() if i not in whole}
-        common_ones = sorted(whole)
-        if self._any_whole is not None:
-            common_ones = list(self._any_whole.matching(common_ones, data))
+        common_ones: Sequence[int] = sorted(whole)
+        if self._any_whole is not None and common_ones:
+            reach = max(self._longest[i] for i in common_ones)
+            common_ones = self._any_whole.matching(common_ones, _parts(data, news, reach))
         for index in common_ones:
-            windows[index] = [(0, size)]
+            windows[index] = _places(size, news, self._longest[index])
         return dict(sorted(windows.items()))
 
     def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
@@ -429,6 +431,16 @@ def _characters(data: bytes, found: Iterable[tuple[int, Spans]]) -> dict[int, in
         where[offset] = count
         last = offset
     return where
+
+
+def _places(size: int, news: News | None, reach: int) -> list[Span]:
+    return [(0, size)] if news is None else news.around(reach, size)
+
+
+def _parts(data: bytes, news: News | None, reach: int) -> bytes:
+    if news is None:
+        return data
+    return b"\n".join([data[low:high] for low, high in news.around(reach, len(data))])
 
 
 def _merged(spans: list[Span]) -> list[Span]:
