@@ -9,7 +9,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+import re2
+
 from remit.content._characters import replaced
+from remit.content._re2 import searcher
 from remit.content._views_map import Edit, edited, excerpt, nested, same_places, with_news
 from remit.content.base import View
 
@@ -125,14 +128,19 @@ def _new_places(
     """Where the fold of ``view`` differs, in places of the fold; ``None`` if that is too much."""
     if len(view.others) * _FEW > len(view.text):
         return None
+    data = view.utf8
+    other = {*changes, *foreign}
     spans: list[tuple[int, int]] = []
-    shift = 0
-    for match in re.finditer(f"[{re.escape(''.join({*changes, *foreign}))}]+", view.text):
-        start = match.start() + shift
-        size = sum([len(changes.get(c, c)) for c in match[0]])
-        spans.append((start, start + size))
-        shift += size - len(match[0])
-    return spans
+    end = shift = 0
+    while True:
+        start, end = _NEXT_OTHERS(data, end, len(data))[0]
+        if start < 0:
+            return spans
+        run = data[start:end].decode()
+        size = sum([len(changes.get(c, c)) for c in run])
+        if not other.isdisjoint(run):
+            spans.append((start + shift, start + shift + size))
+        shift += size - (end - start)
 
 
 def folded(view: View, made: View) -> View:
@@ -142,6 +150,9 @@ def folded(view: View, made: View) -> View:
 
 
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_NEXT_OTHERS = searcher(re2.compile(rb"[\x80-\xff]+", _BYTES))
 
 
 def _without(view: View, name: str, dropped: set[str]) -> View:

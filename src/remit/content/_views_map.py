@@ -158,10 +158,10 @@ def changed(before: Sequence[Span], edits: Iterable[Edit]) -> list[Span]:
         ends.append(end)
         shifts.append(shift)
 
-    def moved(at: int) -> int:
-        return max(at + shifts[bisect_right(ends, at) - 1], 0)
-
-    spans += [(moved(start), moved(end)) for start, end in before]
+    spans += [
+        (start + shifts[bisect_right(ends, start) - 1], end + shifts[bisect_right(ends, end) - 1])
+        for start, end in before
+    ]
     return sorted(spans)
 
 

@@ -116,6 +116,26 @@ def test_what_is_found_is_the_same(seed):
     assert found(views) == found(everywhere(views))
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_not_new_stands_in_the_original_as_it_is(seed):
+    text = generated(seed)
+    for view in read(text).views:
+        if view.news is None or view.name.startswith("fold>"):
+            continue
+        for at, char in enumerate(view.text):
+            if not view.news.touch(at, at + 1):
+                start, end = view.origin(at, at + 1)
+                assert text[start:end] == char, (view.name, at)
+
+
+def test_a_keyword_that_is_everywhere_is_looked_at_where_it_is_new():
+    text = "the token of it, " * 2000 + "tok&#101;n = x6s7djtEa9!kQ2 " + "a token, " * 2000
+    views = read(text)
+    assert [v.name for v in views.views if v.news is not None] == ["entities"]
+    assert found(views) == found(everywhere(views))
+    assert any(f.label == "named_secret" for f in found(views)[2])
+
+
 def test_the_texts_of_this_test_are_read_in_part():
     views = [v for seed in range(150) for v in read(generated(seed)).views]
     assert sum(v.news is not None for v in views) > 150
