@@ -108,7 +108,7 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
     for low, high in view.places(MAX_URL + _LABEL):
         at, floor = max(at, low), max(floor, low)
         while limit > 0 and at < high:
-            start, end = _BEGINS(data, at, high)[0]
+            start, end = _anchor(text, data, at, high)
             if start < 0:
                 break
             slashes = data[start] in _SLASHES
@@ -119,14 +119,6 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
                     limit -= 1
                     yield None
                 continue
-            if not slashes and (
-                (start and data[start - 1] in _LETTERS) or data.find(b"?", start, end) >= 0
-            ):
-                anchor = _ANCHOR.match(text, start)
-                if anchor is None:
-                    at = start + 1
-                    continue
-                end = anchor.end()
             limit -= 1
             link = _link(text, data, (start, end), floor, slashes=slashes)
             if link is not None:
@@ -135,6 +127,20 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
                     link = None
             at = floor = end
             yield link
+
+
+def _anchor(text: str, data: bytes, at: int, high: int) -> tuple[int, int]:
+    """The first match of ``_ANCHOR`` from ``at`` on; -1 if there is none before ``high``."""
+    while True:
+        start, end = _BEGINS(data, at, high)[0]
+        if start < 0 or data[start] in _SLASHES:
+            return start, end
+        if (not start or data[start - 1] not in _LETTERS) and data.find(b"?", start, end) < 0:
+            return start, end
+        match = _ANCHOR.match(text, start)
+        if match is not None:
+            return match.span()
+        at = start + 1
 
 
 def _may_lead(data: bytes, floor: int, start: int) -> bool:
