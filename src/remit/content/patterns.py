@@ -208,7 +208,7 @@ class PatternSet:
                 )
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
-        windows = {i: _merged(spans) for i, spans in around.items() if i not in whole}
+        windows = {i: _merged(s) for i, s in around.items() if s and i not in whole}
         common_ones: Sequence[int] = sorted(whole)
         if self._any_whole is not None and common_ones:
             reach = max(self._longest[i] for i in common_ones)
@@ -446,15 +446,14 @@ def _parts(data: bytes, news: News | None, reach: int) -> bytes:
 def _merged(spans: list[Span]) -> list[Span]:
     spans.sort()
     merged: list[Span] = []
-    low, high = spans[0] if spans else (0, -1)
+    low, high = spans[0]
     for start, end in spans:
         if start > high:
             merged.append((low, high))
             low, high = start, end
         elif end > high:
             high = end
-    if spans:
-        merged.append((low, high))
+    merged.append((low, high))
     return merged
 
 
