@@ -7,12 +7,17 @@ flags and direction marks are legitimate; here they are only left out, so that w
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
+
+import re2
 
 from remit.content._characters import replaced
-from remit.content._views_map import Edit, edited, excerpt, nested, same_places
+from remit.content._re2 import searcher
+from remit.content._views_map import Edit, edited, excerpt, nested, same_places, with_news
 from remit.content.base import View
 
 _MAX_EXPANSION = 4
+_FEW = 256
 
 
 def _span(*ranges: int | tuple[int, int]) -> frozenset[str]:
@@ -112,16 +117,42 @@ def fold(view: View) -> View | None:
             made, name, replaced(made, longer),
             lambda: (Edit(m.start(), m.end(), longer[m[0]]) for m in one.finditer(text)),
         )  # fmt: skip
-    return None if made is view else made
+    if made is view:
+        return None
+    return with_news(made, _new_places(view, changes, foreign))
+
+
+def _new_places(
+    view: View, changes: Mapping[str, str], foreign: Iterable[str]
+) -> list[tuple[int, int]] | None:
+    """Where the fold of ``view`` differs, in places of the fold; ``None`` if that is too much."""
+    if len(view.others) * _FEW > len(view.text):
+        return None
+    data = view.utf8
+    other = {*changes, *foreign}
+    spans: list[tuple[int, int]] = []
+    end = shift = 0
+    while True:
+        start, end = _NEXT_OTHERS(data, end, len(data))[0]
+        if start < 0:
+            return spans
+        run = data[start:end].decode()
+        size = sum([len(changes.get(c, c)) for c in run])
+        if not other.isdisjoint(run):
+            spans.append((start + shift, start + shift + size))
+        shift += size - (end - start)
 
 
 def folded(view: View, made: View) -> View:
     """What is new in ``made``, the fold of ``view``, with its surroundings."""
-    part = excerpt(view, (m.span() for m in _OTHERS.finditer(view.text)))
-    return made if part is view else fold(part) or made
+    part = excerpt(view, [m.span() for m in _OTHERS.finditer(view.text)])
+    return made if len(part.text) == len(view.text) else fold(part) or made
 
 
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_NEXT_OTHERS = searcher(re2.compile(rb"[\x80-\xff]+", _BYTES))
 
 
 def _without(view: View, name: str, dropped: set[str]) -> View:

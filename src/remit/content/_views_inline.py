@@ -13,7 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from remit.content._candidates import Candidates
-from remit.content._views_map import Edit, Span, applied, changed, edited, excerpt, nested
+from remit.content._news import Span
+from remit.content._views_map import Edit, applied, changed, edited, excerpt, nested
 from remit.content.base import View
 
 _SEQUENCE = re.compile(
@@ -42,7 +43,7 @@ _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
-_FEW = 64
+_FEW = 256
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
 _ENTITY = Candidates(
@@ -133,10 +134,13 @@ def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescape
         budget.spent = budget.spent or step.pattern.found(view)
         return None
     limit = budget.left
+    matches: list[re.Match[str]] | None = None
     quick = step.quick(view)
     if quick is None or quick[1] > limit:
-        quick = step.pattern.subn(step.text, view, limit)
-    text, count = quick
+        text, matches = step.pattern.subn(step.text, view, limit)
+        count = len(matches)
+    else:
+        text, count = quick
     budget.left -= count
     if not budget.left:
         budget.spent = True
@@ -144,7 +148,7 @@ def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescape
         return None
 
     def edits() -> Iterator[Edit]:
-        for match in islice(step.pattern.finditer(view), limit):
+        for match in matches or islice(step.pattern.finditer(view), limit):
             yield from step.edits(match)
 
     few = old.spans is not None and count * _FEW < len(text)
@@ -222,9 +226,10 @@ def _unescaped(view: View) -> tuple[str, int] | None:
     made, others = _NOT_SINGLE.subn(other, View(view.name, made))
     if others and made.count(aside) != pairs + put_aside:
         return None
+    count += len(others)
     first, *rest = made.split("\\")
     parts = [_SINGLE_LEFT[p[0]] + p[1:] if p[:1] in _SINGLE_LEFT else f"\\{p}" for p in rest]
-    count += others + sum(p[:1] in _SINGLE_LEFT for p in rest)
+    count += sum(p[:1] in _SINGLE_LEFT for p in rest)
     made = first + "".join(parts)
     return (made.replace(aside, "\\") if pairs or put_aside else made), count
 
