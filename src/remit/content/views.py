@@ -9,11 +9,15 @@ A text in plain ASCII without the signs of any disguise is looked at and left al
 
 from collections.abc import Iterator
 
+from remit.content._views_ciphers import deciphered
+from remit.content._views_codes import codes
 from remit.content._views_fold import fold, folded
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
+from remit.content._views_spaced import spaced
+from remit.content._views_worded import reworded
 from remit.content.base import View, Views
 
 MAX_DEPTH = 3
@@ -72,8 +76,15 @@ class _Reader:
         for made in runs(plain, self._decoding):
             if self._keep(made):
                 yield made, made
-        for made in hinted(plain if brief is view else fold(brief) or brief):
+        for made in codes(plain, self._decoding):
+            if self._keep(made):
+                yield made, made
+        part = plain if brief is view else fold(brief) or brief
+        for made in (*hinted(part), *deciphered(part), *reworded(part)):
             self._keep(made)
+        apart = spaced(part, self._decoding)
+        if apart is not None:
+            self._keep(apart)
         inline = unescape(plain, self._edits)
         if inline is not None:
             news = inline.brief()
