@@ -82,7 +82,7 @@ def _found_as_it_is(text: str) -> bool:
 
 
 def carried(text: str) -> str:
-    """The text between two ordinary lines."""
+    """``text`` between two ordinary lines."""
     return f"Thank you for the report.\n{text}\nBest wishes, Maria"
 
 

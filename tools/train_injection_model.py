@@ -40,6 +40,7 @@ from tools import injection_card
 from tools.benign import generate
 
 C, MIN_ROWS, ROUNDS = 40.0, 2, 2
+EACH = 40
 ASIDE = 0.2
 # Shares of benign rows above the threshold: of what was collected, and of our own hard negatives.
 ORDINARY_RATE, HARD_RATE, LEAST_ROWS = 0.01, 0.05, 200
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("--date", default=dt.datetime.now(dt.UTC).date().isoformat())
     arguments = parser.parse_args()
 
-    data = windows([*load(arguments.data), *generate.rows(arguments.seed, 14)])
+    data = windows([*load(arguments.data), *generate.rows(arguments.seed, EACH)])
     sources = np.array([group(row) for row in data.rows])
     share_alike = np.array(["CC-BY-SA" in row["licence"] for row in data.rows])
     aside = set_aside(data.rows, sources, arguments.seed) & ~share_alike

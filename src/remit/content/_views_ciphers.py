@@ -9,7 +9,6 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from string import ascii_lowercase as abc
 from typing import Any
 
@@ -23,7 +22,6 @@ from remit.content.base import View
 _ENOUGH = 3
 _WORD = re.compile("[a-z]+")
 _MOST_KEYS = 2
-_HITS = 64
 _CALLED = {13: "rot13", **dict.fromkeys((*range(1, 13), *range(14, 26)), "caesar"), 0: "atbash"}
 _FREQUENT = (
     "the", "you", "your", "and", "this", "that", "with", "for", "all", "have", "from", "what", "not",
@@ -89,9 +87,13 @@ def deciphered(view: View) -> Iterator[View]:
     """Readings in each cipher that words of the text are written in."""
     data = view.plain
     places: dict[int, list[Span]] = {}
-    for match in islice(_CIPHERED.finditer(data), _HITS):
-        places.setdefault(_WORDS[match[0].decode().lower()], []).append(match.span())
-    weights = Counter({key: sum(map(_weight, spans)) for key, spans in places.items()})
+    words: dict[int, set[bytes]] = {}
+    for match in _CIPHERED.finditer(data):
+        word = match[0].lower()
+        key = _WORDS[word.decode()]
+        places.setdefault(key, []).append(match.span())
+        words.setdefault(key, set()).add(word)
+    weights = Counter({key: sum(map(_weight, some)) for key, some in words.items()})
     keys = [key for key, weight in weights.most_common(_MOST_KEYS) if weight >= _ENOUGH]
     for key in keys:
         yield _exchanged(excerpt(view, places[key]), _CALLED[key], _plain(key))
@@ -100,16 +102,16 @@ def deciphered(view: View) -> Iterator[View]:
         part = excerpt(view, [named.span()])
         for key in _likely_keys(part.text[:_SAMPLE]):
             yield _exchanged(part, _CALLED[key], _plain(key))
-    spans = [match.span() for match in islice(_ROT47_WORDS.finditer(data), _HITS)]
+    spans = [match.span() for match in _ROT47_WORDS.finditer(data)]
     if spans:
         yield _exchanged(excerpt(view, spans), "rot47", _ROT47)
     if view.others and len(_FLIPPED_SIGN.findall(view.others)) >= _FLIPPED_LEAST:
         yield _upright(view)
 
 
-def _weight(span: Span) -> int:
-    """Three letters in a row may be there by chance."""
-    return 1 if span[1] - span[0] < 4 else 2
+def _weight(word: bytes) -> int:
+    """Three letters may be there by chance."""
+    return 1 if len(word) < 4 else 2
 
 
 def _exchanged(view: View, name: str, table: bytes) -> View:

@@ -110,9 +110,11 @@ CORE = (
 )  # fmt: skip
 """Words that give away an order in any cipher."""
 
-_SENTENCE = 7
+_SENTENCE = 8
 _GLUE = frozenset(COMMON)
-_GIVING_AWAY = frozenset(CORE)
+_VERBS = frozenset(
+    ("ignore", "disregard", "reveal", "forget", "override", "bypass", "pretend", "respond")
+)
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -131,14 +133,16 @@ def reads(text: str) -> bool:
 def is_order(words: Sequence[str], share: float) -> bool:
     """Whether words, in lower case, are surely a sentence or an order.
 
-    Of their letters ``share`` are in known words; and two words give an order away, or there are
-    seven with two that hold a sentence together.
+    Of their letters ``share`` are in known words; and two words give an order away, one of them a
+    verb, or there are eight with two that hold a sentence together.
     """
     known = [w for w in words if w in KNOWN and len(w) > 1]
     if sum(map(len, known)) < share * sum(map(len, words)):
         return False
-    telling = sum(w in _GIVING_AWAY for w in known)
-    return telling > 1 or (len(words) >= _SENTENCE and sum(w in _GLUE for w in known) > 1)
+    telling = {w for w in known if w in CORE}
+    return (len(telling) > 1 and not telling.isdisjoint(_VERBS)) or (
+        len(words) >= _SENTENCE and sum(w in _GLUE for w in known) > 1
+    )
 
 
 def parted(letters: str) -> str:

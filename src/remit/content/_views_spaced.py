@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import re2
 
-from remit.content._views_lexicon import CORE, is_order, is_prose, parted
+from remit.content._views_lexicon import is_order, is_prose, parted
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
 from remit.content.base import View
@@ -46,7 +46,6 @@ _INSIDE = re.compile(
 _MARKS = " \t-*>#."
 _LEAST_LINES = 12
 _MOST_LINES = 400
-_LEAST_HUMPS = 5
 _LONGEST_IN_NAME = 12
 _HALF, _MOST = 0.5, 0.8
 _MOST_SOLID = 4096
@@ -80,7 +79,7 @@ def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
 
 
 def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
-    left = _MOST_SOLID
+    left = _MOST_SOLID + len(view.text) // 16
     for match in _SOLID.finditer(view.plain):
         run = match[0].decode()
         if not _INSIDE.search(run.lower()):
@@ -98,9 +97,7 @@ def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
 def _words(run: str) -> str:
     """``run`` with spaces, if it is a sentence; nothing for names such as ``getSystemPrompt``."""
     humps = _HUMP.split(run)
-    if max(map(len, humps)) <= _LONGEST_IN_NAME:
-        if len(humps) < _LEAST_HUMPS and sum(hump.lower() in CORE for hump in humps) < 2:
-            return ""
+    if len(humps) > 1 and max(map(len, humps)) <= _LONGEST_IN_NAME:
         words, share = humps, _HALF
     else:
         words, share = parted(run).split(), _MOST

@@ -7,7 +7,6 @@ written so, and hardly ever is a word of anything else.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 import re2
@@ -25,8 +24,6 @@ _NO_SPACE = re.compile(r"\S+")
 _FIGURED = re.compile(r"[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
 _LEAST_SCRAMBLED = 4
 _LEAST_SKELETON = 5
-_TRIES = 64
-_ENOUGH = 2
 _LEAST_BACKWARDS = 5
 
 
@@ -227,11 +224,9 @@ def reworded(view: View) -> Iterator[View]:
     data = view.plain
     for kind in _SIGNS.Match(data) or ():
         way = _WAYS[kind]
-        places = _PATTERNS[kind].finditer(data)
-        spans = [match.span() for match in islice(places, _TRIES)]
-        if sum(_weight(view.text[a:b], way) for a, b in spans) < _ENOUGH:
+        spans = [match.span() for match in _PATTERNS[kind].finditer(data)]
+        if not _is_enough(way, (view.text[a:b] for a, b in spans)):
             continue
-        spans += [match.span() for match in places]
         part = excerpt(view, spans)
         made = _changed(part, way)
         if made is not None:
@@ -241,12 +236,16 @@ def reworded(view: View) -> Iterator[View]:
             yield lines
 
 
-def _weight(word: str, way: _Way) -> int:
-    """A word that gives an order away is enough; one of the others is a slip of the pen."""
-    made = way.change(word)
-    if made == word:
-        return 0
-    return _ENOUGH if made.lower() in CORE else int(made.lower() in KNOWN)
+def _is_enough(way: _Way, words: Iterable[str]) -> bool:
+    """Whether a word gives an order away, or there are two others: one is a slip of the pen."""
+    others = 0
+    for word in words:
+        made = way.change(word)
+        if made != word and made.lower() in KNOWN:
+            others += 1
+            if others > 1 or made.lower() in CORE:
+                return True
+    return False
 
 
 def _changed(view: View, way: _Way) -> View | None:

@@ -65,14 +65,18 @@ class InjectionDetector:
 
 def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
     """Every window of every reading that says something new, in places of the original."""
-    plain = text.original
-    fragment = len(plain) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(plain) is not None
+    hides = any(view.name == "hidden" for view in text.views)
     for piece in pieces(text):
         found = rules.hits(piece.text)
-        if fragment and piece.text == plain and not found.all:
+        as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
+        if as_it_is and not found.all and _is_fragment(piece.text):
             continue
         for window in ngrams.score(piece.text, model):
             yield _combine(piece, window, found)
+
+
+def _is_fragment(text: str) -> bool:
+    return len(text) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(text) is not None
 
 
 def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:
