@@ -15,7 +15,7 @@ from typing import Any
 from tools.benign.grammar import TEXTS, Template, expand, templates, words
 from tools.disguises import KNOWN
 
-DISGUISED = (0.3, 0.2)
+DISGUISED = (0.3, 0.4)
 """Shares of harmless and of hostile texts that are also written in disguise: an encoding is no attack."""
 # Some disguises are for letters from a to z only: what is left of others says nothing.
 NOT_DISGUISED = {"pi_multilingual"}
@@ -26,7 +26,6 @@ CARRIERS = (
     "As promised:\n\n{}",
     "2 new comments\n{}\nReply",
     "Hello,\n\n{}\n\nSee you on Monday.\nTom",
-    '{{"id": 17, "body": "{}", "state": "open"}}',
 )
 ATTACK_KINDS = {"pi_direct", "pi_indirect", "pi_jailbreak", "pi_multilingual", "pi_obfuscated"}
 

@@ -110,7 +110,6 @@ CORE = (
 )  # fmt: skip
 """Words that give away an order in any cipher."""
 
-_SENTENCE = 8
 _GLUE = frozenset(COMMON)
 _VERBS = frozenset(
     ("ignore", "disregard", "reveal", "forget", "override", "bypass", "pretend", "respond")
@@ -130,18 +129,18 @@ def reads(text: str) -> bool:
     return is_prose(_WORD.findall(text.lower()))
 
 
-def is_order(words: Sequence[str], share: float) -> bool:
+def is_order(words: Sequence[str], share: float, least: int) -> bool:
     """Whether words, in lower case, are surely a sentence or an order.
 
     Of their letters ``share`` are in known words; and two words give an order away, one of them a
-    verb, or there are eight with two that hold a sentence together.
+    verb, or there are ``least`` with two that hold a sentence together.
     """
     known = [w for w in words if w in KNOWN and len(w) > 1]
     if sum(map(len, known)) < share * sum(map(len, words)):
         return False
     telling = {w for w in known if w in CORE}
     return (len(telling) > 1 and not telling.isdisjoint(_VERBS)) or (
-        len(words) >= _SENTENCE and sum(w in _GLUE for w in known) > 1
+        len(words) >= least and sum(w in _GLUE for w in known) > 1
     )
 
 

@@ -48,6 +48,7 @@ _LEAST_LINES = 12
 _MOST_LINES = 400
 _LONGEST_IN_NAME = 12
 _HALF, _MOST = 0.5, 0.8
+_SENTENCE, _NAME = 6, 8
 _MOST_SOLID = 4096
 
 
@@ -62,8 +63,9 @@ def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
     for match in _APART.finditer(view.plain):
         start, end = match.span()
         words = _LETTERS.findall(text[start:end].lower())
+        least = _NAME if b"_" in match[0] or b"-" in match[0] else _SENTENCE
         # Nobody but who hides something puts pictures between words.
-        if not (is_prose(words) if b"?" in match[0] else is_order(words, _HALF)):
+        if not (is_prose(words) if b"?" in match[0] else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
@@ -101,7 +103,7 @@ def _words(run: str) -> str:
         words, share = humps, _HALF
     else:
         words, share = parted(run).split(), _MOST
-    return " ".join(words) if is_order([word.lower() for word in words], share) else ""
+    return " ".join(words) if is_order([w.lower() for w in words], share, _SENTENCE) else ""
 
 
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
@@ -115,6 +117,6 @@ def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
         return
     begin = max(0, found.start() - _MOST_SOLID // 8)
     words = parted(spelt[begin : begin + _MOST_SOLID // 4])
-    text = decoding.take(words) if is_order(words.split(), _MOST) else ""
+    text = decoding.take(words) if is_order(words.split(), _MOST, _SENTENCE) else ""
     if text:
         yield Piece(text, [0] * len(text), [len(view.text)] * len(text))

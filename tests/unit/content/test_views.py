@@ -236,7 +236,7 @@ def test_text_inside_binary_is_found():
         "--path-to-your-yaml-config-file and python3 -m tool --target_type nim",
         "Wiederherstellen\nPrompt\nSystem\nBenutzer\nAbgelehnt\nStatus\nDatum",
         '["red", "green", "blue", "orange", "black", "white", "grey"]',
-        "getSystemPromptByUserName(internationalizationOfIdentifiers)",
+        "getSystemPromptByName(internationalizationOfIdentifiers)",
         "max(a, b) RFC 2045 rfc 2046 max(c, d) RFC 822 Jan Max",
         "He sleeping was; passphrase, propose, partners, contents, whether",
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20",

@@ -19,7 +19,7 @@ from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroun
 
 _HIGH, _CRITICAL = 1.5, 5.0
 # The model was trained on sentences: of names, labels and fragments it knows nothing.
-_FRAGMENT = re.compile(r"[!-/:-@\[-`{-~\s]*(?:[A-Za-z0-9]+[!-/:-@\[-`{-~\s]*){0,3}")
+_FRAGMENT = re.compile(r"[\W_]*(?:[A-Za-z0-9]+[\W_]*){0,3}")
 _FRAGMENT_LENGTH = 40
 
 
