@@ -178,7 +178,16 @@ assert not {"sklearn", "scipy", "torch", "onnxruntime", "huggingface_hub"} & set
 
 
 @pytest.mark.parametrize(
-    "text", ["text", "content", "see you tomorrow", "nothing here", "Name:", ""]
+    "text",
+    [
+        "text",
+        "content",
+        "see you tomorrow",
+        "nothing here",
+        "Name:",
+        "",
+        "\n" * 500 + "[SECRET]" + " " * 500,
+    ],
 )
 def test_fragments_are_no_instructions(text):
     assert not found(text)

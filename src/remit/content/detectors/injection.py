@@ -76,7 +76,8 @@ def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
 
 
 def _is_fragment(text: str) -> bool:
-    return len(text) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(text) is not None
+    short = text.strip()
+    return len(short) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(short) is not None
 
 
 def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:
