@@ -8,6 +8,7 @@ flags and direction marks are legitimate; here they are only left out, so that w
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from string import ascii_lowercase
 
 import re2
 
@@ -56,8 +57,12 @@ _LOOK_ALIKES = {
 _CONFUSABLE = {
     chr(int(code, 16)): letter for letter, codes in _LOOK_ALIKES.items() for code in codes.split()
 }
-# Squared and circled white letters on black, which NFKC leaves alone (Enclosed Alphanumerics).
-_ENCLOSED = {chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170) for i in range(26)}
+# Squared and circled white letters on black and the letters of flags, which NFKC leaves alone.
+_ENCLOSED = {
+    chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)
+}
+_BRAILLE = dict(zip("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵", ascii_lowercase, strict=True))
+_READ_AS = {**_ENCLOSED, **_BRAILLE}
 # In words of their own language these letters are what they are; next to a Latin one, or where
 # the script hardly ever uses the letter, they are not. Small capitals and the like have no language.
 _SURE = frozenset(map(chr, (0x455, 0x458, 0x501, 0x51B, 0x51D, 0x4BB, 0x3F2, 0x3F3, 0x4CF))) | {
@@ -75,8 +80,8 @@ class _Folded(dict[str, str]):
     def __missing__(self, char: str) -> str:
         if char in UNSEEN or char in MARKS:
             new = ""
-        elif char in _ENCLOSED:
-            new = _ENCLOSED[char]
+        elif char in _READ_AS:
+            new = _READ_AS[char]
         else:
             new = unicodedata.normalize("NFKC", char)
             if len(new) > _MAX_EXPANSION:

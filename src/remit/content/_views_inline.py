@@ -61,19 +61,25 @@ _INLINE = (
     r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
     r"|wbr)(?:\s[^<>]{0,400})?/?>"
 )
-_BETWEEN = r"""<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/|["']\s{0,8}[+&]\s{0,40}["']"""
+_JOINED = r"""["']\s{0,8}[+&]\s{0,40}["']"""
+_BETWEEN = rf"<!--[^<>]{{0,400}}-->|/\*[^*/\n]{{0,100}}\*/|{_JOINED}"
 _GAP = r"[\s\x0b\x1c-\x1f?]"
 _CUT_BEGINS = (
     rf"(?i)</?[abcefimqstuvw?][a-z?]{{0,5}}(?:{_GAP}[^<>]*)?/?>|<!--[^<>]*-->|/\*[^*/\n]*\*/"
     rf"|[\"']{_GAP}*[+&]{_GAP}*[\"']"
 ).encode()
 _CUT = Candidates(
-    re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE),
+    re.compile(
+        rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])"
+        rf"|(?<=[\w.,:;!?' -]){_JOINED}(?=[\w.,:;!?' -])",
+        re.IGNORECASE,
+    ),
     _CUT_BEGINS,
 )
 # Inside a word. Where no word is cut, tags do not hide anything.
 _CUT_SIGN = Candidates(
-    re.compile(rf"(?<=[\w.~+/=-])(?:{_INLINE}|{_BETWEEN})[\w.~+/=-]", re.IGNORECASE), _CUT_BEGINS
+    re.compile(rf"(?<=[\w.~+/=-])(?:{_INLINE}|{_BETWEEN}){{1,4}}[\w.~+/=-]", re.IGNORECASE),
+    _CUT_BEGINS,
 )
 _MAX_POINT = 0x10FFFF
 

@@ -140,6 +140,13 @@ def _read(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]
     if any_:
         return
     if wrapped and places is not None:
+        # The last line may be a word of what follows.
+        first, _, rest = run.rpartition(b"\n")
+        if len(rest) < _MIN_RUN:
+            read = [r for r in _read(first.rstrip(), at, decoding) if r[0] != "unwrapped"]
+            if read:
+                yield from read
+                return
         text = decoding.take(body.decode())
         if text:
             starts = [at + p for p in places[: len(text)]]
@@ -391,12 +398,12 @@ def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piec
             yield "spread", Piece(whole, places, [p + 1 for p in places])
         return
     letters = [m.start() for m in _SPREAD.finditer(run)]
-    gaps = [b - a for a, b in itertools.pairwise(letters)]
-    usual = min(gaps, default=1)
+    gaps = [run[a + 1 : b] for a, b in itertools.pairwise(letters)]
+    usual = min(set(gaps), key=lambda gap: (len(gap), -gaps.count(gap)), default=b"")
     text: list[str] = []
     starts: list[int] = []
     for i, place in enumerate(letters):
-        if i and gaps[i - 1] > usual:
+        if i and gaps[i - 1] != usual:
             text.append(" ")
             starts.append(at + letters[i - 1] + 1)
         text.append(chr(run[place]))

@@ -9,12 +9,16 @@ A text in plain ASCII without the signs of any disguise is looked at and left al
 
 from collections.abc import Iterator
 
+from remit.content._views_ciphers import deciphered
+from remit.content._views_codes import codes
 from remit.content._views_fold import fold, folded
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
 from remit.content._views_map import with_news
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
+from remit.content._views_spaced import spaced
+from remit.content._views_worded import reworded
 from remit.content.base import View, Views
 
 MAX_DEPTH = 3
@@ -73,8 +77,14 @@ class _Reader:
         for made in runs(plain, self._decoding):
             if self._keep(made):
                 yield made
-        for made in hinted(plain):
+        for made in codes(plain, self._decoding):
+            if self._keep(made):
+                yield made
+        for made in (*hinted(plain), *deciphered(plain), *reworded(plain)):
             self._keep(made)
+        apart = spaced(plain, self._decoding)
+        if apart is not None:
+            self._keep(apart)
         inline = unescape(plain, self._edits)
         if inline is not None:
             brief = inline.brief()
