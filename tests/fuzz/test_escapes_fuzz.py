@@ -30,7 +30,7 @@ def test_escapes_at_once(text):
 
 @pytest.mark.parametrize(
     "candidates",
-    [*(s.pattern for s in inline._STEPS), inline._CUT_SIGN, inline._QUOTED_SIGN, links._ANCHORS],
+    [*(s.pattern for s in inline._STEPS), inline._CUT_SIGN, inline._QUOTED_SIGN],
 )
 @given(text=st.lists(st.sampled_from(SIGNS), max_size=16).map("".join))
 def test_no_match_begins_elsewhere(candidates, text):
@@ -38,3 +38,29 @@ def test_no_match_begins_elsewhere(candidates, text):
         text = text.replace("\x9b", "")  # that is what the other pattern is for
     found = [m.span() for m in candidates.finditer(View("original", text))]
     assert found == [m.span() for m in candidates._pattern.finditer(text)]
+
+
+BEFORE = [
+    "src", "s\u017frc", "HREF", "act\u0131on", "bac\u212aground", "srcset", "=", " = ", "\u00a0=\u2003", '"', "'", "<", "<img ", ">", "a 1x, ",
+    "0;url=", "](", "] (", "[a]: ", "\n[r]: ", "url(", "@import '", ";", "\x1b]8;;", "\x9d8;a;", "(", "x", " ", "\n", "\u00e9", "\ud800", "a" * 190,
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SIGNS), max_size=16).map("".join))
+def test_no_link_begins_elsewhere(text):
+    data, at, found = View("original", text).plain, 0, []
+    while (span := links._anchor(text, data, at, len(text)))[0] >= 0:
+        found.append(span)
+        at = span[1]
+    assert found == [m.span() for m in links._ANCHOR.finditer(text)]
+
+
+@given(st.lists(st.sampled_from(BEFORE), max_size=8).map("".join))
+def test_what_leads_to_a_link_is_seen(before):
+    text = before + "//a.example"
+    data, at = View("original", text).plain, len(before)
+    low = max(at - links._BEFORE, 0)
+    if links._ATTRIBUTE.search(before[low:]):
+        assert links._may_be_value(data[low:at])
+    if links._form(text, data, low, at)[0] != "bare":
+        assert links._may_lead(data, 0, at)

@@ -1,5 +1,6 @@
 """Where values come from, for any value: nothing raises, work and memory are bounded, nothing is taken for better than it is."""
 
+import functools
 import json
 import time
 import tracemalloc
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 from remit.content import _seen, provenance
 from remit.content.flow import flow
 from remit.content.provenance import NOTHING, ORIGINS, Provenance, Repeated
+from remit.core.text import normal
 
 MEGABYTE = 1 << 20
-SECONDS = 20
-"""Of a busy machine; what is not bounded takes minutes."""
+TIMES = 10
+"""What a hostile value may cost as a multiple of an ordinary one of its size."""
 
 PIECES = [
     "a@b.example", "@", "://", "https://", "www.", "?", "#", "\\", "/", "[::1]", "\n- ", "\nkey: ", "&a ", "*a", "[", "]", "{", "}",
@@ -100,14 +102,58 @@ HOSTILE: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_work_is_bounded(name):
-    value = HOSTILE[name]
+WORDS = [
+    "the",
+    "agent",
+    "reads",
+    "a",
+    "file,",
+    "writes",
+    "to",
+    "ada@corp.example",
+    "and",
+    "sees",
+    "https://example.com/path",
+    "in",
+    "2024",
+]
+ROWS = [
+    {"id": n, "name": f"item {n}", "mail": f"u{n}@corp.example", "note": " ".join(WORDS)}
+    for n in range(6000)
+]
+PROSE = "\n".join(" ".join(WORDS[n % 7 :]) + f" {n}." for n in range(2000))[
+    : provenance.MAX_ARGUMENT
+]
+
+
+def cost(value):
     began = time.process_time()
     it = Provenance()
     it.result(value, trusted=False, named=True)
     flow({"a": value}, {"a"}, "egress", it)
-    assert time.process_time() - began < SECONDS
+    return time.process_time() - began
+
+
+@functools.cache
+def ordinary(what):
+    return min(cost({"rows": ROWS, "prose": PROSE}[what]) for _ in range(3))
+
+
+def is_bounded(value, what):
+    """Tried again before it is believed that it is not: other programs use the caches, too."""
+    return any(cost(value) <= TIMES * ordinary(what) for _ in range(3))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_work_is_bounded(name):
+    assert is_bounded(HOSTILE[name], "rows")
+
+
+@pytest.mark.parametrize("name", [n for n, value in HOSTILE.items() if isinstance(value, str)])
+def test_work_is_bounded_where_everything_is_read(name):
+    text = HOSTILE[name][: provenance.MAX_ARGUMENT]
+    size = len(text) ** 2 // len(normal("NFKC", text))
+    assert is_bounded(text[:size], "prose")
 
 
 def test_memory_is_bounded(monkeypatch):

@@ -40,6 +40,13 @@ SOURCES = (
     Source("yizhongw/self-instruct", "Apache-2.0", "human_eval/user_or", ".jsonl", "prompts"),
     Source("teknium1/GPTeacher", "MIT", "Roleplay/roleplay-simple", ".json", "prompts"),
     Source("lm-sys/FastChat", "Apache-2.0", "fastchat/llm_judge/data/", "question.jsonl", "turns"),
+    Source("lmarena/arena-hard-auto", "Apache-2.0", "data/", "question.jsonl", "prompts"),
+    *(
+        Source("dair-ai/Prompt-Engineering-Guide", "MIT", f"pages/{part}", ".mdx", "chunks")
+        for part in ("techniques", "models", "applications", "research", "introduction")
+    ),
+    Source("brexhq/prompt-engineering", "MIT", "", ".md", "chunks"),
+    Source("EleutherAI/lm-evaluation-harness", "MIT", "docs/", ".md", "chunks"),
     Source("guardrails-ai/guardrails", "Apache-2.0", "", ".md", "chunks"),
     Source("NVIDIA/garak", "Apache-2.0", "docs/", ".rst", "chunks"),
     Source("pallets/flask", "BSD-3-Clause", "docs/", ".rst", "chunks"),
@@ -116,7 +123,7 @@ def _prompts(text: str) -> Iterator[tuple[str, str]]:
     try:
         records = json.loads(text)
     except ValueError:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records = [json.loads(line) for line in text.split("\n") if line.strip()]
     for record in records:
         prompt = record.get("instruction") or record.get("prompt") or ""
         given = record.get("input") or ""

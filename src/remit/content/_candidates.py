@@ -10,9 +10,8 @@ from itertools import islice
 
 import re2
 
+from remit.content._re2 import searcher
 from remit.content.base import View
-
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 
 class Candidates:
@@ -32,16 +31,16 @@ class Candidates:
     def __init__(self, pattern: re.Pattern[str], begins: bytes, encoding: str = "ascii") -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
-        self._begins = re2.compile(begins, options)
+        self._begins = searcher(re2.compile(begins, options))
         self._pattern = pattern
         self._encoding = encoding
 
     def search(self, text: str, data: bytes, at: int) -> re.Match[str] | None:
         """The first match in ``text`` from ``at`` on; ``data`` is ``text`` in ``encoding``."""
-        find, size = self._begins._regexp.Match, len(data)  # noqa: SLF001 - `search` makes an object
+        find, size = self._begins, len(data)
         match_at = self._pattern.match
         while True:
-            at = find(_UNANCHORED, data, at, size)[0][0]
+            at = find(data, at, size)[0][0]
             if at < 0:
                 return None
             match = match_at(text, at)
@@ -51,24 +50,33 @@ class Candidates:
 
     def finditer(self, view: View) -> Iterator[re.Match[str]]:
         """All matches, like that of a pattern."""
-        data, at = self._data(view), 0
-        while (match := self.search(view.text, data, at)) is not None:
-            yield match
-            at = match.end()
+        text, data, at = view.text, self._data(view), 0
+        find, size, match_at = self._begins, len(data), self._pattern.match
+        while True:
+            at = find(data, at, size)[0][0]
+            if at < 0:
+                return
+            match = match_at(text, at)
+            if match is None:
+                at += 1
+            else:
+                yield match
+                at = match.end()
 
     def subn(
         self, new: Callable[[re.Match[str]], str], view: View, count: int | None = None
-    ) -> tuple[str, int]:
-        """The text with the first ``count`` matches replaced, and how many were."""
+    ) -> tuple[str, list[re.Match[str]]]:
+        """The text with the first ``count`` matches replaced, and these."""
         text = view.text
         parts: list[str] = []
-        done = made = 0
-        for match in islice(self.finditer(view), count):
-            parts.append(text[done : match.start()])
+        done = 0
+        matches = list(islice(self.finditer(view), count))
+        for match in matches:
+            start, end = match.span()
+            parts.append(text[done:start])
             parts.append(new(match))
-            done = match.end()
-            made += 1
-        return ("".join(parts) + text[done:] if made else text), made
+            done = end
+        return ("".join(parts) + text[done:] if matches else text), matches
 
     def found(self, view: View) -> bool:
         """Whether there is a match."""

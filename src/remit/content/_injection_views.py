@@ -27,6 +27,14 @@ _CONCEALING = frozenset(
         "reversed",
         "leet",
         "spread",
+        "caesar",
+        "atbash",
+        "rot47",
+        "morse",
+        "letters",
+        "octal",
+        "base85",
+        "uuencode",
     )
 )
 _PRIOR = 1.0

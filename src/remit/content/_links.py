@@ -5,13 +5,15 @@ tabs and line breaks are dropped, back slashes are slashes, one slash or three a
 """
 
 import re
+import string
 from collections.abc import Iterator
 from typing import Literal
 from urllib.parse import unquote_plus
 
 import msgspec
+import re2
 
-from remit.content._candidates import Candidates
+from remit.content._re2 import searcher
 from remit.content.base import View
 from remit.core.text import normal
 
@@ -20,15 +22,26 @@ Use = Literal["loaded", "followed", "bare"]
 
 MAX_URL = 4096
 _BEFORE = 320
+_LABEL = 1024
+_CHEAP = 2
+"""So many slashes that are no URL at first sight cost as much as a link."""
 _NEAR = 16
 """What ``_MARKDOWN``, ``_CSS`` and the end of ``_REFERENCE`` match is no longer."""
 
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
 _ANCHOR = re.compile(
     r"(?i)(?<![a-z0-9])(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?s?|wss?|ftp):[/\\]*|[/\\]{2,}"
 )
-_ANCHORS = Candidates(
-    _ANCHOR, rb"(?i)h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?:|w[s?][s?]?:|ftp:|[/\\]{2}"
+# In ASCII, with `?` for what else may be one of its letters in another case.
+_BEGINS = searcher(
+    re2.compile(
+        rb"(?i)(?:h[\t\r\n]?t[\t\r\n]?t[\t\r\n]?p[\t\r\n]?[s?]?|w[s?][s?]?|ftp):[/\\]*|[/\\]{2,}",
+        _BYTES,
+    )
 )
+_SLASHES = b"/\\"
+_LETTERS = frozenset(b"?" + (string.ascii_letters + string.digits).encode())
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
     r"""(?>(?>[^\s"'<>`()\[\]\x00-\x20\x7f]+|\([^\s"'<>`()]{0,400}\)|\[[^\s"'<>`()\[\]]{0,400}\])*)"""
@@ -41,12 +54,14 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
-_MAX_GAP = 8
-_MAX_SIGNS = 8
-_NAME_ENDS = (
-    "src", "set", "href", "action", "poster", "background", "data", "ping", "cite", "desc",
-    "manifest", "content",
-)  # fmt: skip
+# What `_ATTRIBUTE` matches, in ASCII and from the end.
+_VALUE = searcher(
+    re2.compile(
+        rb"(?i)(?:[s?]rc|[s?]et|href|act[i?]on|po[s?]ter|bac[k?]ground|data|p[i?]ng|c[i?]te|de[s?]c"
+        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]{0,8}=[\s\x0b\x1c-\x1f?]{0,8}[\"']?[^\"'<>]{0,200}\z",
+        _BYTES,
+    )
+)
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9:-]{0,20})[^<>]{0,300}\Z")
 _CSS = re.compile(r"(?i)(?:url\(\s{0,8}[\"']?|@import\s{1,8}[\"'])\Z")
 _PARTS = re.compile(r"([^/\\?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?\Z", re.DOTALL)
@@ -82,38 +97,87 @@ class Parts(msgspec.Struct, frozen=True):
     odd: bool
 
 
-def links(view: View, limit: int) -> Iterator[Link]:
-    """Every link, at most ``limit``."""
+def links(view: View, limit: int) -> Iterator[Link | None]:
+    """Every link that may be new in ``view``, and ``None`` for what turned out to be none.
+
+    At most ``limit`` of both.
+    """
     text, data = view.text, view.plain
-    images = "![" in text
-    at = 0
-    for _ in range(limit):
-        match = _ANCHORS.search(text, data, at)
-        if match is None:
-            return
-        link = _link(text, match, at, images=images)
-        if link is None:
-            at = match.end()
-        else:
+    news = view.news
+    at = floor = passed = 0
+    for low, high in view.places(MAX_URL + _LABEL):
+        at, floor = max(at, low), max(floor, low)
+        while limit > 0 and at < high:
+            start, end = _anchor(text, data, at, high)
+            if start < 0:
+                break
+            slashes = data[start] in _SLASHES
+            if slashes and not _may_lead(data, floor, start):
+                at = floor = end
+                passed += 1
+                if passed % _CHEAP == 0:
+                    limit -= 1
+                    yield None
+                continue
+            limit -= 1
+            link = _link(text, data, (start, end), floor, slashes=slashes)
+            if link is not None:
+                end = max(link.end, end)
+                if news is not None and not news.touch(link.start - _LABEL, link.end + 1):
+                    link = None
+            at = floor = end
             yield link
-            at = max(link.end, match.end())
 
 
-def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link | None:
-    start = anchor.start()
-    before = text[max(floor, start - _BEFORE) : start]
-    form, use, quote = _form(text, before, start, images=images)
-    if form == "bare" and not (_SCHEME.match(anchor[0]) and anchor[0][-1] in "/\\"):
+def _anchor(text: str, data: bytes, at: int, high: int) -> tuple[int, int]:
+    """The first match of ``_ANCHOR`` from ``at`` on; -1 if there is none before ``high``."""
+    while True:
+        start, end = _BEGINS(data, at, high)[0]
+        if start < 0 or data[start] in _SLASHES:
+            return start, end
+        if (not start or data[start - 1] not in _LETTERS) and data.find(b"?", start, end) < 0:
+            return start, end
+        match = _ANCHOR.match(text, start)
+        if match is not None:
+            return match.span()
+        at = start + 1
+
+
+def _may_lead(data: bytes, floor: int, start: int) -> bool:
+    """Whether what is before ``start`` may make a URL of what has no scheme."""
+    near = data[max(floor, start - _NEAR) : start]
+    return (
+        near[-1:] in {b"<", b";"}
+        or b"](" in near
+        or b"]:" in near
+        or b"(" in near
+        or b"@" in near
+        or _may_be_value(data[max(floor, start - _BEFORE) : start])
+    )
+
+
+def _may_be_value(before: bytes) -> bool:
+    """Whether ``_ATTRIBUTE`` can match at all: most URLs behind a ``=`` are in no attribute."""
+    return b"=" in before and _VALUE(before, 0, len(before))[0][0] >= 0
+
+
+def _link(
+    text: str, data: bytes, anchor: tuple[int, int], floor: int, *, slashes: bool
+) -> Link | None:
+    start, end = anchor
+    form, use, quote = _form(text, data, max(floor, start - _BEFORE), start)
+    if form == "bare" and (slashes or text[end - 1] not in "/\\" or "\u017f" in text[start:end]):
         return None
-    end = anchor.end()
+    begin = end
     closing = text.find(quote, end, end + MAX_URL) if quote else -1
     if closing >= 0:
         end = closing
     else:
         run = _RUN.match(text, end, end + MAX_URL)
         end = run.end() if run else end
-        end -= len(text[start:end]) - len(text[start:end].rstrip(_TRAILING))
-    if end <= anchor.end():
+        if text[end - 1] in _TRAILING:
+            end -= len(text[start:end]) - len(text[start:end].rstrip(_TRAILING))
+    if end <= begin:
         return None
     url = text[start:end]
     if not url.isprintable():
@@ -121,22 +185,29 @@ def _link(text: str, anchor: re.Match[str], floor: int, *, images: bool) -> Link
     return Link(form, use, start, end, url)
 
 
-def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use, str]:
-    """Form, use, and the quotation mark that ends the URL if there is one."""
-    last = before[-1:]
-    near = before[-_NEAR:]
+_BARE: tuple[str, Use, str] = ("bare", "bare", "")
+
+
+def _form(text: str, data: bytes, low: int, start: int) -> tuple[str, Use, str]:
+    """Form, use, and the quotation mark that ends the URL if there is one.
+
+    What decides stands between ``low`` and ``start``.
+    """
+    near = text[max(low, start - _NEAR) : start]
+    last = near[-1:]
     if "](" in near and last in "(< \t" and _MARKDOWN.search(near):
-        label = text.rfind("[", max(0, start - 1024), start)
+        label = text.rfind("[", max(0, start - _LABEL), start)
         image = label > 0 and text[label - 1] == "!"
         # An image may be the label of a link, so an image close before makes this one loaded too.
         return ("markdown_image", "loaded", "") if image else ("markdown_link", "followed", "")
-    if "]:" in near and last in ": \t<" and _REFERENCE.search(before):
-        return ("markdown_reference", "loaded" if images else "followed", "")
-    if last == ";" and _TERMINAL.search(before):
+    if "]:" in near and last in ": \t<" and _REFERENCE.search(text[low:start]):
+        return ("markdown_reference", "loaded" if b"![" in data else "followed", "")
+    if last == ";" and _TERMINAL.search(text[low:start]):
         return ("terminal_link", "followed", "")
     if ("(" in near or "@" in near) and _CSS.search(near):
         return ("css_url", "loaded", last if last in "\"'" else "")
-    if "=" in before and _may_be_value(before):
+    if _may_be_value(data[low:start]):
+        before = text[low:start]
         attribute = _ATTRIBUTE.search(before)
         if attribute:
             tag = _TAG.search(before)
@@ -146,22 +217,7 @@ def _form(text: str, before: str, start: int, *, images: bool) -> tuple[str, Use
             return ("html_attribute", "loaded" if loaded else "followed", quote)
     if last == "<":
         return ("autolink", "followed", "")
-    return ("bare", "bare", "")
-
-
-def _may_be_value(before: str) -> bool:
-    """Whether ``_ATTRIBUTE`` can match at all: most URLs behind a ``=`` are in no attribute."""
-    # At most one quotation mark, and that right behind it, stands between the `=` and the end.
-    low = max(*map(before.rfind, "\"'<>"), 0) - _MAX_GAP - 1
-    at = before.rfind("=")
-    for _ in range(_MAX_SIGNS):
-        if at < 0 or at < low:
-            return False
-        name = before[max(at - 2 * _NEAR, 0) : at].rstrip()
-        if not name.isascii() or name.lower().endswith(_NAME_ENDS):
-            return True
-        at = before.rfind("=", 0, at)
-    return True
+    return _BARE
 
 
 def parts(url: str) -> Parts | None:

@@ -4,7 +4,6 @@ Examples, variables, references to a vault, hashes, versions and words are not s
 """
 
 import base64
-import binascii
 import itertools
 import math
 import re
@@ -266,19 +265,24 @@ def _basic(value: str) -> bool:
     body = re.split(r"(?:\s|%20)+", value, maxsplit=1)[-1]
     try:
         text = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("latin-1")
-    except (binascii.Error, ValueError):
+    except ValueError:
         return False
     user, colon, word = text.partition(":")
     return bool(colon and word) and user.isprintable() and not placeholder(word)
 
 
 def _jwt(value: str) -> bool:
+    text = _head(value)
+    return text.lstrip()[:1] == b"{" and b'"' in text
+
+
+def _head(value: str) -> bytes:
+    """What is in base64 before the first dot; nothing if it is none."""
     head = value.partition(".")[0]
     try:
-        text = base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
-    except (binascii.Error, ValueError):
-        return False
-    return text.lstrip()[:1] == b"{" and b'"' in text
+        return base64.urlsafe_b64decode(head + "=" * (-len(head) % 4))
+    except ValueError:
+        return b""
 
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -304,11 +308,8 @@ def _github(value: str) -> bool:
 
 
 def _discord(value: str) -> bool:
-    head = value.partition(".")[0]
-    try:
-        return base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)).isdigit() or _mixed(value)
-    except (binascii.Error, ValueError):
-        return False
+    head = _head(value)
+    return head.isdigit() or (bool(head) and _mixed(value))
 
 
 def _docker(value: str) -> bool:

@@ -96,28 +96,18 @@ _SPACE = re.compile(r"\s")
 
 def secret(text: str, match: Match) -> tuple[int, int] | None:
     """The span of the value if it is a secret by its name and its look."""
-    start, end = match.start, match.end
-    low = start - 80 if start > 80 else 0
-    if text.rfind("arn:", low, start) >= 0 and _ARN.search(text, low, start):
-        return None
-    body = text[start:end].rstrip()
-    if body[-1:].isalnum() or body[-1:] == "_":
-        name, named_end = body.split()[-1], end
-    else:
-        named = _NAMED.match(text, start)
-        assert named is not None  # it matches nothing, too
-        low = start - _MAX_BEFORE
-        while start > 0 and start > low and text[start - 1] in _IN_NAMES:
-            start -= 1
-        named_end = named.end()
-        name = text[start:named_end].removesuffix(" is")
-    kind = _kind(name)
+    named = match.start
+    end = match.end
+    begin = named
+    low = max(named - _MAX_BEFORE, 0)
+    while begin > low and text[begin - 1] in _IN_NAMES:
+        begin -= 1
+    kind, listed = _told(text[begin:end], named - begin)
     if not kind:
         return None
     found = _VALUE.match(text, end)
     if found is None or found.lastindex is None:
         return None
-    listed = "," in text[named_end:end]
     bare = found.lastindex == _BARE
     start, end = found.span(found.lastindex)
     value = found[found.lastindex]
@@ -131,15 +121,31 @@ def secret(text: str, match: Match) -> tuple[int, int] | None:
     good = _CHECKS[kind](value)
     if good and bare and kind == "password" and value.isalpha():
         good = not checks.wordlike(value)
-    return (start, end) if good else None
+    return (start, end) if good and not _in_arn(text, named) else None
+
+
+@functools.lru_cache(maxsize=8192)
+def _told(matched: str, at: int) -> tuple[str, bool]:
+    """What :func:`_kind` says of the name in a match that begins ``at``, and whether a comma follows."""
+    body = matched[at:].rstrip()
+    if body[-1:].isalnum() or body[-1:] == "_":
+        return _kind(body.split()[-1]), False
+    named = _NAMED.match(matched, at)
+    assert named is not None  # it matches nothing, too
+    return _kind(matched[: named.end()].removesuffix(" is")), "," in matched[named.end() :]
+
+
+def _in_arn(text: str, at: int) -> bool:
+    low = max(at - _ARN_REACH, 0)
+    return text.rfind("arn:", low, at) >= 0 and _ARN.search(text, low, at) is not None
 
 
 _ARN = re.compile(r"arn:[\w:/-]*$")
+_ARN_REACH = 80
 _MAX_BEFORE = 40
 _IN_NAMES = frozenset(string.ascii_letters + string.digits + "_.$-")
 
 
-@functools.lru_cache(maxsize=8192)
 def _kind(name: str) -> str:
     """What a value of this name would be: ``password``, ``phrase``, ``token``, ``short`` or a key."""
     if _NOT_A_NAME.search(name):

@@ -7,12 +7,18 @@ flags and direction marks are legitimate; here they are only left out, so that w
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
+from string import ascii_lowercase
+
+import re2
 
 from remit.content._characters import replaced
-from remit.content._views_map import Edit, edited, excerpt, nested, same_places
+from remit.content._re2 import searcher
+from remit.content._views_map import Edit, edited, excerpt, nested, same_places, with_news
 from remit.content.base import View
 
 _MAX_EXPANSION = 4
+_FEW = 256
 
 
 def _span(*ranges: int | tuple[int, int]) -> frozenset[str]:
@@ -51,8 +57,12 @@ _LOOK_ALIKES = {
 _CONFUSABLE = {
     chr(int(code, 16)): letter for letter, codes in _LOOK_ALIKES.items() for code in codes.split()
 }
-# Squared and circled white letters on black, which NFKC leaves alone (Enclosed Alphanumerics).
-_ENCLOSED = {chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170) for i in range(26)}
+# Squared and circled white letters on black and the letters of flags, which NFKC leaves alone.
+_ENCLOSED = {
+    chr(first + i): chr(65 + i) for first in (0x1F150, 0x1F170, 0x1F1E6) for i in range(26)
+}
+_BRAILLE = dict(zip("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵", ascii_lowercase, strict=True))
+_READ_AS = {**_ENCLOSED, **_BRAILLE}
 # In words of their own language these letters are what they are; next to a Latin one, or where
 # the script hardly ever uses the letter, they are not. Small capitals and the like have no language.
 _SURE = frozenset(map(chr, (0x455, 0x458, 0x501, 0x51B, 0x51D, 0x4BB, 0x3F2, 0x3F3, 0x4CF))) | {
@@ -70,8 +80,8 @@ class _Folded(dict[str, str]):
     def __missing__(self, char: str) -> str:
         if char in UNSEEN or char in MARKS:
             new = ""
-        elif char in _ENCLOSED:
-            new = _ENCLOSED[char]
+        elif char in _READ_AS:
+            new = _READ_AS[char]
         else:
             new = unicodedata.normalize("NFKC", char)
             if len(new) > _MAX_EXPANSION:
@@ -112,16 +122,42 @@ def fold(view: View) -> View | None:
             made, name, replaced(made, longer),
             lambda: (Edit(m.start(), m.end(), longer[m[0]]) for m in one.finditer(text)),
         )  # fmt: skip
-    return None if made is view else made
+    if made is view:
+        return None
+    return with_news(made, _new_places(view, changes, foreign))
+
+
+def _new_places(
+    view: View, changes: Mapping[str, str], foreign: Iterable[str]
+) -> list[tuple[int, int]] | None:
+    """Where the fold of ``view`` differs, in places of the fold; ``None`` if that is too much."""
+    if len(view.others) * _FEW > len(view.text):
+        return None
+    data = view.utf8
+    other = {*changes, *foreign}
+    spans: list[tuple[int, int]] = []
+    end = shift = 0
+    while True:
+        start, end = _NEXT_OTHERS(data, end, len(data))[0]
+        if start < 0:
+            return spans
+        run = data[start:end].decode()
+        size = sum([len(changes.get(c, c)) for c in run])
+        if not other.isdisjoint(run):
+            spans.append((start + shift, start + shift + size))
+        shift += size - (end - start)
 
 
 def folded(view: View, made: View) -> View:
     """What is new in ``made``, the fold of ``view``, with its surroundings."""
-    part = excerpt(view, (m.span() for m in _OTHERS.finditer(view.text)))
-    return made if part is view else fold(part) or made
+    part = excerpt(view, [m.span() for m in _OTHERS.finditer(view.text)])
+    return made if len(part.text) == len(view.text) else fold(part) or made
 
 
 _OTHERS = re.compile(r"[^\x00-\x7f]+")
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_NEXT_OTHERS = searcher(re2.compile(rb"[\x80-\xff]+", _BYTES))
 
 
 def _without(view: View, name: str, dropped: set[str]) -> View:

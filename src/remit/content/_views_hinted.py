@@ -1,4 +1,4 @@
-"""Readings that are made only where the text gives a reason: rot13, reversed, figures for letters.
+"""Readings that are made only where the text gives a reason: rot13, reversed.
 
 A reason is the name of the cipher, or a word that only makes sense once it is undone.
 """
@@ -28,30 +28,13 @@ def _options() -> Any:
     return options
 
 
-_FIGURES = ascii_table("4301!57@$8", "aeoiistasb")
 _TURNED = ascii_lowercase[13:] + ascii_lowercase[:13]
 _ROT13 = ascii_table(ascii_lowercase + ascii_lowercase.upper(), _TURNED + _TURNED.upper())
-_LIKE = {
-    "a": "[a4@]", "e": "[e3]", "o": "[o0]", "i": "[i1!]", "s": "[s5$]", "t": "[t7]", "b": "[b8]",
-}  # fmt: skip
-
-
-def _leet(word: str) -> list[str]:
-    """Patterns of ``word`` with a figure in at least one place."""
-    any_ = [_LIKE.get(c, c) for c in word]
-    return [
-        word[:i] + _LIKE[c].replace(c, "", 1) + "".join(any_[i + 1 :])
-        for i, c in enumerate(word)
-        if c in _LIKE
-    ]
-
-
-_KINDS = ("rot13", "reversed", "leet")
+_KINDS = ("rot13", "reversed")
 _HINTS = re2.Set.SearchSet(_options())
 for _hint in (
     r"(?i)\brot[- ]?13\b|\bcaesar\b|" + "|".join(codecs.encode(w, "rot13") for w in _WORDS),
     r"(?i)\b(?:backwards?|in reverse|reversed)\b|" + "|".join(w[::-1] for w in _WORDS),
-    r"(?i)\bleet\b|\b1337\b|" + "|".join(p for w in _WORDS for p in _leet(w)),
 ):
     _HINTS.Add(_hint)
 _HINTS.Compile()
@@ -64,13 +47,9 @@ def hinted(view: View) -> Iterator[View]:
     if "rot13" in kinds:
         yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
     if "reversed" in kinds:
-        made = _reversed(view)
+        made = backwards(view)
         if made is not None:
             yield made
-    if "leet" in kinds:
-        text = exchanged(view.text, _FIGURES)
-        if text != view.text:
-            yield same_places(view, nested(view, "leet"), text)
 
 
 class _Lines:
@@ -104,7 +83,7 @@ class _Lines:
         return made, source
 
 
-def _reversed(view: View) -> View | None:
+def backwards(view: View) -> View | None:
     """Each line backwards; every character stands for the line, which is how it is shown."""
     lines = _Lines(view.text)
     if not lines.parts:

@@ -13,7 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from remit.content._candidates import Candidates
-from remit.content._views_map import Edit, Span, applied, changed, edited, excerpt, nested
+from remit.content._news import Span
+from remit.content._views_map import Edit, applied, changed, edited, excerpt, nested
 from remit.content.base import View
 
 _SEQUENCE = re.compile(
@@ -42,7 +43,7 @@ _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
-_FEW = 64
+_FEW = 256
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
 _ENTITY = Candidates(
@@ -60,19 +61,25 @@ _INLINE = (
     r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
     r"|wbr)(?:\s[^<>]{0,400})?/?>"
 )
-_BETWEEN = r"""<!--[^<>]{0,400}-->|/\*[^*/\n]{0,100}\*/|["']\s{0,8}[+&]\s{0,40}["']"""
+_JOINED = r"""["']\s{0,8}[+&]\s{0,40}["']"""
+_BETWEEN = rf"<!--[^<>]{{0,400}}-->|/\*[^*/\n]{{0,100}}\*/|{_JOINED}"
 _GAP = r"[\s\x0b\x1c-\x1f?]"
 _CUT_BEGINS = (
     rf"(?i)</?[abcefimqstuvw?][a-z?]{{0,5}}(?:{_GAP}[^<>]*)?/?>|<!--[^<>]*-->|/\*[^*/\n]*\*/"
     rf"|[\"']{_GAP}*[+&]{_GAP}*[\"']"
 ).encode()
 _CUT = Candidates(
-    re.compile(rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])", re.IGNORECASE),
+    re.compile(
+        rf"{_INLINE}|(?<=[\w.~+/=-])(?:{_BETWEEN})+(?=[\w.~+/=-])"
+        rf"|(?<=[\w.,:;!?' -]){_JOINED}(?=[\w.,:;!?' -])",
+        re.IGNORECASE,
+    ),
     _CUT_BEGINS,
 )
 # Inside a word. Where no word is cut, tags do not hide anything.
 _CUT_SIGN = Candidates(
-    re.compile(rf"(?<=[\w.~+/=-])(?:{_INLINE}|{_BETWEEN})[\w.~+/=-]", re.IGNORECASE), _CUT_BEGINS
+    re.compile(rf"(?<=[\w.~+/=-])(?:{_INLINE}|{_BETWEEN}){{1,4}}[\w.~+/=-]", re.IGNORECASE),
+    _CUT_BEGINS,
 )
 _MAX_POINT = 0x10FFFF
 
@@ -133,10 +140,13 @@ def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescape
         budget.spent = budget.spent or step.pattern.found(view)
         return None
     limit = budget.left
+    matches: list[re.Match[str]] | None = None
     quick = step.quick(view)
     if quick is None or quick[1] > limit:
-        quick = step.pattern.subn(step.text, view, limit)
-    text, count = quick
+        text, matches = step.pattern.subn(step.text, view, limit)
+        count = len(matches)
+    else:
+        text, count = quick
     budget.left -= count
     if not budget.left:
         budget.spent = True
@@ -144,7 +154,7 @@ def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescape
         return None
 
     def edits() -> Iterator[Edit]:
-        for match in islice(step.pattern.finditer(view), limit):
+        for match in matches or islice(step.pattern.finditer(view), limit):
             yield from step.edits(match)
 
     few = old.spans is not None and count * _FEW < len(text)
@@ -222,9 +232,10 @@ def _unescaped(view: View) -> tuple[str, int] | None:
     made, others = _NOT_SINGLE.subn(other, View(view.name, made))
     if others and made.count(aside) != pairs + put_aside:
         return None
+    count += len(others)
     first, *rest = made.split("\\")
     parts = [_SINGLE_LEFT[p[0]] + p[1:] if p[:1] in _SINGLE_LEFT else f"\\{p}" for p in rest]
-    count += others + sum(p[:1] in _SINGLE_LEFT for p in rest)
+    count += sum(p[:1] in _SINGLE_LEFT for p in rest)
     made = first + "".join(parts)
     return (made.replace(aside, "\\") if pairs or put_aside else made), count
 

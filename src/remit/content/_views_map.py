@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
+from remit.content._news import News, Span
 from remit.content.base import View
 
-Span = tuple[int, int]
 _LARGE = 8 << 10
 _AROUND = 640
 _RUN = frozenset("+/=_-" + string.ascii_letters + string.digits)
@@ -158,23 +158,24 @@ def changed(before: Sequence[Span], edits: Iterable[Edit]) -> list[Span]:
         ends.append(end)
         shifts.append(shift)
 
-    def moved(at: int) -> int:
-        return max(at + shifts[bisect_right(ends, at) - 1], 0)
-
-    spans += [(moved(start), moved(end)) for start, end in before]
+    spans += [
+        (start + shifts[bisect_right(ends, start) - 1], end + shifts[bisect_right(ends, end) - 1])
+        for start, end in before
+    ]
     return sorted(spans)
 
 
-def excerpt(view: View, spans: Iterable[Span]) -> View:
-    """What stands around ``spans`` of a large view; the view itself if that is most of it.
+def excerpt(view: View, spans: Sequence[Span]) -> View:
+    """What stands around ``spans``, which are new; the whole view if that is most of it.
 
     What is encoded is not cut.
     """
     text = view.text
     size = len(text)
     if size < _LARGE:
-        return view
+        return with_news(view, spans)
     parts: list[Span] = []
+    within: list[int] = []
     for start, end in spans:
         if parts and start - _AROUND <= parts[-1][1]:
             low = parts.pop()[0]
@@ -185,8 +186,9 @@ def excerpt(view: View, spans: Iterable[Span]) -> View:
                 low -= 1
         high = min(end + _AROUND, size)
         parts.append((low, _RUN_ON.match(text, high).end()))  # type: ignore[union-attr]
+        within.append(len(parts) - 1)
     if sum(high - low for low, high in parts) > size * 3 // 4:
-        return view
+        return with_news(view, spans)
     at = [0]
     for low, high in parts:
         at.append(at[-1] + high - low + 1)
@@ -197,7 +199,18 @@ def excerpt(view: View, spans: Iterable[Span]) -> View:
         return min(low + index - at[number], high - 1)
 
     made = "\n".join([text[low:high] for low, high in parts])
-    return derived(view, view.name, made, place, lambda index: place(index) + 1)
+    moved = [
+        (at[number] - parts[number][0] + start, at[number] - parts[number][0] + end)
+        for number, (start, end) in zip(within, spans, strict=True)
+    ]
+    part = derived(view, view.name, made, place, lambda index: place(index) + 1)
+    return with_news(part, moved)
+
+
+def with_news(view: View, spans: Iterable[Span] | None) -> View:
+    """``view``, known to be new at ``spans`` only; ``None`` means anywhere."""
+    news = None if spans is None else News(spans)
+    return View(view.name, view.text, view.starts, view.ends, news)
 
 
 def same_places(view: View, name: str, text: str) -> View:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import re2
 
+from remit.content._re2 import searcher
 from remit.content._views_map import Piece, joined, nested
 from remit.content.base import View
 
@@ -40,15 +41,18 @@ _RUNS = re2.compile(
     rb"|\b(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){5,}[A-Za-z0-9$@!]\b",
     _BYTES,
 )
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
+_NEXT_RUN = searcher(_RUNS)
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _BASE32 = re.compile(rb"[A-Z2-7]+={0,6}|[a-z2-7]+={0,6}")
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 _PRINTED = re2.compile(rb"[\x20-\x7e\t\r\n]{12,}", _BYTES)
 _WIDE = re2.compile(rb"(?:[\x20-\x7e\t\r\n]\x00){12,}", _BYTES)
+_NEXT_PRINTED = searcher(_PRINTED)
+_NEXT_WIDE = searcher(_WIDE)
 _SPACE = re.compile(rb"\s")
 _SPREAD = re.compile(rb"[A-Za-z0-9$@!]")
+_PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _URL = bytes.maketrans(b"-_", b"+/")
 
 
@@ -106,9 +110,9 @@ def _lower(run: bytes) -> bool:
 
 
 def _found(data: bytes) -> Iterator[tuple[int, bytes]]:
-    match, end, size = _RUNS._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
+    end, size = 0, len(data)
     while True:
-        start, end = match(_UNANCHORED, data, end, size)[0]
+        start, end = _NEXT_RUN(data, end, size)[0]
         if start < 0:
             return
         yield start, data[start:end]
@@ -136,12 +140,19 @@ def _read(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]
     if any_:
         return
     if wrapped and places is not None:
+        # The last line may be a word of what follows.
+        first, _, rest = run.rpartition(b"\n")
+        if len(rest) < _MIN_RUN:
+            read = [r for r in _read(first.rstrip(), at, decoding) if r[0] != "unwrapped"]
+            if read:
+                yield from read
+                return
         text = decoding.take(body.decode())
         if text:
             starts = [at + p for p in places[: len(text)]]
             yield "unwrapped", Piece(text, starts, [s + 1 for s in starts])
-    elif len(body) <= 1 << 12:
-        parts = [m for m in re.finditer(rb"[A-Za-z0-9+]{16,}", body) if len(m[0]) < len(body)]
+    elif len(body) <= 1 << 12 and not body.isalnum():
+        parts = [m for m in _PART.finditer(body) if len(m[0]) < len(body)]
         for part in parts[:_MAX_PARTS]:
             yield from _solid(part[0], at + part.start(), None, decoding)
 
@@ -229,7 +240,7 @@ def _promising(head: bytes) -> bool:
         return True
     if len(rest) == head.count(0):
         return head[1::2].count(0) * 4 >= len(head)
-    return all(c >= 0x80 for c in rest) and _cut_utf8(head) is not None
+    return min(rest) >= 0x80 and _cut_utf8(head) is not None
 
 
 def _cut_utf8(data: bytes) -> str | None:
@@ -250,6 +261,14 @@ def _texts(
         if not taken:
             return
         at = 8 * start
+        if width == 1 or (width == 0 and taken.isascii()):
+            stop = at + 8 * len(taken)
+            yield (
+                taken,
+                [i // bits for i in range(at, stop, 8)],
+                [(i - 1) // bits + 1 for i in range(at + 8, stop + 8, 8)],
+            )
+            continue
         starts: list[int] = []
         ends: list[int] = []
         for char in taken:
@@ -284,7 +303,8 @@ def _printed(data: bytes) -> Iterator[tuple[str, int, int]]:
 
 def _printed_part(data: bytes) -> bool:
     """Whether there is text among bytes that are none."""
-    return _PRINTED.search(data) is not None or _WIDE.search(data) is not None
+    size = len(data)
+    return _NEXT_PRINTED(data, 0, size)[0][0] >= 0 or _NEXT_WIDE(data, 0, size)[0][0] >= 0
 
 
 def _is_text(text: str) -> bool:
@@ -348,6 +368,8 @@ def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, P
 
 def _is_separated(run: bytes) -> bool:
     head = run[:24]
+    if head[:9].isalnum() and head[:2] != b"0x":
+        return False
     if run[:2] == b"0x":
         return re.match(rb"0x[0-9A-Fa-f]{2}[^0-9A-Fa-f]", head) is not None
     return _SEPARATED.match(head) is not None
@@ -376,12 +398,12 @@ def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piec
             yield "spread", Piece(whole, places, [p + 1 for p in places])
         return
     letters = [m.start() for m in _SPREAD.finditer(run)]
-    gaps = [b - a for a, b in itertools.pairwise(letters)]
-    usual = min(gaps, default=1)
+    gaps = [run[a + 1 : b] for a, b in itertools.pairwise(letters)]
+    usual = min(set(gaps), key=lambda gap: (len(gap), -gaps.count(gap)), default=b"")
     text: list[str] = []
     starts: list[int] = []
     for i, place in enumerate(letters):
-        if i and gaps[i - 1] > usual:
+        if i and gaps[i - 1] != usual:
             text.append(" ")
             starts.append(at + letters[i - 1] + 1)
         text.append(chr(run[place]))

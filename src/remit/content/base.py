@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from remit.content._news import News
 from remit.core.errors import RemitError
 
 Channel = Literal["user_prompt", "completion", "tool_args", "tool_result"]
@@ -57,12 +58,14 @@ class View(msgspec.Struct, frozen=True, dict=True):
         starts: for each character of ``text`` the code point of the original that it begins at;
             ``None`` if they are the same.
         ends: likewise where it ends.
+        news: where it says what no reading before it does; ``None``: anywhere.
     """
 
     name: str
     text: str
     starts: Sequence[int] | None = None
     ends: Sequence[int] | None = None
+    news: News | None = None
 
     @functools.cached_property
     def utf8(self) -> bytes:
@@ -78,6 +81,12 @@ class View(msgspec.Struct, frozen=True, dict=True):
     def others(self) -> str:
         """The characters outside ASCII, in order, without lone surrogates."""
         return "" if self.text.isascii() else self.utf8.translate(None, _ASCII).decode()
+
+    def places(self, reach: int) -> Sequence[tuple[int, int]]:
+        """Where all lies that is new here, if nothing that counts is longer than ``reach``."""
+        if self.news is None:
+            return ((0, len(self.text)),)
+        return self.news.around(reach, len(self.text))
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original that ``text[start:end]`` was read from; ``end > start``."""
@@ -142,3 +151,36 @@ class Detector(Protocol):
 ALL_CHANNELS: frozenset[Channel] = frozenset(
     ("user_prompt", "completion", "tool_args", "tool_result")
 )
+
+Sure = tuple[Severity, int]
+"""How bad a finding is, and how sure, in thousandths."""
+
+
+class PatternDetector:
+    """What detectors of tier ``pattern`` have in common.
+
+    Attributes:
+        kind: of their findings.
+    """
+
+    name: str
+    version: str
+    kind: str
+    tier: Literal["pattern", "model", "judge"] = "pattern"
+    channels: frozenset[Channel] = ALL_CHANNELS
+
+    def finding(
+        self, label: str, sure: Sure, span: tuple[int, int], rule: str, *, kind: str = ""
+    ) -> Finding:
+        """A finding of this detector, of another ``kind`` if it is given."""
+        severity, score = sure
+        return Finding(
+            kind=kind or self.kind,
+            label=label,
+            severity=severity,
+            score_milli=score,
+            start=span[0],
+            end=span[1],
+            rule=rule,
+            version=self.version,
+        )

@@ -30,9 +30,11 @@ _NAMES = (
 )
 _NAMED = re.compile(rf"(?i){_NAMES}")
 _SEPARATORS = "=:>"
-_QUOTED = re.compile(r"[\w.\-]{0,48}[\"']?[^\S\n]{0,4}(?:=>|:=|=|:)[^\S\n]{0,4}([\"'`])")
+_QUOTED = re.compile(r"(?:=>|:=|=|:)[^\S\n]{0,4}([\"'`])")
+# The key of a quotation, backwards.
+_KEY = re.compile(r"[^\S\n]{0,4}[\"']?[\w.\-]{0,48}")
+_KEY_SIZE = 53
 _DIGIT = re.compile(r"\d")
-_WORD = re.compile(r"\S+")
 _SHORT = 4
 _MANY_SHORT = 6
 _WRAPPED = re.compile(r"[A-Za-z0-9+/=_-]+")
@@ -144,27 +146,30 @@ def _pem(text: str) -> int:
 
 def _quote(text: str) -> int:
     """A value whose quotation is not closed yet, back to its key."""
-    line = max(text.rfind("\n") + 1, len(text) - SPREAD)
-    open_at = len(text)
-    at = line
+    at = max(text.rfind("\n") + 1, len(text) - SPREAD)
     while (match := _QUOTED.search(text, at)) is not None:
         mark = match[1]
         end = text.find(mark, match.end())
         while end > 0 and text[end - 1] == "\\":
             end = text.find(mark, end + 1)
         if end < 0:
-            open_at = match.start()
-            break
+            key = _KEY.match(text[max(at, match.start() - _KEY_SIZE) : match.start()][::-1])
+            assert key is not None  # it matches nothing, too
+            return match.start() - key.end()
         at = end + 1
-    return open_at
+    return len(text)
 
 
 def spread(text: str) -> int:
     """Short pieces in a row: a value whose characters were set apart, or a spaced hex dump."""
-    words = list(_WORD.finditer(text, max(len(text) - SPREAD, 0)))
+    tail = text[-SPREAD:]
+    words = tail.split()
     count = 0
     for word in reversed(words):
-        if word.end() - word.start() > _SHORT:
+        if len(word) > _SHORT:
             break
         count += 1
-    return words[-count].start() if count >= _MANY_SHORT else len(text)
+    if count < _MANY_SHORT:
+        return len(text)
+    before = tail.rsplit(None, count)[0] if count < len(words) else ""
+    return len(text) - len(tail[len(before) :].lstrip())

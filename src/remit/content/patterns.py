@@ -14,12 +14,15 @@ too; a text beyond these bounds raises, so that nobody takes it for inspected.
 import functools
 import importlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import re2
 
+from remit.content._news import News, Span
+from remit.content._re2 import Search, Spans, searcher
 from remit.content.base import ContentError, View
 
 Engine = Literal["auto", "re2", "hyperscan"]
@@ -29,6 +32,11 @@ _SMALL = 1 << 16
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
 _WASTED = 2000
+# How far what decides about a match lies from it, how far behind it its value may end, and how long
+# a match without keyword can be.
+_CONTEXT = 96
+_BEYOND = 640
+_REACH = 512
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +77,7 @@ class Match(NamedTuple):
     groups: tuple[tuple[int, int], ...]
 
 
-Place = Callable[[Match, str], tuple[int, int] | None]
+Place = Callable[[Match, str], Span | None]
 """The span of the value of a match in a text, or ``None`` if it is none."""
 
 
@@ -105,6 +113,8 @@ class PatternSet:
             [(i, self.patterns[i].before, len(k) + self.patterns[i].after) for i in users[k]]
             for k in self._keywords
         ]
+        most = max(map(len, self._keywords), default=0)
+        self._longest = [p.before + most + p.after + _BEYOND for p in self.patterns]
         self._finder: _Finder | None = None
         if engine != "re2" and self._keywords:
             self._finder = _hyperscan(self._keywords)
@@ -125,11 +135,12 @@ class PatternSet:
 
     def _scan(self, view: View) -> list[Match]:
         data = view.utf8
-        found: list[tuple[int, list[tuple[int, int]]]] = []
-        for index in self._matching(data):
-            self._run(index, data, ((0, len(data)),), found)
+        news = None if view.news is None else view.news.encoded(view.text)
+        found: list[tuple[int, Spans]] = []
+        for index, windows in self._unprompted(data, news):
+            self._run(index, data, windows, found)
         if self._finder is not None:
-            for index, windows in self._windows(data).items():
+            for index, windows in self._windows(data, news).items():
                 self._run(index, data, windows, found)
         if not found:
             return []
@@ -142,80 +153,83 @@ class PatternSet:
         for view in views:
             for match in self._scan(view):
                 span = place(match, view.text)
-                if span is not None:
+                if span is not None and _is_new(view.news, match, span):
                     yield match.pattern, *view.origin(*span)
 
-    def _matching(self, data: bytes) -> Sequence[int]:
-        """Which patterns without keywords match somewhere."""
-        return self._any_of.matching(self._always, data)
+    def _unprompted(
+        self, data: bytes, news: News | None
+    ) -> Iterator[tuple[int, Iterable[Sequence[int]]]]:
+        """Where to run which pattern without keywords."""
+        if not self._always:
+            return
+        windows = _places(len(data), news, _REACH)
+        for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
+            yield index, windows
 
     def _run(
         self,
         index: int,
         data: bytes,
         windows: Iterable[Sequence[int]],
-        found: list[tuple[int, list[tuple[int, int]]]],
+        found: list[tuple[int, Spans]],
     ) -> None:
-        compiled = _compile(self.patterns[index].regex)
-        most = _MATCHES + len(data) // 32
-        for start, end in windows:
-            for spans in _search(compiled, data, start, min(end, len(data))):
+        search = _compile(self.patterns[index].regex)
+        size = len(data)
+        most = _MATCHES + size // 32
+        for start, reach in windows:
+            at, high = max(start, 0), min(reach, size)
+            while at <= high:
+                spans = search(data, at, high)
+                begin, end = spans[0]
+                if begin < 0:
+                    break
                 found.append((index, spans))
                 if len(found) > most:
                     raise _too_dense()
+                at = end if end > begin else end + 1
 
-    def _windows(self, data: bytes) -> dict[int, list[list[int]]]:
+    def _windows(self, data: bytes, news: News | None) -> dict[int, list[Span]]:
         """Where to run which pattern. What a common keyword points at is the whole text."""
+        assert self._finder is not None
         size = len(data)
         common = 128 + size // 4096
-        budget = 4096 + size // 64
-        counts = [0] * len(self._keywords)
-        windows: dict[int, list[list[int]]] = {}
-        lasts: dict[int, list[int]] = {}
+        around: dict[int, list[Span]] = {}
         whole: set[int] = set()
-        reaches = self._reach
-        assert self._finder is not None
-        for keyword, start in self._finder.find(data, common):
-            counts[keyword] += 1
-            if counts[keyword] > common:
+        for keyword, starts in self._finder.find(data, common, 4096 + size // 64).items():
+            if len(starts) > common:
                 whole.update(self._users[keyword])
                 continue
-            budget -= 1
-            if budget < 0:
-                raise _too_dense()
-            for index, before, reach in reaches[keyword]:
-                low, high = start - before, start + reach
-                last = lasts.get(index)
-                if last is None:
-                    lasts[index] = last = [max(low, 0), high]
-                    windows[index] = [last]
-                elif low > last[1]:
-                    lasts[index] = last = [low, high]
-                    windows[index].append(last)
-                elif high > last[1]:
-                    last[1] = high
+            for index, before, reach in self._reach[keyword]:
+                low, high = before + _CONTEXT, reach + _BEYOND
+                around.setdefault(index, []).extend(
+                    (s - before, s + reach)
+                    for s in starts
+                    if news is None or news.touch(s - low, s + high)
+                )
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
-        for index in whole:
-            windows.pop(index, None)
-        common_ones = sorted(whole)
-        if self._any_whole is not None:
-            common_ones = list(self._any_whole.matching(common_ones, data))
+        windows = {i: _merged(s) for i, s in around.items() if s and i not in whole}
+        common_ones: Sequence[int] = sorted(whole)
+        if self._any_whole is not None and common_ones:
+            reach = max(self._longest[i] for i in common_ones)
+            common_ones = self._any_whole.matching(common_ones, _parts(data, news, reach))
         for index in common_ones:
-            windows[index] = [[0, size]]
+            windows[index] = _places(size, news, self._longest[index])
         return dict(sorted(windows.items()))
 
-    def _match(
-        self, index: int, spans: list[tuple[int, int]], where: dict[int, int] | None
-    ) -> Match:
-        if where is not None:
-            spans = [(where[a], where[b]) for a, b in spans]
+    def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
         if len(spans) == 1:
             start, end = spans[0]
+            if where is not None:
+                start, end = where[start], where[end]
             return Match(index, start, end, start, end, ())
+        if where is not None:
+            spans = [(where[a], where[b]) for a, b in spans]
         group = self.patterns[index].group
         if group is None:
-            value = next((s for s in spans[1:] if s[0] >= 0), spans[0])
+            value = spans[1]
+            if value[0] < 0:
+                value = next((s for s in spans[2:] if s[0] >= 0), spans[0])
         else:
             value = spans[group] if spans[group][0] >= 0 else spans[0]
         return Match(index, *spans[0], *value, tuple(spans[1:]))
@@ -250,10 +264,12 @@ class _AnyOf:
 
 
 class _Finder(Protocol):
-    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
-        """Keyword and start of every place, by start, then longest first.
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
+        """Where each keyword begins, in order; ``common + 1`` places of one that has more.
 
-        A keyword may be left out after it was reported ``common + 1`` times.
+        Raises:
+            ContentError: ``content.too_dense``, where there are more than ``most`` together;
+                ``common`` of a keyword count.
         """
         ...
 
@@ -270,22 +286,26 @@ class _Re2Finder:
         self._all = frozenset(range(len(keywords)))
         self._known: dict[bytes, tuple[int, ...]] = {}
 
-    def find(self, data: bytes, common: int) -> Iterator[tuple[int, int]]:
-        counts: dict[int, int] = {}
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
+        found: dict[int, list[int]] = {}
         dropped: set[int] = set()
         wasted = 0
-        search = _alternation(tuple(self._keywords)).Match
+        search = _alternation(tuple(self._keywords))
         start, size = 0, len(data)
         known = self._known
         while True:
-            a, b = search(_UNANCHORED, data, start, size)[0]
+            a, b = search(data, start, size)[0]
             if a < 0:
-                return
+                return found
             hit = data[a:b]
             for keyword in known.get(hit) or self._prefixes(hit):
-                count = counts[keyword] = counts.get(keyword, 0) + 1
-                if count <= common + 1:
-                    yield keyword, a
+                starts = found.setdefault(keyword, [])
+                if len(starts) < common:
+                    most -= 1
+                    if most < 0:
+                        raise _too_dense()
+                if len(starts) <= common:
+                    starts.append(a)
                 else:
                     dropped.add(keyword)
                     wasted += 1
@@ -294,8 +314,8 @@ class _Re2Finder:
                 wasted = 0
                 left = self._all - dropped
                 if not left:
-                    return
-                search = _alternation(tuple(self._keywords[k] for k in sorted(left))).Match
+                    return found
+                search = _alternation(tuple(self._keywords[k] for k in sorted(left)))
 
     def _prefixes(self, hit: bytes) -> tuple[int, ...]:
         lower = hit.lower()
@@ -329,18 +349,17 @@ class _HyperscanFinder:
             flags=[module.HS_FLAG_CASELESS if _any_case(k) else 0 for k in keywords],
         )
 
-    def find(self, data: bytes, common: int) -> Iterable[tuple[int, int]]:
+    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
         lengths = self._lengths
-        left = [common + 1] * len(lengths)
-        hits: list[tuple[int, int]] = []
+        found: defaultdict[int, list[int]] = defaultdict(list)
         wasted = 0
         enough = _WASTED + len(data) // 64
 
         def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> bool | None:
             nonlocal wasted
-            if left[keyword]:
-                left[keyword] -= 1
-                hits.append((end - lengths[keyword], keyword))
+            starts = found[keyword]
+            if len(starts) <= common:
+                starts.append(end - lengths[keyword])
                 return None
             wasted += 1
             return wasted > enough or None
@@ -349,9 +368,10 @@ class _HyperscanFinder:
             with self._lock:
                 self._database.scan(data, match_event_handler=seen)
         except self._stopped:
-            return self._other.find(data, common)
-        hits.sort()
-        return ((keyword, start) for start, keyword in hits)
+            return self._other.find(data, common, most)
+        if sum([min(len(starts), common) for starts in found.values()]) > most:
+            raise _too_dense()
+        return found
 
 
 def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
@@ -365,24 +385,10 @@ def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
         return None
 
 
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - `finditer` makes an object a match
-
-
-def _search(compiled: Any, data: bytes, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
-    match = compiled.Match
-    while start <= end:
-        spans = match(_UNANCHORED, data, start, end)
-        a, b = spans[0]
-        if a < 0:
-            return
-        yield spans
-        start = b if b > a else b + 1
-
-
 @functools.lru_cache(maxsize=4096)
-def _compile(regex: str) -> Any:
+def _compile(regex: str) -> Search:
     try:
-        return re2.compile(regex, _options())._regexp  # noqa: SLF001
+        return searcher(re2.compile(regex, _options()))
     except re2.error as error:
         raise ContentError(
             f"a pattern does not compile: {str(error.args[:1])[:200]}", code="content.bad_pattern"
@@ -390,12 +396,12 @@ def _compile(regex: str) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _alternation(keywords: tuple[bytes, ...]) -> Any:
+def _alternation(keywords: tuple[bytes, ...]) -> Search:
     options = _options()
     # Bytes: no letter outside ASCII folds into a keyword, as in hyperscan.
     options.encoding = re2.Options.Encoding.LATIN1
     parts = (b"(?i:%s)" % _quote(k) if _any_case(k) else _quote(k) for k in keywords)
-    return re2.compile(b"(?:%s)" % b"|".join(parts), options)._regexp  # noqa: SLF001
+    return searcher(re2.compile(b"(?:%s)" % b"|".join(parts), options))
 
 
 def _options() -> Any:
@@ -416,7 +422,7 @@ def _quote(keyword: bytes) -> bytes:
     )
 
 
-def _characters(data: bytes, found: Iterable[tuple[int, list[tuple[int, int]]]]) -> dict[int, int]:
+def _characters(data: bytes, found: Iterable[tuple[int, Spans]]) -> dict[int, int]:
     """The code point at each byte offset of the spans, in one pass."""
     where = {-1: -1}
     last = count = 0
@@ -425,6 +431,37 @@ def _characters(data: bytes, found: Iterable[tuple[int, list[tuple[int, int]]]])
         where[offset] = count
         last = offset
     return where
+
+
+def _places(size: int, news: News | None, reach: int) -> list[Span]:
+    return [(0, size)] if news is None else news.around(reach, size)
+
+
+def _parts(data: bytes, news: News | None, reach: int) -> bytes:
+    if news is None:
+        return data
+    return b"\n".join([data[low:high] for low, high in news.around(reach, len(data))])
+
+
+def _merged(spans: list[Span]) -> list[Span]:
+    spans.sort()
+    merged: list[Span] = []
+    low, high = spans[0]
+    for start, end in spans:
+        if start > high:
+            merged.append((low, high))
+            low, high = start, end
+        elif end > high:
+            high = end
+    merged.append((low, high))
+    return merged
+
+
+def _is_new(news: News | None, match: Match, span: Span) -> bool:
+    """Whether a match, its value or what is around them is not the same in an earlier reading."""
+    return news is None or news.touch(
+        min(match.start, span[0]) - _CONTEXT, max(match.end, span[1]) + _CONTEXT
+    )
 
 
 def _too_dense() -> ContentError:

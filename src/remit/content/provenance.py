@@ -45,6 +45,7 @@ MAX_LEAVES = 2000
 MAX_TOKENS = 500
 MAX_REPEATED = 500
 MAX_SEARCHES = 64
+MAX_KNOWN = 256
 MIN_PAYLOAD_WORD = 10
 MIN_NAME = 3
 
@@ -106,9 +107,12 @@ class Provenance:
         self._quoted: OrderedDict[str, None] = OrderedDict()
         self._proper: dict[str, None] = {}
         self._searches = Searches(MAX_SEARCHES)
+        # A call is asked about several times before anything new is seen.
+        self._known: dict[tuple[Role, str], Origin] = {}
 
     def user(self, text: str) -> None:
         """The user's own words."""
+        self._known.clear()
         self._seen["user"].add(text, field=False)
         self._proper.update((form, None) for form in islice(proper(text), MAX_VALUES))
 
@@ -133,6 +137,7 @@ class Provenance:
                 in it are the service's word.
             repeated: what the call held.
         """
+        self._known.clear()
         try:
             for text, kind in texts(value):
                 worthy = trusted and (kind != "free" or not listing)
@@ -199,6 +204,7 @@ class Provenance:
         for name, value in arguments.items():
             origins = {self.origin(value, "destination"), self.origin(value, "payload")}
             if "unknown" in origins and "untrusted" not in origins:
+                self._known.clear()
                 try:
                     for text, kind in texts({name: value}):
                         self._used.add(text, field=kind != "free")
@@ -207,6 +213,7 @@ class Provenance:
 
     def miss(self) -> None:
         """The session saw something untrusted that was not remembered."""
+        self._known.clear()
         self._seen["untrusted"].forgot = True
 
     def origin(self, argument: Any, role: Role = "destination") -> Origin:
@@ -220,11 +227,9 @@ class Provenance:
         if leaves is None or sum(map(len, leaves)) > MAX_ARGUMENT:
             return "untrusted"
         try:
-            if role == "payload":
-                return worst(self._payload(leaf) for leaf in leaves)
-            if not leaves and argument not in (None, "", [], {}, ()):
+            if role == "destination" and not leaves and argument not in (None, "", [], {}, ()):
                 return "unknown"
-            return worst(self._destination(leaf) for leaf in leaves)
+            return worst(self._as(role, leaf) for leaf in leaves)
         except Spent:
             return "untrusted"
 
@@ -246,6 +251,14 @@ class Provenance:
             return worst(map(self._token, tokens)) if tokens else None
         except Spent:
             return "untrusted"
+
+    def _as(self, role: Role, leaf: str) -> Origin:
+        found = self._known.get((role, leaf))
+        if found is None:
+            found = self._destination(leaf) if role == "destination" else self._payload(leaf)
+            if len(self._known) < MAX_KNOWN:
+                self._known[role, leaf] = found
+        return found
 
     def _destination(self, text: str) -> Origin:
         """By every address, and by what is left: it must be nothing, or somebody's name."""

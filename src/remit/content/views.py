@@ -9,11 +9,16 @@ A text in plain ASCII without the signs of any disguise is looked at and left al
 
 from collections.abc import Iterator
 
+from remit.content._views_ciphers import deciphered
+from remit.content._views_codes import codes
 from remit.content._views_fold import fold, folded
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
+from remit.content._views_map import with_news
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
+from remit.content._views_spaced import spaced
+from remit.content._views_worded import reworded
 from remit.content.base import View, Views
 
 MAX_DEPTH = 3
@@ -47,39 +52,44 @@ class _Reader:
         original = View("original", self._text)
         self._views.append(original)
         self._seen.add(self._text)
-        level = [(original, original)]
+        level = [original]
         for _ in range(MAX_DEPTH):
-            level = [made for view, brief in level for made in self._below(view, brief)]
+            level = [made for view in level for made in self._below(view)]
             if not level:
                 break
         else:
-            self._too_deep([view for view, _ in level])
+            self._too_deep(level)
         complete = self._complete and not self._edits.spent and not self._decoding.spent
         return Views(self._text, tuple(self._views), complete)
 
-    def _below(self, view: View, brief: View) -> Iterator[tuple[View, View]]:
-        """Readings of ``view`` that may hold more readings, each with what is new in it.
+    def _below(self, view: View) -> Iterator[View]:
+        """What is new in readings of ``view``, which may hold more readings.
 
-        What was there before is not read again in the same disguise: ``brief`` is new in ``view``.
+        What was there before is not read again in the same disguise.
         """
         first = view.starts is None
         secret = hidden(view, self._decoding)
         if secret is not None and self._keep(secret):
-            yield secret, secret
+            yield secret
         plain = fold(view)
         if plain is None or not self._keep(plain if first else folded(view, plain)):
             plain = view
         for made in runs(plain, self._decoding):
             if self._keep(made):
-                yield made, made
-        for made in hinted(plain if brief is view else fold(brief) or brief):
+                yield made
+        for made in codes(plain, self._decoding):
+            if self._keep(made):
+                yield made
+        for made in (*hinted(plain), *deciphered(plain), *reworded(plain)):
             self._keep(made)
+        apart = spaced(plain, self._decoding)
+        if apart is not None:
+            self._keep(apart)
         inline = unescape(plain, self._edits)
         if inline is not None:
-            news = inline.brief()
-            whole = inline.view if first else news
-            if self._keep(whole):
-                yield whole, news
+            brief = inline.brief()
+            if self._keep(with_news(inline.view, inline.spans) if first else brief):
+                yield brief
 
     def _keep(self, view: View) -> bool:
         if not view.text or view.text in self._seen:

@@ -54,14 +54,15 @@ async def _look(policy: Policy, event: Event, session: SessionMemory) -> "Summar
 
 
 async def redacted(
-    policy: Policy, event: Event, obligation: Obligation, session: SessionMemory
-) -> Event:
-    """The event without what the obligation names.
+    policy: Policy, event: Event, obligation: Obligation, session: SessionMemory,
+    seen: "Summary | None" = None,
+) -> Event:  # fmt: skip
+    """The event without what the obligation names; ``seen`` is what was found in it before.
 
     Raises:
         Exception: it could not be done.
     """
-    arguments = event, obligation.parameters, session.memory.vault, session.memory.key
+    arguments = event, obligation.parameters, session.memory.vault, session.memory.key, seen
     if _size(event) <= MAX_AT_ONCE:
         return policy.inspector.redact(*arguments)
     return await asyncio.to_thread(policy.inspector.redact, *arguments)

@@ -304,7 +304,7 @@ class Guard:
                 return Answer.REFUSED
             judged = () if case.seen is None else case.seen.by("judge")
             alike = case.shown is case.event
-            case.event = await redacted(policy, case.event, obligation, case.session)
+            case.event = await redacted(policy, case.event, obligation, case.session, case.seen)
             seen = await look_again(policy, case.event, case.session)
             case.seen = seen.plus(judged)
             case.shown = (

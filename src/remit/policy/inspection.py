@@ -64,8 +64,9 @@ class Inspector:
         return "\n".join(p.text for p in walk(cleaned).pieces if p.what in {"text", "blob"})
 
     def redact(
-        self, event: Event, parameters: Mapping[str, str], vault: "Vault", key: bytes
-    ) -> Event:
+        self, event: Event, parameters: Mapping[str, str], vault: "Vault", key: bytes,
+        seen: "Summary | None" = None,
+    ) -> Event:  # fmt: skip
         """``event`` without what a policy's ``@findings`` names, replaced as its ``@with`` says.
 
         What goes along with a call is not changed: whoever asks for redaction looks again.
@@ -75,6 +76,7 @@ class Inspector:
             parameters: of the obligation.
             vault: the session's own.
             key: likewise, for digests.
+            seen: what :meth:`look_into` found in this inbound event, if it did.
 
         Raises:
             msgspec.ValidationError: there is no such form.
@@ -85,7 +87,7 @@ class Inspector:
         channel: Channel = "tool_result" if event.inbound else "tool_args"
         value = event.content if event.inbound else event.input
         wanted = kinds(parameters.get("findings", ""))
-        found = self.look(value, channel, vault)
+        found = seen if seen is not None and event.inbound else self.look(value, channel, vault)
         form = msgspec.convert(parameters.get("with", "mask"), Form)
         cleaned = redact_value(
             value,

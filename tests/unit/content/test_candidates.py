@@ -30,8 +30,9 @@ def test_found():
 
 
 def test_the_first_ones_are_replaced():
-    assert WORDS.subn(lambda m: f"<{m[0]}>", view("ab abb ab"), 2) == ("<ab> <abb> ab", 2)
-    assert WORDS.subn(lambda _: "", view("nothing")) == ("nothing", 0)
+    text, matches = WORDS.subn(lambda m: f"<{m[0]}>", view("ab abb ab"), 2)
+    assert (text, [m.span() for m in matches]) == ("<ab> <abb> ab", [(0, 2), (3, 6)])
+    assert WORDS.subn(lambda _: "", view("nothing")) == ("nothing", [])
 
 
 def test_latin_1():

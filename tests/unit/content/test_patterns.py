@@ -2,7 +2,6 @@ import gzip
 import json
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -129,9 +128,21 @@ def test_a_keyword_that_is_everywhere_means_the_whole_text(engine):
     text = "key " * 50_000 + "key=1"
     patterns = PatternSet([word("a", "key", r"key=\d"), word("b", "none", "none")], engine=engine)
     assert [m.start for m in patterns.scan(text)] == [len(text) - 5]
-    start = time.perf_counter()
+    searched = _counted(patterns)
     patterns.scan(text)
-    assert time.perf_counter() - start < 2
+    assert len(searched) < 10
+
+
+def _counted(patterns):
+    searched = []
+    run = patterns._run
+
+    def counted(index, data, windows, found):
+        searched.extend(windows)
+        run(index, data, windows, found)
+
+    patterns._run = counted
+    return searched
 
 
 def corpus():

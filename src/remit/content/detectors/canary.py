@@ -6,9 +6,8 @@ line breaks between the characters do not hide them.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Surroundings, View, Views
+from remit.content.base import Finding, PatternDetector, Surroundings, View, Views
 from remit.content.hold import run, spread
 
 MIN_COMPACT = 10
@@ -17,13 +16,12 @@ MIN_COMPACT = 10
 _DROPPED = bytes(c for c in range(128) if not chr(c).isalnum())
 
 
-class Canary:
+class Canary(PatternDetector):
     """Detector ``canary``; the label of a finding is the name of the canary."""
 
     name = "canary"
     version = "canary/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "canary"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Every canary in every view."""
@@ -45,7 +43,7 @@ class Canary:
         lowered = lower(view.text)
         for name, needle in needles.items():
             for at in _places(lowered, needle):
-                yield self._finding(name, view.origin(at, at + len(needle)), "exact")
+                yield self._leak(name, view.origin(at, at + len(needle)), "exact")
 
     def _compact(self, view: View, needles: dict[str, str]) -> Iterator[Finding]:
         text = _plain(view.text)
@@ -58,19 +56,10 @@ class Canary:
                 for at in _places(text, form):
                     positions = positions or _kept(view.text)
                     start, end = positions[at], positions[at + len(form) - 1] + 1
-                    yield self._finding(name, view.origin(start, end), rule)
+                    yield self._leak(name, view.origin(start, end), rule)
 
-    def _finding(self, label: str, span: tuple[int, int], rule: str) -> Finding:
-        return Finding(
-            kind="canary",
-            label=label,
-            severity="critical",
-            score_milli=1000,
-            start=span[0],
-            end=span[1],
-            rule=rule,
-            version=self.version,
-        )
+    def _leak(self, name: str, span: tuple[int, int], rule: str) -> Finding:
+        return self.finding(name, ("critical", 1000), span, rule)
 
 
 def lower(text: str) -> str:

@@ -8,25 +8,26 @@ or this machine. Host names alone count too when their labels hold data, as in D
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import re2
 
 from remit.content._cargo import Weight, carried, disguise, in_host
 from remit.content._links import Link, Use, links, parts
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, View, Views
+from remit.content._re2 import searcher
+from remit.content.base import Channel, Finding, PatternDetector, Sure, Surroundings, View, Views
 from remit.content.hold import run
 
 MAX_LINKS = 4000
 LINK_EVERY = 64
-_UNANCHORED = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _NAME = r"(?i)(?:[a-z0-9_-]{1,11}\.){0,2}[a-z0-9_-]{12,63}\.(?:[a-z0-9_-]{1,63}\.){1,8}[a-z]{2,24}"
+_LONGEST_NAME = 640
 _ANY_NAME = re2.compile(_NAME)
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
-_ASCII_NAME = re2.compile(_NAME.encode(), _BYTES)
+_ASCII_NAME = searcher(re2.compile(_NAME.encode(), _BYTES))
 _SLASHES = (b"//", b"\\\\", b"/\\", b"\\/")
 _HINT = re.compile(r"[/\\]{2}|(?i:https?:)")
 # A host of words, short plain segments: nothing is carried or disguised.
@@ -36,7 +37,7 @@ _PLAIN = re.compile(
 # Letters outside ASCII that are one of its letters in another case.
 _CASED = ("\u017f", "\u212a")
 
-_SURE: dict[tuple[Use, Weight], tuple[Severity, int]] = {
+_SURE: dict[tuple[Use, Weight], Sure] = {
     ("loaded", "strong"): ("high", 950),
     ("loaded", "weak"): ("high", 900),
     ("loaded", "some"): ("medium", 700),
@@ -55,34 +56,43 @@ class _Url(NamedTuple):
     place: str
     weight: Weight
 
+    @property
+    def dull(self) -> bool:
+        """Whether it is none of interest where nobody follows it."""
+        return self.weight in {"some", ""} and self.hidden in {"odd", ""}
 
-class Exfiltration:
+
+class Exfiltration(PatternDetector):
     """Detector ``exfiltration``; the label says what form the link has."""
 
     name = "exfiltration"
     version = "exfiltration/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "exfiltration"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Every link and host name that carries data, in every view."""
         trusted = frozenset(d.lower().lstrip("*.").rstrip(".") for d in around.trusted_domains)
         budget = MAX_LINKS + sum(len(v.text) for v in text.views) // LINK_EVERY
         urls: dict[str, _Url | None] = {}
+        weights: dict[str, Weight] = {}
+        calls = around.channel == "tool_args"
         for view in text.views:
             if _may_hold_links(view):
                 for link in links(view, budget):
                     budget -= 1
+                    if link is None:
+                        continue
                     if link.url not in urls:
                         urls[link.url] = _look(link.url, trusted)
                     url = urls[link.url]
-                    if url is not None:
-                        yield from self._link(view, link, url, around.channel)
+                    if url is None or (link.use == "bare" and url.dull and not calls):
+                        continue
+                    yield from self._link(view, link, url, around.channel)
             if "." in view.text:
-                yield from self._names(view, trusted)
+                yield from self._names(view, trusted, weights)
         if budget <= 0:
-            yield self._finding(
-                "uninspected", "incomplete", ("high", 1000), (0, len(text.original)), "links"
+            yield self.finding(
+                "incomplete", ("high", 1000), (0, len(text.original)), "links", kind="uninspected"
             )
 
     def hold(self, text: str, around: Surroundings) -> int:
@@ -94,8 +104,8 @@ class Exfiltration:
         hidden, place, weight = url
         if hidden and not (hidden == "odd" and link.use == "bare"):
             span = view.origin(link.start, link.end)
-            sure: tuple[Severity, int] = ("medium", 600) if hidden == "odd" else ("high", 850)
-            yield self._finding("exfiltration", "url_disguise", sure, span, hidden)
+            sure: Sure = ("medium", 600) if hidden == "odd" else ("high", 850)
+            yield self.finding("url_disguise", sure, span, hidden)
         use = link.use
         if use == "bare":
             # Text about an API is full of addresses with places to fill in; a call is not.
@@ -106,32 +116,22 @@ class Exfiltration:
         sure_of = _SURE.get((use, weight))
         if sure_of is not None:
             span = view.origin(link.start, link.end)
-            yield self._finding("exfiltration", link.form, sure_of, span, f"{link.form}:{place}")
+            yield self.finding(link.form, sure_of, span, f"{link.form}:{place}")
 
-    def _names(self, view: View, trusted: frozenset[str]) -> Iterator[Finding]:
+    def _names(
+        self, view: View, trusted: frozenset[str], weights: dict[str, Weight]
+    ) -> Iterator[Finding]:
         for start, end in _host_names(view):
+            if view.news is not None and not view.news.touch(start, end):
+                continue  # what the edge of a place makes of a longer one
             host = view.text[start:end].lower()
-            weight = in_host(host)
+            weight = weights.get(host)
+            if weight is None:
+                weight = weights[host] = in_host(host)
             if weight and not _covers(trusted, host):
-                sure: tuple[Severity, int] = (
-                    ("high", 850) if weight == "strong" else ("medium", 600)
-                )
+                sure: Sure = ("high", 850) if weight == "strong" else ("medium", 600)
                 span = view.origin(start, end)
-                yield self._finding("exfiltration", "dns_name", sure, span, f"dns_name:{weight}")
-
-    def _finding(
-        self, kind: str, label: str, sure: tuple[Severity, int], span: tuple[int, int], rule: str
-    ) -> Finding:
-        return Finding(
-            kind=kind,
-            label=label,
-            severity=sure[0],
-            score_milli=sure[1],
-            start=span[0],
-            end=span[1],
-            rule=rule,
-            version=self.version,
-        )
+                yield self.finding("dns_name", sure, span, f"dns_name:{weight}")
 
 
 def _may_hold_links(view: View) -> bool:
@@ -158,15 +158,17 @@ def _host_names(view: View) -> Iterator[tuple[int, int]]:
     """Spans of host names with a long label."""
     text = view.text
     if not text.isascii() and any(c in text for c in _CASED):
-        yield from (m.span() for m in _ANY_NAME.finditer(text))
+        for low, high in view.places(_LONGEST_NAME):
+            yield from (m.span() for m in _ANY_NAME.finditer(text, low, high))
         return
     data = view.plain
-    match, end, size = _ASCII_NAME._regexp.Match, 0, len(data)  # noqa: SLF001 - quicker than finditer
-    while True:
-        start, end = match(_UNANCHORED, data, end, size)[0]
-        if start < 0:
-            return
-        yield start, end
+    for low, high in view.places(_LONGEST_NAME):
+        end = low
+        while True:
+            start, end = _ASCII_NAME(data, end, high)[0]
+            if start < 0:
+                break
+            yield start, end
 
 
 def _covers(trusted: frozenset[str], host: str) -> bool:

@@ -19,7 +19,7 @@ from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroun
 
 _HIGH, _CRITICAL = 1.5, 5.0
 # The model was trained on sentences: of names, labels and fragments it knows nothing.
-_FRAGMENT = re.compile(r"[!-/:-@\[-`{-~\s]*(?:[A-Za-z0-9]+[!-/:-@\[-`{-~\s]*){0,3}")
+_FRAGMENT = re.compile(r"[\W_]*(?:[A-Za-z0-9]+[\W_]*){0,3}")
 _FRAGMENT_LENGTH = 40
 
 
@@ -65,14 +65,19 @@ class InjectionDetector:
 
 def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
     """Every window of every reading that says something new, in places of the original."""
-    plain = text.original
-    fragment = len(plain) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(plain) is not None
+    hides = any(view.name == "hidden" for view in text.views)
     for piece in pieces(text):
         found = rules.hits(piece.text)
-        if fragment and piece.text == plain and not found.all:
+        as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
+        if as_it_is and not found.all and _is_fragment(piece.text):
             continue
         for window in ngrams.score(piece.text, model):
             yield _combine(piece, window, found)
+
+
+def _is_fragment(text: str) -> bool:
+    short = text.strip()
+    return len(short) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(short) is not None
 
 
 def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:

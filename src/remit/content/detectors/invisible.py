@@ -14,9 +14,8 @@ isolates that are closed are how people write, and are not reported.
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.base import Finding, PatternDetector, Surroundings, Views
 from remit.content.hold import run
 
 MAX_FINDINGS = 1000
@@ -43,28 +42,27 @@ _FORCED = re.compile("[\u202b\u2067]")
 _CLOSED = {"\u202b": "\u202c", "\u2067": "\u2069"}
 
 
-class Invisible:
+class Invisible(PatternDetector):
     """Detector ``invisible``."""
 
     name = "invisible"
     version = "invisible/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "invisible"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """What is hidden in the original, the first thousand of it."""
         del around
+        if _ANY.search(text.views[0].others) is None:
+            return ()
         return itertools.islice(self._all(text.original), MAX_FINDINGS)
 
     def _all(self, source: str) -> Iterator[Finding]:
-        if source.isascii() or _ANY.search(source) is None:
-            return
         yield from self._tags(source)
         for match in _SELECTORS.finditer(source):
-            yield self._finding("variation_selectors", "high", 1000, match.span(), "row")
+            yield self.finding("variation_selectors", ("high", 1000), match.span(), "row")
         yield from self._spread(source, _LONE_SELECTOR, "variation_selectors", MIN_SELECTORS)
         for match in _ROW.finditer(source):
-            yield self._finding("zero_width", "high", 950, match.span(), "row")
+            yield self.finding("zero_width", ("high", 950), match.span(), "row")
         yield from self._spread(source, _SPLIT, "zero_width", MIN_SPLIT_WORDS)
         yield from self._bidi(source)
 
@@ -80,7 +78,7 @@ class Invisible:
             if flag is not None:
                 start += flag.end()
             if start < match.end():
-                yield self._finding("tag_characters", "high", 1000, (start, match.end()), "tags")
+                yield self.finding("tag_characters", ("high", 1000), (start, match.end()), "tags")
 
     def _spread(
         self, text: str, pattern: re.Pattern[str], label: str, least: int
@@ -88,11 +86,11 @@ class Invisible:
         spans = [(m.start() + 1, m.end()) for m in pattern.finditer(text)]
         if len(spans) >= least:
             for span in spans:
-                yield self._finding(label, "medium", 800, span, "in_words")
+                yield self.finding(label, ("medium", 800), span, "in_words")
 
     def _bidi(self, text: str) -> Iterator[Finding]:
         for match in _OVERRIDE.finditer(text):
-            yield self._finding("bidi", "high", 950, match.span(), "override")
+            yield self.finding("bidi", ("high", 950), match.span(), "override")
         for match in _FORCED.finditer(text):
             line = text.find("\n", match.end())
             line = len(text) if line < 0 else line
@@ -100,21 +98,7 @@ class Invisible:
             end = text.find(_CLOSED[match[0]], match.end(), min(line, match.end() + 512))
             inside = text[match.end() : end if end >= 0 else min(line, match.end() + 512)]
             if end < 0 or _RIGHT_TO_LEFT.search(inside) is None:
-                yield self._finding("bidi", "medium", 850, match.span(), "forced")
-
-    def _finding(
-        self, label: str, severity: Severity, score: int, span: tuple[int, int], rule: str
-    ) -> Finding:
-        return Finding(
-            kind="invisible",
-            label=label,
-            severity=severity,
-            score_milli=score,
-            start=span[0],
-            end=span[1],
-            rule=rule,
-            version=self.version,
-        )
+                yield self.finding("bidi", ("medium", 850), match.span(), "forced")
 
 
 DETECTOR = Invisible()

@@ -7,10 +7,9 @@ usual in the field (Presidio's where it has one); ``phi`` are the ones of health
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from remit.content import _pii_rules, _pii_tables
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.base import Finding, PatternDetector, Sure, Surroundings, Views
 from remit.content.patterns import Engine, Match, PatternSet
 
 VERSION = "pii/1"
@@ -23,13 +22,12 @@ def pattern_set(engine: Engine = "auto") -> PatternSet:
     return PatternSet((r.pattern for r in _pii_rules.RULES), engine=engine, together=True)
 
 
-class Pii:
+class Pii(PatternDetector):
     """The detector."""
 
     name = "pii"
     version = VERSION
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "pii"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Identifiers in every reading, each once."""
@@ -42,25 +40,16 @@ class Pii:
 
         for index, start, end in pattern_set().places(text.views, place):
             rule = _pii_rules.RULES[index]
-            found.append(_found(rule.pattern.id, rule.label, rule.severity, rule.score, start, end))
+            sure = rule.severity, rule.score
+            found.append(self._identifier(rule.label, sure, (start, end), rule.pattern.id))
         found += [
-            _found("table", cell.label, "medium", 850, cell.start, cell.end)
+            self._identifier(cell.label, ("medium", 850), (cell.start, cell.end), "table")
             for cell in _pii_tables.cells(text.views[0])
         ]
         return _apart(found)
 
-
-def _found(rule: str, label: str, severity: Severity, score: int, start: int, end: int) -> Finding:
-    return Finding(
-        kind="phi" if label in PHI else "pii",
-        label=label,
-        severity=severity,
-        score_milli=score,
-        start=start,
-        end=end,
-        rule=rule,
-        version=VERSION,
-    )
+    def _identifier(self, label: str, sure: Sure, span: tuple[int, int], rule: str) -> Finding:
+        return self.finding(label, sure, span, rule, kind="phi" if label in PHI else "")
 
 
 def _apart(found: list[Finding]) -> Iterator[Finding]:

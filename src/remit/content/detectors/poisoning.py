@@ -11,12 +11,20 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import re2
 
-from remit.content.base import Channel, Finding, Severity, Surroundings, View, Views
+from remit.content.base import (
+    Channel,
+    Finding,
+    PatternDetector,
+    Severity,
+    Surroundings,
+    View,
+    Views,
+)
 from remit.content.detectors import exfiltration, invisible
 from remit.content.values import Piece, walk
 from remit.content.views import read
@@ -74,12 +82,12 @@ _PARAMETER = re.compile(r"/properties/[^/]+\Z")
 _KEPT_PATH = 200
 
 
-class Poisoning:
+class Poisoning(PatternDetector):
     """Detector ``poisoning``: whole definitions by ``describe``, and definitions in results."""
 
     name = "poisoning"
     version = "poisoning/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
+    kind = "poisoning"
     channels: frozenset[Channel] = frozenset({"tool_result"})
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
@@ -104,7 +112,7 @@ class Poisoning:
         found: list[Finding] = []
         if not seen.complete:
             found.append(
-                self._finding("uninspected", "incomplete", ("high", 1000), (0, 0), "limit")
+                self.finding("incomplete", ("high", 1000), (0, 0), "limit", kind="uninspected")
             )
         for piece in seen.pieces:
             found += self._piece(piece)
@@ -137,10 +145,10 @@ class Poisoning:
             bare = re.sub(r"[^a-z]", "", piece.text.lower())
             if bare in _ASKING:
                 sure: tuple[Severity, int] = ("medium", 650)
-                asked = self._finding("poisoning", "secret_request", sure, span, "parameter_name")
+                asked = self.finding("secret_request", sure, span, "parameter_name")
                 yield _placed(asked, piece.path)
         if piece.path == "/name" and piece.what == "text" and not piece.text.isascii():
-            odd = self._finding("poisoning", "look_alike", ("medium", 600), span, "name_not_ascii")
+            odd = self.finding("look_alike", ("medium", 600), span, "name_not_ascii")
             yield _placed(odd, piece.path)
 
     def _rules(self, view: View) -> Iterator[Finding]:
@@ -150,21 +158,7 @@ class Poisoning:
             for match in patterns[number].finditer(view.text):
                 span = view.origin(match.start(), match.end())
                 sure = (rule.severity, rule.score)
-                yield self._finding("poisoning", rule.label, sure, span, rule.id)
-
-    def _finding(
-        self, kind: str, label: str, sure: tuple[Severity, int], span: tuple[int, int], rule: str
-    ) -> Finding:
-        return Finding(
-            kind=kind,
-            label=label,
-            severity=sure[0],
-            score_milli=sure[1],
-            start=span[0],
-            end=span[1],
-            rule=rule,
-            version=self.version,
-        )
+                yield self.finding(rule.label, sure, span, rule.id)
 
 
 def _placed(finding: Finding, path: str) -> Finding:

@@ -11,13 +11,12 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import resources
-from typing import Literal
 
 import msgspec
 
 from remit.content import _secret_checks as checks
 from remit.content import _secret_names as names
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Severity, Surroundings, Views
+from remit.content.base import Finding, PatternDetector, Severity, Surroundings, Views
 from remit.content.patterns import Engine, Match, Pattern, PatternSet
 
 VERSION = "secrets/1"
@@ -77,19 +76,23 @@ def pattern_set(engine: Engine = "auto") -> PatternSet:
     )  # fmt: skip
 
 
-class Secrets:
+class Secrets(PatternDetector):
     """The detector."""
 
     name = "secrets"
     version = VERSION
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "secret"
 
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """Secrets in every reading, each once."""
         del around
         places = pattern_set().places(text.views, _place)
-        return strongest([_finding(rules()[index], start, end) for index, start, end in places])
+        found: list[Finding] = []
+        for index, start, end in places:
+            rule = rules()[index]
+            label, sure = rule.id.replace("-", "_"), (rule.severity, rule.score)
+            found.append(self.finding(label, sure, (start, end), rule.id))
+        return strongest(found)
 
 
 def _place(match: Match, text: str) -> tuple[int, int] | None:
@@ -116,19 +119,6 @@ _IN_PROSE = frozenset({"prose", "strong"})
 @functools.cache
 def _allow(regex: str) -> re.Pattern[str]:
     return re.compile(regex)
-
-
-def _finding(rule: Rule, start: int, end: int) -> Finding:
-    return Finding(
-        kind="secret",
-        label=rule.id.replace("-", "_"),
-        severity=rule.severity,
-        score_milli=rule.score,
-        start=start,
-        end=end,
-        rule=rule.id,
-        version=VERSION,
-    )
 
 
 def strongest(found: list[Finding]) -> Iterator[Finding]:

@@ -9,9 +9,8 @@ an automaton over words (Aho and Corasick, "Efficient string matching", CACM 18(
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
 
-from remit.content.base import ALL_CHANNELS, Channel, Finding, Surroundings, View, Views
+from remit.content.base import Finding, PatternDetector, Surroundings, View, Views
 from remit.content.hold import run
 from remit.core.text import normal
 
@@ -89,7 +88,7 @@ class _Lists:
                 self.parts.append((pattern, automaton))
 
 
-class Terms:
+class Terms(PatternDetector):
     """Detector ``terms``; the label of a finding is the name of the list.
 
     The terms of ``Surroundings`` must not be changed: what was built from them is kept.
@@ -97,8 +96,7 @@ class Terms:
 
     name = "terms"
     version = "terms/1"
-    tier: Literal["pattern", "model", "judge"] = "pattern"
-    channels: frozenset[Channel] = ALL_CHANNELS
+    kind = "term"
 
     def __init__(self) -> None:
         self._lists = _Lists({})
@@ -144,17 +142,8 @@ class Terms:
             state = automaton.step(state, _folded(word))
             starts.append(match.start())
             for label, rule, length in automaton.ends[state]:
-                start, end = view.origin(starts[-length], match.end())
-                yield Finding(
-                    kind="term",
-                    label=label,
-                    severity="medium",
-                    score_milli=1000,
-                    start=start,
-                    end=end,
-                    rule=rule,
-                    version=self.version,
-                )
+                span = view.origin(starts[-length], match.end())
+                yield self.finding(label, ("medium", 1000), span, rule)
 
 
 def _fold(text: str) -> str:

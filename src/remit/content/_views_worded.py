@@ -1,0 +1,263 @@
+"""Readings of words that are written in another way, word by word.
+
+Without vowels, with their inner letters scrambled, in Pig Latin, backwards, with figures for
+letters. The reason to read a text in such a way is a word of :mod:`_views_lexicon` in it that is
+written so, and hardly ever is a word of anything else.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import re2
+
+from remit.content._views_hinted import backwards
+from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
+from remit.content._views_map import Edit, edited, excerpt, nested
+from remit.content.base import View
+
+_LEAST_TELLING = 6
+_TELLING = tuple(dict.fromkeys((*CORE, *(w for w in TELLING if len(w) >= _LEAST_TELLING))))
+_FREQUENT = ("the", "you", "your", "and", "this", "that", "with", "what", "all", "are", "have")
+_TOKEN = re.compile(r"(?<![A-Za-z'])[A-Za-z]+")
+_NO_SPACE = re.compile(r"\S+")
+_FIGURED = re.compile(r"[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
+_LEAST_SCRAMBLED = 4
+_LEAST_SKELETON = 5
+_LEAST_BACKWARDS = 5
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    options.encoding = re2.Options.Encoding.LATIN1
+    return options
+
+
+def _inflected(word: str) -> Iterator[str]:
+    stem = word.removesuffix("e")
+    yield from (word, f"{word}s", f"{stem}ed", f"{stem}ing")
+
+
+# The commonest first: of two words that are written alike it is meant.
+_BY_RANK = tuple(
+    dict.fromkeys((*COMMON, *TELLING, *(w for t in TELLING if len(t) > 3 for w in _inflected(t))))
+)
+
+
+def _jumbled(word: str) -> str:
+    """What stays of a word however its inner letters are scrambled."""
+    return word[0] + "".join(sorted(word[1:-1])) + word[-1]
+
+
+_JUMBLED = {_jumbled(w): w for w in reversed(_BY_RANK) if len(w) >= _LEAST_SCRAMBLED}
+
+
+def _unscrambled(word: str) -> str:
+    low = word.lower()
+    if len(low) < _LEAST_SCRAMBLED or low in KNOWN:
+        return word
+    return _JUMBLED.get(_jumbled(low), word)
+
+
+def _frame(word: str) -> tuple[str, str, int]:
+    return word[0], word[-1], len(word)
+
+
+_LIKE: dict[tuple[str, str, int], list[str]] = {}
+for _word in _BY_RANK:
+    _LIKE.setdefault(_frame(_word), []).append(_word)
+
+
+def _scramblings(word: str) -> Iterator[str]:
+    """Patterns of the letters of ``word`` between the first and the last, but not as they are."""
+    inner = set(word[1:-1])
+    if any(inner.issuperset(other[1:-1]) for other in _LIKE[_frame(word)] if other != word):
+        return  # an ordinary word would look like it
+    letters = "".join(sorted(inner))
+    for i in range(1, len(word) - 2):
+        others = letters.replace(word[i], "")
+        if others:
+            yield f"{word[:i]}[{others}][{letters}]{{{len(word) - i - 2}}}{word[-1]}"
+
+
+_VOWELS = re.compile(r"[aeiou]")
+_LETTERS_FOR = {"y": "you", "t": "to", "f": "of", "n": "in", "r": "are", "b": "be"}
+
+
+def _skeletons() -> dict[str, str]:
+    """Words by their consonants, and by those behind the first letter."""
+    made = dict(_LETTERS_FOR)
+    for word in _BY_RANK:
+        for bare in (_VOWELS.sub("", word), word[0] + _VOWELS.sub("", word[1:])):
+            if bare not in KNOWN and 1 < len(bare) < len(word):
+                made.setdefault(bare, word)
+    return made
+
+
+_SKELETONS = _skeletons()
+
+
+def _voiced(word: str) -> str:
+    low = word.lower()
+    if low in KNOWN or (len(word) == 1 and word.isupper()):
+        return word
+    return _SKELETONS.get(low, word)
+
+
+_CONSONANTS = (
+    "schw scr shr spl spr squ str thr bl br ch cl cr dr fl fr gl gr ph pl pr qu sc sh sk sl sm "
+)
+_CONSONANTS += "sn sp st sw th tr tw wh wr"
+
+
+def _pig_latin(word: str) -> str:
+    start = next((i for i, c in enumerate(word) if c in "aeiou"), len(word))
+    return f"{word[start:]}{word[:start]}ay" if start else f"{word}way"
+
+
+_PIG_LATIN = {_pig_latin(w): w for w in reversed(_BY_RANK)}
+
+
+def _from_pig_latin(word: str) -> str:
+    low = word.lower()
+    if low in _PIG_LATIN:
+        return _PIG_LATIN[low]
+    body = low.removesuffix("ay")
+    if low in KNOWN or body == low or len(body) < 2:
+        return word
+    if body[0] in "aeiou" and body[-1] in "wy":
+        return body[:-1]
+    onset = next((o for o in _CONSONANTS.split() if body.endswith(o)), body[-1])
+    return onset + body[: -len(onset)]
+
+
+_FIGURES = {
+    "a": "4@",
+    "e": "3",
+    "o": "0",
+    "i": "1!",
+    "s": "5$",
+    "t": "7+",
+    "b": "8",
+    "l": "1|",
+    "g": "9",
+}
+_READ = str.maketrans("4301!57@$89|+", "aeoiistasbglt")
+_READ_L = str.maketrans("4301!57@$89|+", "aeolistasbglt")
+
+
+def _figured(word: str) -> Iterator[str]:
+    """Patterns of ``word`` with a figure in at least one place."""
+    like = [f"[{c}{_FIGURES[c]}]" if c in _FIGURES else c for c in word]
+    for i, c in enumerate(word):
+        if c in _FIGURES:
+            yield f"{word[:i]}[{_FIGURES[c]}]{''.join(like[i + 1 :])}"
+
+
+def _from_figures(token: str) -> str:
+    body = token.rstrip("!")
+    tail = token[len(body) :]
+    low = body.lower()
+    for table in (_READ, _READ_L):
+        if low.translate(table) in KNOWN:
+            return low.translate(table) + tail
+    return token if body.isdigit() else body.translate(_READ) + tail
+
+
+def _reversed(word: str) -> str:
+    return word[::-1]
+
+
+def _whole(patterns: Iterable[str]) -> str:
+    return rf"(?i)\b(?:{'|'.join(sorted(patterns))})\b"
+
+
+def _backwards() -> Iterator[str]:
+    for word in (*_FREQUENT, *TELLING):
+        if len(word) > _LEAST_BACKWARDS or word in _FREQUENT:
+            yield word[::-1]
+
+
+class _Way(NamedTuple):
+    """A way to write words: what shows it, which parts of a text change, and what they read then."""
+
+    name: str
+    sign: str
+    token: re.Pattern[str]
+    change: Callable[[str], str]
+
+
+_WAYS = (
+    _Way(
+        "vowels",
+        _whole(s for s, w in _SKELETONS.items() if len(s) >= _LEAST_SKELETON or w in CORE),
+        _TOKEN,
+        _voiced,
+    ),
+    _Way(
+        "pig",
+        _whole(p for p, w in _PIG_LATIN.items() if w in _TELLING or w in _FREQUENT),
+        _TOKEN,
+        _from_pig_latin,
+    ),
+    _Way("reversed", _whole({*_backwards()} - KNOWN - {"dna", "lla", "era"}), _NO_SPACE, _reversed),
+    _Way(
+        "leet",
+        _whole(p for w in (*_FREQUENT, *_TELLING) for p in _figured(w))
+        + "|"
+        + "|".join(p for w in CORE for p in _figured(w)),
+        _FIGURED,
+        _from_figures,
+    ),
+    _Way("scrambled", _whole(p for w in _TELLING for p in _scramblings(w)), _TOKEN, _unscrambled),
+)
+_SIGNS = re2.Set.SearchSet(_options())
+for _way in _WAYS:
+    _SIGNS.Add(_way.sign.encode())
+_SIGNS.Compile()
+_PATTERNS = tuple(re2.compile(way.sign.encode(), _options()) for way in _WAYS)
+
+
+def reworded(view: View) -> Iterator[View]:
+    """Readings word by word, around words that are written so."""
+    data = view.plain
+    for kind in _SIGNS.Match(data) or ():
+        way = _WAYS[kind]
+        spans = [match.span() for match in _PATTERNS[kind].finditer(data)]
+        if not _is_enough(way, (view.text[a:b] for a, b in spans)):
+            continue
+        part = excerpt(view, spans)
+        made = _changed(part, way)
+        if made is not None:
+            yield made
+        lines = backwards(part) if way.name == "reversed" else None
+        if lines is not None:
+            yield lines
+
+
+def _is_enough(way: _Way, words: Iterable[str]) -> bool:
+    """Whether a word gives an order away, or there are two others: one is a slip of the pen."""
+    others = 0
+    for word in words:
+        made = way.change(word)
+        if made != word and made.lower() in KNOWN:
+            others += 1
+            if others > 1 or made.lower() in CORE:
+                return True
+    return False
+
+
+def _changed(view: View, way: _Way) -> View | None:
+    text = view.text
+    made = way.token.sub(lambda match: way.change(match[0]), text)
+    if made == text:
+        return None
+
+    def edits() -> Iterator[Edit]:
+        for match in way.token.finditer(text):
+            new = way.change(match[0])
+            if new != match[0]:
+                yield Edit(match.start(), match.end(), new)
+
+    return edited(view, nested(view, way.name), made, edits)
