@@ -341,7 +341,7 @@ def test_look_alike_tools_cannot_be_pinned_together():
                 '@id("a") @require("approval") forbid (principal, action, resource) '
                 'unless { context.fulfilled.contains("a") };'
             ),
-            "obligation_not_available",
+            "approval",
         ),
         (
             (

@@ -32,6 +32,7 @@ def decides(treasury: Treasury, person: Person, to: str, word: str, after_s: flo
     return str(request)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("client", AGENTS)
 def test_approved_denied_and_too_late(tmp_path: Path, client: Client) -> None:
     """What is approved runs; what is refused, or nobody looked at, never reaches the server."""
@@ -48,8 +49,10 @@ def test_approved_denied_and_too_late(tmp_path: Path, client: Client) -> None:
                 pool.submit(decides, treasury, ann, "ALICE", "approve"),
                 pool.submit(decides, treasury, ann, "BOB", "deny"),
             ]
-            run = client.run(model, {"rec": treasury.guard.shim("rec")}, tmp_path / "agent")
-            assert [word.result(60) for word in words]
+            run = client.run(
+                model, {"rec": treasury.guard.shim("rec")}, tmp_path / "agent", timeout_s=200
+            )
+            assert [word.result(150) for word in words]
         assert run.code == 0, run
         assert model.called == [pay] * 3, (model.shown, model.unknown)
         assert "pay ran" in model.shown[0]
@@ -60,6 +63,7 @@ def test_approved_denied_and_too_late(tmp_path: Path, client: Client) -> None:
         assert request["actor"]["agent"] == client.agent
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("client", "hold_s"),
     [
@@ -80,7 +84,7 @@ def test_a_client_that_gives_up_is_told_before(tmp_path: Path, client: Client, h
         with ThreadPoolExecutor() as pool:
             word = pool.submit(decides, treasury, ann, "ALICE", "approve", min(hold_s, 50) + 1)
             run = client.run(
-                model, {"rec": treasury.guard.shim("rec")}, tmp_path / "agent", timeout_s=150
+                model, {"rec": treasury.guard.shim("rec")}, tmp_path / "agent", timeout_s=200
             )
             request = word.result(150)
         assert run.code == 0, run
