@@ -18,6 +18,7 @@ from remit.content._characters import ascii_table, exchanged
 from remit.content._news import Span
 from remit.content._views_lexicon import CORE, KNOWN, TELLING
 from remit.content._views_map import derived, excerpt, nested, same_places
+from remit.content._views_signs import sign
 from remit.content.base import View
 
 _ENOUGH = 3
@@ -84,12 +85,16 @@ _FLIPPED_SIGN = re.compile("[ǝɟƃɥᴉıɾʞʇʍʎɹ]")
 _FLIPPED_LEAST = 6
 
 
-def deciphered(view: View) -> Iterator[View]:
-    """Readings in each cipher that words of the text are written in."""
+_SIGNS = tuple(sign(pattern.pattern) for pattern in (_CIPHERED, _NAMED, _ROT47_WORDS))
+
+
+def deciphered(view: View, signs: frozenset[int]) -> Iterator[View]:
+    """Readings in each cipher that words of the text are written in; ``signs`` are those in it."""
     data = view.plain
+    ciphered, name, rot47 = (number in signs for number in _SIGNS)
     places: dict[int, list[Span]] = {}
     words: dict[int, set[bytes]] = {}
-    for match in _CIPHERED.finditer(data):
+    for match in _CIPHERED.finditer(data) if ciphered else ():
         word = match[0].lower()
         key = _WORDS[word.decode()]
         places.setdefault(key, []).append(match.span())
@@ -98,12 +103,12 @@ def deciphered(view: View) -> Iterator[View]:
     keys = [key for key, weight in weights.most_common(_MOST_KEYS) if weight >= _ENOUGH]
     for key in keys:
         yield _exchanged(excerpt(view, places[key]), _CALLED[key], _plain(key))
-    named = None if keys else _NAMED.search(data)
+    named = _NAMED.search(data) if name and not keys else None
     if named is not None:
         part = excerpt(view, [named.span()])
         for key in _likely_keys(part.text[:_SAMPLE]):
             yield _exchanged(part, _CALLED[key], _plain(key))
-    spans = [match.span() for match in _ROT47_WORDS.finditer(data)]
+    spans = [match.span() for match in _ROT47_WORDS.finditer(data)] if rot47 else []
     if spans:
         yield _exchanged(excerpt(view, spans), "rot47", _ROT47)
     if view.others and len(_FLIPPED_SIGN.findall(view.others)) >= _FLIPPED_LEAST:

@@ -16,6 +16,7 @@ import re2
 from remit.content._views_lexicon import reads
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
+from remit.content._views_signs import sign
 from remit.content.base import View
 
 _BYTES = re2.Options()
@@ -113,17 +114,16 @@ _CODES = (
     ),
     _Code("uuencode", rb"begin [0-7]{3} [^\n]{1,80}\n(?:[ -`]{1,61}\n){1,}", _uuencoded),
 )
-_SIGNS = re2.Set.SearchSet(_BYTES)
-for _code in _CODES:
-    _SIGNS.Add(_code.regex)
-_SIGNS.Compile()
+_SIGNS = tuple(sign(code.regex) for code in _CODES)
 _PATTERNS = tuple(re2.compile(code.regex, _BYTES) for code in _CODES)
 
 
-def codes(view: View, decoding: Decoding) -> list[View]:
-    """A view for each kind of code in ``view`` that says something."""
+def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
+    """A view for each kind of code in ``view`` that says something; ``signs`` are those in it."""
     made = []
-    for kind in _SIGNS.Match(view.plain) or ():
+    for kind in range(len(_CODES)):
+        if _SIGNS[kind] not in signs:
+            continue
         view_of = joined(view, nested(view, _CODES[kind].name), _pieces(view, kind, decoding))
         if view_of is not None:
             made.append(view_of)

@@ -13,6 +13,7 @@ import re2
 from remit.content._views_lexicon import is_order, is_prose, parted
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
+from remit.content._views_signs import sign
 from remit.content.base import View
 
 _BYTES = re2.Options()
@@ -52,9 +53,17 @@ _SENTENCE, _NAME = 6, 8
 _MOST_SOLID = 4096
 
 
-def spaced(view: View, decoding: Decoding) -> View | None:
-    """The rows of words in ``view``, one a line, with spaces."""
-    pieces = [*_apart(view, decoding), *_solid(view, decoding), *_acrostic(view, decoding)]
+_SIGNS = tuple(sign(pattern.pattern) for pattern in (_APART, _SOLID))
+
+
+def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> View | None:
+    """The rows of words in ``view``, one a line, with spaces; ``signs`` are those in it."""
+    apart, solid = (number in signs for number in _SIGNS)
+    pieces = [
+        *(_apart(view, decoding) if apart else ()),
+        *(_solid(view, decoding) if solid else ()),
+        *_acrostic(view, decoding),
+    ]
     return joined(view, nested(view, "words"), pieces)
 
 

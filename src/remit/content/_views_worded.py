@@ -14,6 +14,7 @@ import re2
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
 from remit.content._views_map import Edit, edited, excerpt, nested
+from remit.content._views_signs import sign
 from remit.content.base import View
 
 _LEAST_TELLING = 6
@@ -212,18 +213,16 @@ _WAYS = (
     ),
     _Way("scrambled", _whole(p for w in _TELLING for p in _scramblings(w)), _TOKEN, _unscrambled),
 )
-_SIGNS = re2.Set.SearchSet(_options())
-for _way in _WAYS:
-    _SIGNS.Add(_way.sign.encode())
-_SIGNS.Compile()
+_SIGNS = tuple(sign(way.sign.encode()) for way in _WAYS)
 _PATTERNS = tuple(re2.compile(way.sign.encode(), _options()) for way in _WAYS)
 
 
-def reworded(view: View) -> Iterator[View]:
-    """Readings word by word, around words that are written so."""
+def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
+    """Readings word by word, around words that are written so; ``signs`` are those in it."""
     data = view.plain
-    for kind in _SIGNS.Match(data) or ():
-        way = _WAYS[kind]
+    for kind, way in enumerate(_WAYS):
+        if _SIGNS[kind] not in signs:
+            continue
         spans = [match.span() for match in _PATTERNS[kind].finditer(data)]
         if not _is_enough(way, (view.text[a:b] for a, b in spans)):
             continue

@@ -17,6 +17,7 @@ from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
 from remit.content._views_map import with_news
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
+from remit.content._views_signs import signs_in
 from remit.content._views_spaced import spaced
 from remit.content._views_worded import reworded
 from remit.content.base import View, Views
@@ -77,12 +78,13 @@ class _Reader:
         for made in runs(plain, self._decoding):
             if self._keep(made):
                 yield made
-        for made in codes(plain, self._decoding):
+        signs = signs_in(plain.plain)
+        for made in codes(plain, signs, self._decoding):
             if self._keep(made):
                 yield made
-        for made in (*hinted(plain), *deciphered(plain), *reworded(plain)):
+        for made in (*hinted(plain), *deciphered(plain, signs), *reworded(plain, signs)):
             self._keep(made)
-        apart = spaced(plain, self._decoding)
+        apart = spaced(plain, signs, self._decoding)
         if apart is not None:
             self._keep(apart)
         inline = unescape(plain, self._edits)
