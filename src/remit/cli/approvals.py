@@ -235,6 +235,20 @@ def enrol(user: str, name: str, key_name: str | None, socket_path: Path | None) 
 
 @approvals.command()
 @click.argument("user")
+@click.option("--name", required=True, help="Printed name, as it stands in the evidence.")
+@SOCKET
+def invite(user: str, name: str, socket_path: Path | None) -> int:
+    """Print a link by which USER enrols a passkey, once and within 15 minutes.
+
+    Give it to nobody else: whoever opens it first approves as USER.
+    """
+    found = ask(socket_path, {"op": "invite", "user": user, "name": name})
+    click.echo(found["url"])
+    return 0
+
+
+@approvals.command()
+@click.argument("user")
 @SOCKET
 def revoke(user: str, socket_path: Path | None) -> int:
     """End the enrolment of USER at once; what was signed and not used counts no more."""
