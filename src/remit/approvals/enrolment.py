@@ -71,7 +71,8 @@ def check_person(user: str, name: str) -> None:
             hint="letters, digits and . _ @ : -, as the policy bundle writes it",
             code="approval.user",
         )
-    if not name.strip() or len(name) > MAX_NAME or printable(name, MAX_NAME) != name:
+    plain = printable(name, MAX_NAME) == name and "\n" not in name and "\t" not in name
+    if not name.strip() or len(name) > MAX_NAME or not plain:
         raise ApprovalError("a printed name is one line of plain text", code="approval.name")
 
 

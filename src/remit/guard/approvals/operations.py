@@ -50,6 +50,7 @@ async def answer(desk: Desk, invitations: Invitations, hello: Hello, peer: Peer)
                         "id": person.id,
                         "name": person.name,
                         "key": person.public.fingerprint,
+                        "passkey": bool(person.credential),
                         "enrolled_us": person.enrolled_us,
                         "revoked_us": person.revoked_us,
                     }

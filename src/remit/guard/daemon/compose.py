@@ -34,6 +34,7 @@ from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
+    from remit.guard.daemon.rooms import HttpRooms
     from remit.guard.http.app import Pages, PagesApp
     from remit.guard.http.listener import HttpListener
 
@@ -134,7 +135,7 @@ async def _open_http(
     listener = HttpListener(http, config.base, options.limits.client_bytes)
     stack.push_async_callback(listener.close)
     daemon.desk.party = listener.party
-    pages = _pages(daemon, listener, ledger, clock)
+    pages = _pages(daemon, rooms, listener, ledger, clock)
     await listener.start(App(rooms, callers, listener.rules, listener.base, approvals=pages))
     sweeping = asyncio.get_running_loop().create_task(rooms.sweep())
     stack.callback(sweeping.cancel)
@@ -146,7 +147,7 @@ def _one(resolve: Resolve, value: Value) -> str:
 
 
 def _pages(
-    daemon: Daemon, listener: "HttpListener", ledger: Ledger, clock: SystemClock
+    daemon: Daemon, rooms: "HttpRooms", listener: "HttpListener", ledger: Ledger, clock: SystemClock
 ) -> "Pages | None":
     """The pages of approvals; made, and imported, when the first of them is asked for."""
     party = daemon.desk.party
@@ -155,12 +156,12 @@ def _pages(
 
     @functools.cache
     def made() -> "PagesApp":
-        from remit.guard.http.app import read_body
         from remit.guard.inbox.app import Inbox
 
         return Inbox(
-            daemon.desk, daemon.invitations, party, listener.rules, ledger, clock, read_body
-        )
+            daemon.desk, daemon.invitations, party, listener.rules, ledger, clock,
+            lambda status, code: rooms.refused("", status, code, None),
+        )  # fmt: skip
 
     return made
 

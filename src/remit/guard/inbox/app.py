@@ -41,7 +41,8 @@ from remit.core.errors import RemitError
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
 from remit.guard.approvals.views import Views
-from remit.guard.http.heads import Rules, read_fields
+from remit.guard.http.app import read_body
+from remit.guard.http.heads import HttpRefusal, Rules, read_fields
 from remit.guard.http.responses import Receive, Scope, Send, respond
 from remit.guard.inbox.compare import compared
 from remit.guard.inbox.exchange import (
@@ -62,7 +63,7 @@ from remit.guard.store.approvals import Invitation
 HOME = "/approvals"
 SESSION_S, MAX_SESSIONS = 1800.0, 1000
 GUEST_S, MAX_GUESTS = 900.0, 2000
-MAX_FAILED = 10
+MAX_FAILED, MAX_NOTED = 10, 60
 CHALLENGE_BYTES = 32
 PATIENCE_MS = 120_000
 _FOR_GUESTS = (f"{HOME}/login", f"{HOME}/enrol")
@@ -73,7 +74,7 @@ _STATUS = {
     "approval.twice": 409, "approval.store": 503, "approval.invitation": 410,
 }  # fmt: skip
 
-Body = Callable[[Receive, int], Awaitable[bytes]]
+Refused = Callable[[int, str], None]
 Handler = Callable[[Asked], Awaitable[Reply]]
 
 
@@ -109,12 +110,12 @@ class Inbox:
         party: whose pages they are.
         rules: what heads of requests may say.
         ledger, clock: records and time.
-        body: how the body of a request is read.
+        refused: told of status and code of what went no further.
     """
 
     def __init__(
         self, desk: Desk, invitations: Invitations, party: Party, rules: Rules, ledger: Ledger,
-        clock: Clock, body: Body,
+        clock: Clock, refused: Refused,
     ) -> None:  # fmt: skip
         self._desk = desk
         self._views = Views(desk)
@@ -123,7 +124,7 @@ class Inbox:
         self._rules = rules
         self._ledger = ledger
         self._clock = clock
-        self._body = body
+        self._refused = refused
         self._cookies = Cookies(party)
         self._sessions = Visits(clock, SESSION_S, MAX_SESSIONS)
         self._guests = Visits(clock, GUEST_S, MAX_GUESTS)
@@ -149,7 +150,7 @@ class Inbox:
         fields, _ = read_fields(scope["headers"], self._rules)
         try:
             reply = await self._reply(scope, receive, path, fields)
-        except PageError as error:
+        except (PageError, HttpRefusal) as error:
             reply = self._failed(error.status, error)
         except RemitError as error:
             reply = self._failed(_STATUS.get(error.code, 400), error)
@@ -200,7 +201,7 @@ class Inbox:
         """A form of ours, posted by a page of ours."""
         if fields.get("origin") != self._party.origin:
             raise PageError(403, "the form is of another page", code="inbox.origin")
-        asked.form = read_form(fields, await self._body(receive, MAX_FORM))
+        asked.form = read_form(fields, await read_body(receive, MAX_FORM))
         # A guest's secret never opens what is for somebody who is logged in.
         visit = asked.guest if asked.path.startswith(_FOR_GUESTS) else asked.session
         given = asked.form.get("csrf", "").encode()
@@ -211,12 +212,8 @@ class Inbox:
             )  # fmt: skip
 
     def _failed(self, status: int, error: RemitError) -> Reply:
-        if status != 404:  # noqa: PLR2004
-            self._note("inbox.refused", code=error.code, status=status)
+        self._refused(status, error.code)
         return page("error", status=status, error=error, approver=None, csrf="")
-
-    def _note(self, kind: str, **what: Any) -> None:
-        self._ledger.note(kind, **what)
 
     # --- who is there ---------------------------------------------------------------------------
 
@@ -271,10 +268,10 @@ class Inbox:
         )  # fmt: skip
 
     async def _login(self, asked: Asked) -> Reply:
-        self._not_too_often(asked)
-        if asked.guest is None:
-            raise PageError(403, "your visit has ended", code="inbox.csrf")
-        task = self._guests.take(asked.guest)
+        self._not_too_often(asked.address)
+        visit, _ = self._guest(asked)
+        task = self._guests.take(visit)
+        approver = None
         try:
             if task is None or not isinstance(task.about, _Login):
                 raise PageError(400, "the page is too old", hint="load it again", code="inbox.old")
@@ -282,38 +279,45 @@ class Inbox:
             approver = await self._approver(lambda a: a.credential == assertion.credential)
             if approver is None:
                 raise PageError(403, "nobody is enrolled with this passkey", code="inbox.stranger")
+            self._not_too_often(f"user {approver.id}")
             verify_assertion(
                 assertion, approver.credential, approver.public, self._party, task.challenge
             )
         except RemitError as error:
-            self._count_failure(asked, error)
+            self._count_failure(asked, error, approver)
             raise
         return self._let_in(asked, approver, asked.form.get("to", ""))
 
     def _let_in(self, asked: Asked, approver: Approver, to: str) -> Reply:
         """Begin a new visit of somebody who has shown who they are."""
-        self._guests.end(asked.guest_token)
-        self._sessions.end(asked.token)
-        token, _ = self._sessions.begin(approver.id, approver.key)
-        self._note(
+        self._ledger.note(
             "approver.login", user=approver.id, key=approver.public.fingerprint,
             address=asked.address,
         )  # fmt: skip
+        self._guests.end(asked.guest_token)
+        self._sessions.end(asked.token)
+        token, _ = self._sessions.begin(approver.id, approver.key)
         return see(_place(to), **{"set-cookie": self._cookies.session(token)})
 
     async def _logout(self, asked: Asked) -> Reply:
         self._sessions.end(asked.token)
         return see(f"{HOME}/login", **{"set-cookie": self._cookies.session("")})
 
-    def _not_too_often(self, asked: Asked) -> None:
-        if self._attempts.blocked(asked.address):
+    def _not_too_often(self, who: str) -> None:
+        if self._attempts.blocked(who):
             raise PageError(
                 429, "too many attempts failed", hint="wait a minute", code="inbox.too_many"
             )
 
-    def _count_failure(self, asked: Asked, error: RemitError) -> None:
-        self._attempts.failed(asked.address)
-        self._note("approver.refused", code=error.code, address=asked.address)
+    def _count_failure(
+        self, asked: Asked, error: RemitError, approver: Approver | None = None
+    ) -> None:
+        user = approver.id if approver else ""
+        if user:
+            self._attempts.failed(f"user {user}")
+        # What a stranger can make happen at will is not recorded without end.
+        if self._attempts.failed(asked.address) <= MAX_NOTED:
+            self._ledger.note("approver.refused", code=error.code, address=asked.address, user=user)
 
     # --- enrolling ------------------------------------------------------------------------------
 
@@ -322,7 +326,7 @@ class Inbox:
         return page("enrol", more=more, approver=None, csrf=visit.csrf)
 
     async def _enrol_open(self, asked: Asked) -> Reply:
-        self._not_too_often(asked)
+        self._not_too_often(asked.address)
         visit, _ = self._guest(asked)
         try:
             invitation = await self._invitations.opened(asked.form.get("token", ""))

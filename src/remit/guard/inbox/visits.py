@@ -120,10 +120,11 @@ class Attempts:
         self._turn()
         return self._failed.get(who, 0) >= self._limit or len(self._failed) >= MAX_WATCHED
 
-    def failed(self, who: str) -> None:
-        """Count a failure."""
+    def failed(self, who: str) -> int:
+        """Count a failure; how many there are in this minute, of everybody."""
         self._turn()
         self._failed[who] = self._failed.get(who, 0) + 1
+        return sum(self._failed.values())
 
     def _turn(self) -> None:
         minute = self._clock.monotonic_ns() // MINUTE_NS
