@@ -107,8 +107,8 @@ class Reader:
         self.page.wait_for_url(re.compile(r"/request/APR-\w+$"))
 
     def faults(self) -> list[str]:
-        """What axe finds on the page that is serious."""
-        self.page.evaluate(need(AXE, "browser").read_text())
+        """Return what axe finds on the page that is serious."""
+        self.page.evaluate(need(AXE).read_text())
         found = self.page.evaluate("axe.run()")
         return [
             f"{v['id']}: {v['help']}: {[n['html'] for n in v['nodes']][:3]}"

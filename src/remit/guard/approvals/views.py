@@ -12,7 +12,7 @@ from remit.guard.approvals.desk import Desk
 from remit.guard.store.approvals import Kept
 
 PAGE = 50
-BATCH = 200
+BATCH = 100
 MAX_SCANNED = 600
 """How many requests one page looks at; further ones are on the next page."""
 MAX_SIMILAR = 5
@@ -64,12 +64,14 @@ class Views:
 
         return await self._page(user, next_ones, after, waiting=True)
 
-    async def past(self, user: str, before: str = "") -> Page:
+    async def past(self, user: str, now_us: int, before: str = "") -> Page:
         """Requests that wait no more and that ``user`` may see, newest first."""
         teams = self._desk.teams(user)
 
         async def next_ones(cursor: str) -> list[Kept]:
-            return await self._desk.read(lambda store: store.past(user, teams, cursor, BATCH))
+            return await self._desk.read(
+                lambda store: store.past(user, teams, now_us, cursor, BATCH)
+            )
 
         return await self._page(user, next_ones, before or _LAST, waiting=False)
 

@@ -386,10 +386,10 @@ class Inbox:
         if asked.session is None:
             return see(f"{HOME}/login?to={asked.path}")
         approver = await self._myself(asked)
-        found = await self._views.past(approver.id, asked.query.get("before", ""))
+        now_us = self._clock.now_us()
+        found = await self._views.past(approver.id, now_us, asked.query.get("before", ""))
         return page(
-            "past", approver=approver, csrf=asked.session.csrf, found=found,
-            now_us=self._clock.now_us(),
+            "past", approver=approver, csrf=asked.session.csrf, found=found, now_us=now_us,
         )  # fmt: skip
 
     async def _show(self, asked: Asked, name: str) -> Reply:

@@ -241,16 +241,21 @@ class ApprovalStore:
         )  # fmt: skip
         return int(found[0][0])
 
-    def past(self, user: str, teams: Sequence[str], before: str, limit: int) -> list[Kept]:
+    def past(
+        self, user: str, teams: Sequence[str], now_us: int, before: str, limit: int
+    ) -> list[Kept]:
         """Requests to members of ``teams``, or that ``user`` decided, newest first.
 
-        They come without their arguments; those that still wait are among them.
+        Those are left out of which nobody has said anything and that can still be decided. They
+        come without their arguments.
         """
         return self._outlines(
             f"WHERE (team IN ({_marks(teams)})"  # noqa: S608 - our own texts
             " OR id IN (SELECT request FROM decisions WHERE approver = ?))"
+            " AND (state != 'open' OR expires_us <= ?"
+            " OR EXISTS (SELECT 1 FROM decisions WHERE request = requests.id))"
             " AND id < ? ORDER BY id DESC LIMIT ?",
-            *teams, user, before, limit,
+            *teams, user, now_us, before, limit,
         )  # fmt: skip
 
     def used_before(self, name: str, before: str, limit: int) -> list[Kept]:
