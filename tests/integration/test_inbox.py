@@ -188,7 +188,7 @@ def test_every_page_is_for_everybody(
         ann.says("deny", second)
         page.goto(f"{ann.base}/past")
         look("past")
-        page.goto(f"{ann.base}/request/APR-{'0' * 26}")
+        page.goto(f"{ann.base}/APR-{'0' * 26}")
         look("error")
         page.goto(ann.base)
         ann.logout()

@@ -62,7 +62,7 @@ def test_ten_thousand_open_requests(tmp_path: Path) -> None:
         assert second.count("<li>") == 50
         assert first not in second
         assert "Nothing waits for you" in text_of(dan.get())
-        pages = ((ann, ""), (ann, f"?after={more}"), (ann, f"/request/{first}"), (ann, "/past"),
+        pages = ((ann, ""), (ann, f"?after={more}"), (ann, f"/{first}"), (ann, "/past"),
                  (dan, ""))  # fmt: skip
         took = [answered(visitor, path) for visitor, path in pages]
         assert max(took) < PAGE_S, took

@@ -95,7 +95,7 @@ class Reader:
 
     def open(self, request: str) -> None:
         """Look at a request."""
-        self.page.goto(f"{self.base}/request/{request}")
+        self.page.goto(f"{self.base}/{request}")
 
     def says(self, word: str, request: str, reason: str = "", ticket: str = "") -> None:
         """Approve or deny, and wait for what the page says then."""
@@ -104,7 +104,7 @@ class Reader:
         self.page.get_by_label("Ticket").fill(ticket)
         self.page.get_by_role("button", name=f"{word.title()}…").click()
         self.page.get_by_role("button", name="Sign the").click()
-        self.page.wait_for_url(re.compile(r"/request/APR-\w+$"))
+        self.page.wait_for_url(re.compile(r"/APR-\w+$"))
 
     def faults(self) -> list[str]:
         """Return what axe finds on the page that is serious."""

@@ -99,13 +99,13 @@ class Visitor:
 
     def decide(self, request: str, word: str = "approve", **more: str) -> Answer:
         """Ask to sign; returns the page on which that is done."""
-        fields = fields_of(self.get(f"/request/{request}"))
-        return self.post(f"/request/{request}/decide", {**fields, "word": word, **more})
+        fields = fields_of(self.get(f"/{request}"))
+        return self.post(f"/{request}/decide", {**fields, "word": word, **more})
 
     def says(self, request: str, word: str = "approve", **more: str) -> Answer:
         """Approve or deny."""
         page = self.decide(request, word, **more)
-        return self.post(f"/request/{request}/sign", self.signed(page))
+        return self.post(f"/{request}/sign", self.signed(page))
 
 
 def text_of(answer: Answer) -> str:

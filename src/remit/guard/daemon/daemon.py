@@ -23,8 +23,8 @@ from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard.approvals.desk import Desk
-from remit.guard.approvals.notify import Notices, Notifier
 from remit.guard.approvals.invitations import Invitations
+from remit.guard.approvals.notify import Notices, Notifier
 from remit.guard.approvals.operations import OPERATIONS, answer
 from remit.guard.config import Config, ServerConfig
 from remit.guard.daemon.protocol import (

@@ -65,9 +65,10 @@ SESSION_S, MAX_SESSIONS = 1800.0, 1000
 GUEST_S, MAX_GUESTS = 900.0, 2000
 MAX_FAILED, MAX_NOTED = 10, 60
 CHALLENGE_BYTES = 32
+MAX_DIGITS = 3
 PATIENCE_MS = 120_000
 _FOR_GUESTS = (f"{HOME}/login", f"{HOME}/enrol")
-_REQUEST = re.compile(r"/approvals/request/(APR-[0-9A-Z]{26})(/decide|/sign)?")
+_REQUEST = re.compile(r"/approvals/(APR-[0-9A-Z]{26})(/decide|/sign)?")
 _STATUS = {
     "approval.unknown": 404, "approval.not_permitted": 403, "approval.requester": 403,
     "approval.settled": 409, "approval.mismatch": 409, "approval.expired": 409,
@@ -423,8 +424,9 @@ class Inbox:
             raise ApprovalError(f"the request is {state.value}", code="approval.settled")
         reason, ticket = form.get("reason", "").strip(), form.get("ticket", "").strip()
         text = statement(
-            request, approver, word, reason=reason, ticket=ticket, signed_us=self._clock.now_us()
-        )
+            request, approver, word, reason=reason, ticket=ticket,
+            signed_us=self._clock.now_us(), uses=_uses(form) if word == "approve" else 1,
+        )  # fmt: skip
         challenge = challenge_of(APPROVAL, text)
         self._sessions.give(asked.session, challenge, _Sign(request.id, text))
         return page(
@@ -445,7 +447,7 @@ class Inbox:
             purpose=APPROVAL, statement=task.about.statement, assertion=_assertion(asked)
         )
         await self._desk.say(name, dump_evidence(evidence), f"web:{asked.address}")
-        return see(f"{HOME}/request/{name}")
+        return see(f"{HOME}/{name}")
 
     # --- what browsers are asked ----------------------------------------------------------------
 
@@ -484,6 +486,13 @@ def _word(text: str) -> Word:
     if text == "deny":
         return "deny"
     raise PageError(400, "approve or deny", code="inbox.form")
+
+
+def _uses(form: Mapping[str, str]) -> int:
+    text = form.get("uses", "1")
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise PageError(400, "the number of calls is no number", code="inbox.form")
+    return int(text)
 
 
 def _check_shown(request: Request, form: Mapping[str, str]) -> None:

@@ -39,6 +39,7 @@ def add(store, number, team="treasury", *, name="rec/pay", expires_us=NOW + 1):
 def say(store, number, user, word="approve"):
     decided = Decided(
         request=f"APR-{number}", approver=user, word=word, reason="", ticket="", signed_us=NOW,
+        uses=1,
         digest=f"sha256:{number}{user}{word}",
     )  # fmt: skip
     store.say(Said(decided=decided, key=b"k", bundle=b"b"))
@@ -69,7 +70,7 @@ def test_what_is_past(store):
     for number in range(1, 6):
         add(store, number, "sales" if number == 5 else "treasury")
     add(store, 6, expires_us=NOW)
-    store.use("APR-1", [say(store, 1, "ann")], NOW)
+    store.use("APR-1", [say(store, 1, "ann")], 1, NOW)
     say(store, 2, "ann", "deny")
     say(store, 5, "dan", "deny")
     assert ids(store.past("ann", ["treasury"], NOW, "~", 10)) == ["APR-6", "APR-2", "APR-1"]
@@ -82,7 +83,7 @@ def test_what_ran_before(store):
     add(store, 2, name="rec/other")
     add(store, 3)
     for number in (1, 2):
-        store.use(f"APR-{number}", [say(store, number, "ann")], NOW)
+        store.use(f"APR-{number}", [say(store, number, "ann")], 1, NOW)
     found = store.used_before("rec/pay", "APR-3", 5)
     assert ids(found) == ["APR-1"]
     assert found[0].request.action.arguments == ACTION.arguments
