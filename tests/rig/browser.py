@@ -19,10 +19,10 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Start the browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -70,7 +70,7 @@ class Reader:
     @property
     def base(self) -> str:
         """Where the pages are."""
-        return self.guard.url.replace("127.0.0.1", "localhost") + "/approvals"
+        return str(self.guard.status()["approvals"])
 
     def enrol(self, url: str) -> Self:
         """Follow an invitation to its end."""

@@ -18,19 +18,20 @@ def main(place: Path) -> None:
     """Make every picture."""
     place.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory() as directory,
+        tempfile.TemporaryDirectory(prefix="remit-guide-") as directory,
         Treasury(Path(directory), http="127.0.0.1:0") as treasury,
         chromium() as browser,
     ):
         view = {"width": WIDTH, "height": HEIGHT}
-        ann = Reader(browser, treasury.guard, "ann", viewport=view)
-        ann.enrol(treasury.invites("ann"))
+        ann, ben = (Reader(browser, treasury.guard, user, viewport=view) for user in ("ann", "ben"))
+        for one in (ann, ben):
+            one.enrol(treasury.invites(one.user))
         with treasury.agent() as wire:
             earlier = treasury.waits(wire, 1, 480, "Miller Ltd")
             ann.says("approve", earlier, "matches the order", "CHG-1042")
             wire.response(1)
             request = treasury.waits(wire, 2, 950, "Miller Ltd")
-            treasury.waits(wire, 3, 12000, "Hansen & Sons")
+            ben.says("approve", treasury.waits(wire, 3, 12000, "Hansen & Sons"), "in the budget")
             ann.page.goto(ann.base)
             ann.shot(place / "approvals-inbox.png")
             ann.open(request)

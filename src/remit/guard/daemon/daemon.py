@@ -333,6 +333,7 @@ class Daemon:
             "since_us": self._started_us,
             "state": str(self._place.state),
             "http": self.address,
+            "approvals": f"{self.desk.party.origin}/approvals" if self.desk.party else "",
             "policy": {
                 "name": bundle.name if bundle else "",
                 "version": bundle.version if bundle else "",

@@ -49,7 +49,11 @@ from remit.guard.mcp.methods import LEGACY_VERSIONS, META_VERSION, MODERN_VERSIO
 
 BODY_S = 30.0
 WELL_KNOWN = b"/.well-known/oauth-protected-resource"
+APPROVALS = b"/approvals"
 _PROBES = frozenset({b"/healthz", b"/readyz"})
+_NO_PAGES = b"""There are no pages of approvals here: passkeys want a name and TLS.
+Set url = "https://a.name" in [http] of remit.toml, or listen on this machine.
+"""
 
 
 class Rooms(Protocol):
@@ -131,7 +135,7 @@ class App:
         server = ""
         try:
             _check_version(scope)
-            if self._approvals is not None and path.partition(b"/approvals")[0] == b"":
+            if self._approvals is not None and path.startswith(APPROVALS):
                 await self._approvals()(scope, receive, send, path.decode("latin-1"))
                 return
             if method == "GET" and not path.startswith(b"/mcp/"):
@@ -171,6 +175,8 @@ class App:
                 await respond(send, 404, JSON, b"{}")
             else:
                 await respond(send, 200, JSON, dumps(found))
+        elif path.startswith(APPROVALS):
+            await respond(send, 404, {"content-type": "text/plain"}, _NO_PAGES)
         else:
             await respond(send, 404, {"content-type": "text/plain"}, b"MCP is at /mcp/<server>\n")
 
