@@ -507,3 +507,13 @@ def test_several_calls_where_policy_allows_them(world: World, ann: Visitor) -> N
     assert world.state(request) == "approved"
     one = world.request(500)
     assert ann.decide(one, uses="2").status == 400
+
+
+def test_the_log_tells_of_nobody_who_is_not_enrolled(world: World) -> None:
+    """A passkey that another user has is refused before anything is recorded."""
+    before = len(world.treasury.records("approver.enrol"))
+    ben = Visitor(world.base, Passkey(world.ann.party, world.ann.passkey.name))
+    answer = ben.enrol(world.treasury.invites("ben"))
+    assert answer.status == 409
+    assert "enrolled already" in text_of(answer)
+    assert len(world.treasury.records("approver.enrol")) == before

@@ -49,6 +49,8 @@ def approvals() -> None:
     A key of your own, once:
       remit approvals key new
       remit approvals enrol ann --name "Ann Lee"
+    Or a passkey, in a browser, by a link from whoever runs Guard:
+      remit approvals invite ann --name "Ann Lee"
     Then:
       remit approvals list
       remit approvals show APR-…

@@ -368,17 +368,28 @@ class Desk:
                 hint=f"this key is {approver.public.fingerprint}",
                 code="approval.other_key",
             )
-        index = self._ledger.note(
-            "approver.enrol",
-            user=approver.id,
-            name=printable(approver.name, 200),
-            key=approver.public.fingerprint,
-            attestation=sha256(payload),
-            by=printable(by, 100),
-            **how,
-        )
-        await self._ledger.durable(index)
-        await self._in_store(self._store.enrol, approver, bundle, invitation)
+        async with self._one:
+            # Asked before it is recorded: the log tells of nobody who is not enrolled.
+            for known in await self._in_store(self._store.approvers):
+                same = known.id == approver.id or known.credential == approver.credential != b""
+                if known.key == approver.key or (same and not known.revoked_us):
+                    raise ApprovalError(
+                        f"`{printable(known.id, 80)}` is enrolled already",
+                        hint=f"`remit approvals revoke {known.id}` ends that; a key that was "
+                        "revoked stays so",
+                        code="approval.twice",
+                    )
+            index = self._ledger.note(
+                "approver.enrol",
+                user=approver.id,
+                name=printable(approver.name, 200),
+                key=approver.public.fingerprint,
+                attestation=sha256(payload),
+                by=printable(by, 100),
+                **how,
+            )
+            await self._ledger.durable(index)
+            await self._in_store(self._store.enrol, approver, bundle, invitation)
 
     async def revoke(self, user: str, by: str) -> None:
         """End somebody's enrolment, at once.

@@ -56,6 +56,11 @@ def _plain(text: str) -> str:
     return printable(text, 500).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def _safe(text: str) -> str:
+    """The same for text of more than one line."""
+    return printable(text, len(text))
+
+
 @cache
 def _templates() -> Environment:
     found = Environment(
@@ -65,5 +70,5 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"iso": iso, "span": span, "plain": _plain}
+    found.filters |= {"iso": iso, "span": span, "plain": _plain, "safe_text": _safe}
     return found
