@@ -517,3 +517,17 @@ def test_the_log_tells_of_nobody_who_is_not_enrolled(world: World) -> None:
     assert answer.status == 409
     assert "enrolled already" in text_of(answer)
     assert len(world.treasury.records("approver.enrol")) == before
+
+
+def test_what_is_approved_can_be_stopped(world: World, ann: Visitor) -> None:
+    request = world.request()
+    world.wire.response(world._number)
+    assert ann.says(request).status == 303
+    page = text_of(ann.get(f"/{request}"))
+    assert 'value="deny"' in page
+    assert 'value="approve"' not in page
+    assert ann.decide(request, "approve").status == 409
+    assert ann.says(request, "deny", reason="I was wrong").status == 303
+    assert world.state(request) == "denied"
+    assert not world.again()
+    assert 'name="word"' not in text_of(ann.get(f"/{request}"))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from remit.approvals.decision import Word
 from remit.approvals.errors import ApprovalError
 from remit.approvals.quorum import State
 from remit.approvals.request import Request
@@ -47,6 +48,22 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: tuple[Row, ...]
     more: str
+
+
+def said_by(kept: Kept, user: str) -> list[Word]:
+    """The words of somebody that count."""
+    return [s.decided.word for s in kept.said if s.counts and s.decided.approver == user]
+
+
+def open_words(state: State) -> tuple[Word, ...]:
+    """What can still be said of a request; what is approved can be stopped until it is used."""
+    match state:
+        case State.PENDING:
+            return "approve", "deny"
+        case State.APPROVED:
+            return ("deny",)
+        case _:
+            return ()
 
 
 class Views:
@@ -123,7 +140,7 @@ class Views:
 
     def _row(self, user: str, kept: Kept, allowed: dict[tuple[str, ...], bool]) -> Row | None:
         request, action = kept.request, kept.request.action
-        mine = [said.decided.word for said in kept.said if said.decided.approver == user]
+        mine = said_by(kept, user)
         if not mine:
             # All that the answer depends on; policy is asked once for each kind of request.
             kind = (
@@ -138,7 +155,9 @@ class Views:
             request=request,
             state=self._desk.state_of(kept),
             approved_by=tuple(
-                said.decided.approver for said in kept.said if said.decided.word == "approve"
+                said.decided.approver
+                for said in kept.said
+                if said.counts and said.decided.word == "approve"
             ),
             mine=mine[-1] if mine else "",
         )

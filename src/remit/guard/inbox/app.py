@@ -23,7 +23,6 @@ import msgspec
 from remit.approvals.decision import APPROVAL, Approver, Word, statement
 from remit.approvals.enrolment import ENROLMENT
 from remit.approvals.errors import ApprovalError
-from remit.approvals.quorum import State
 from remit.approvals.rendering import displayed, render
 from remit.approvals.request import Request
 from remit.approvals.webauthn import Evidence, dump_evidence
@@ -40,7 +39,7 @@ from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
-from remit.guard.approvals.views import Views
+from remit.guard.approvals.views import Views, open_words, said_by
 from remit.guard.http.app import read_body
 from remit.guard.http.heads import HttpRefusal, Rules, read_fields
 from remit.guard.http.responses import Receive, Scope, Send, respond
@@ -400,9 +399,9 @@ class Inbox:
         kept, state = await self._views.show(approver.id, name)
         request = kept.request
         similar = await self._views.similar(approver.id, request)
-        said = {s.decided.word for s in kept.said if s.decided.approver == approver.id}
-        words = [w for w in ("approve", "deny") if w not in said]
-        can = state is State.PENDING and self._desk.may_decide(request, approver.id)
+        said = said_by(kept, approver.id)
+        words = [word for word in open_words(state) if word not in said]
+        can = self._desk.may_decide(request, approver.id)
         return page(
             "request", approver=approver, csrf=asked.session.csrf, kept=kept, request=request,
             state=state, text=render(request), displayed=displayed(request),
@@ -420,7 +419,7 @@ class Inbox:
         request, form = kept.request, asked.form
         word = _word(form.get("word", ""))
         _check_shown(request, form)
-        if state is not State.PENDING:
+        if word not in open_words(state):
             raise ApprovalError(f"the request is {state.value}", code="approval.settled")
         reason, ticket = form.get("reason", "").strip(), form.get("ticket", "").strip()
         text = statement(
