@@ -9,6 +9,7 @@ from remit.attest.webauthn import Party
 from tests.rig.authenticator import PRESENT, Passkey
 from tests.rig.inbox import Visitor, fields_of, options_of, text_of
 from tests.rig.people import Treasury
+from tests.rig.web import free_port
 from tests.rig.wire import Wire
 
 
@@ -531,3 +532,23 @@ def test_what_is_approved_can_be_stopped(world: World, ann: Visitor) -> None:
     assert world.state(request) == "denied"
     assert not world.again()
     assert 'name="word"' not in text_of(ann.get(f"/{request}"))
+
+
+def test_what_outlives_guard(tmp_path: Path) -> None:
+    """Enrolments, invitations and requests survive kill -9; visits do not."""
+    with Treasury(tmp_path, http=f"127.0.0.1:{free_port()}") as treasury:
+        ann = Visitor(treasury.guard.url)
+        assert ann.enrol(treasury.invites("ann")).status == 303
+        invitation = treasury.invites("ben")
+        with treasury.agent() as wire:
+            request = treasury.waits(wire, 1, 500, "ALICE")
+            page = ann.decide(request)
+            treasury.guard.process.kill()
+            treasury.guard.process.wait(10)
+        treasury.guard.start()
+        assert ann.post(f"/{request}/sign", ann.signed(page)).status == 403
+        assert ann.get().status == 303
+        assert ann.login().status == 303
+        assert request in text_of(ann.get())
+        assert ann.says(request, "deny").status == 303
+        assert Visitor(treasury.guard.url).enrol(invitation).status == 303

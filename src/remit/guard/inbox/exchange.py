@@ -66,8 +66,8 @@ class Asked(msgspec.Struct, kw_only=True):
     form: Mapping[str, str]
     address: str
     by_person: bool
-    token: str
-    guest_token: str
+    token: str = ""
+    guest_token: str = ""
     session: Visit | None = None
     guest: Visit | None = None
 
