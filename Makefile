@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-peers rig-agents rig-names demo test test-all lint format bench clean
+.PHONY: help setup rig rig-peers rig-agents rig-names demo test test-all lint format screenshots bench clean
 
 PYTEST := .venv/bin/python -m pytest
 # One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
@@ -20,6 +20,7 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh py-modern
 	@scripts/install.sh py-sqlite
 	@scripts/install.sh npm
+	@scripts/install.sh npm-browser
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -37,6 +38,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
 
 rig-names: setup
@@ -44,6 +46,7 @@ rig-names: setup
 
 test-all: rig-peers rig-agents rig-names ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 
 lint: setup ## ruff, mypy --strict, and who may import whom
@@ -55,6 +58,10 @@ lint: setup ## ruff, mypy --strict, and who may import whom
 format: setup ## Let ruff fix and format
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
+
+screenshots: rig ## Make the pictures of the guide anew, of the real thing
+	@scripts/prerequisites.sh chromium
+	@.venv/bin/python -m tests.rig.screenshots
 
 bench: rig-peers ## Measure latency, throughput, start-up and memory beside peers
 	@.venv/bin/python -m tests.bench

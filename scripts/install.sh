@@ -4,6 +4,7 @@
 #   install.sh py-NAME               .rig/py-NAME          tests/rig/requirements-py-NAME.txt
 #   install.sh npm                   .rig/npm              tests/rig/package.json
 #   install.sh names                 .rig/names            Remit with the extra `names`, for the test of it
+#   install.sh npm-browser           .rig/npm-browser      tests/rig/browser/package.json
 #   install.sh npm-agents            .rig/npm-agents       tests/rig/agents/package.json
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ case $what in
     py-*) target=.rig/$what inputs="tests/rig/requirements-$what.txt scripts/install.sh" ;;
     names) target=.rig/names inputs="pyproject.toml scripts/install.sh" ;;
     npm) target=.rig/npm inputs="tests/rig/package.json scripts/install.sh" ;;
+    npm-browser) target=.rig/npm-browser inputs="tests/rig/browser/package.json scripts/install.sh" ;;
     npm-agents) target=.rig/npm-agents inputs="tests/rig/agents/package.json scripts/install.sh" ;;
     *) say "install.sh: unknown environment: $what"; exit 2 ;;
 esac
@@ -66,7 +68,7 @@ case $what in
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[names]"
         ;;
-    npm | npm-agents)
+    npm | npm-agents | npm-browser)
         scripts/prerequisites.sh node
         mkdir -p "$target"
         cp "${inputs% *}" "$target/package.json"

@@ -2,7 +2,7 @@
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
 # Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
-# softhsm2 gnome-keyring.
+# softhsm2 gnome-keyring chromium.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -32,6 +32,7 @@ for want in "$@"; do
     case $want in
         python) find_python >/dev/null || packages="$packages python3 python3-venv" ;;
         strace) command -v strace >/dev/null 2>&1 || packages="$packages strace" ;;
+        chromium) command -v chromium >/dev/null 2>&1 || packages="$packages chromium" ;;
         git) command -v git >/dev/null 2>&1 || packages="$packages git" ;;
         softhsm2) [ -e /usr/lib/softhsm/libsofthsm2.so ] || packages="$packages softhsm2" ;;
         gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;

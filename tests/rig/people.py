@@ -71,6 +71,18 @@ class Treasury:
         """Return somebody who is enrolled."""
         return Person(self.guard, user).enrol()
 
+    def invites(self, user: str) -> str:
+        """Return the link by which somebody enrols a passkey."""
+        done = subprocess.run(
+            [
+                REMIT, "approvals", "invite", user, "--name", f"{user.title()} Lee",
+                "--socket", str(self.guard.socket),
+            ],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     def agent(self) -> Wire:
         """Start an agent with an open session."""
         line = [str(self._helper), "-c", '"$@"; exit $?', "x", *self.guard.shim("rec")]

@@ -38,6 +38,7 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True):
         id: what policy calls the user.
         name: printed name, as it stands in the evidence.
         key: SubjectPublicKeyInfo of the P-256 key, DER.
+        credential: id of the passkey that holds the key; empty if it signs Sigstore bundles.
         enrolled_us: wall time.
         revoked_us: wall time from which the key counts no more; 0 while it does.
     """
@@ -45,6 +46,7 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     key: bytes
+    credential: bytes = b""
     enrolled_us: int = 0
     revoked_us: int = 0
 

@@ -28,7 +28,7 @@ def enrol(user: str, name: str, guard: str, signer: Signer) -> Envelope:
     Raises:
         ApprovalError: a name that cannot be shown.
     """
-    return sign(statement_bytes(_statement(user, name, guard, signer.public)), signer)
+    return sign(enrolment_bytes(user, name, guard, signer.public), signer)
 
 
 def enrolled(
@@ -45,20 +45,39 @@ def enrolled(
     user, name = found.predicate.get("id"), found.predicate.get("name")
     if not isinstance(user, str) or not isinstance(name, str):
         raise ApprovalError("this is no enrolment", code="approval.kind")
-    if payload != statement_bytes(_statement(user, name, guard, key)):
+    if payload != enrolment_bytes(user, name, guard, key):
         raise ApprovalError("this is no enrolment at this Guard", code="approval.mismatch")
     return Approver(id=user, name=name, key=key.der, enrolled_us=now_us), payload
 
 
-def _statement(user: str, name: str, guard: str, key: PublicKey) -> Statement:
+def enrolment_bytes(user: str, name: str, guard: str, key: PublicKey) -> bytes:
+    """The bytes that whoever has the key signs to say that it is that of ``user``.
+
+    Raises:
+        ApprovalError: a name that cannot be shown, or an id that no policy can have.
+    """
+    return statement_bytes(_statement(user, name, guard, key))
+
+
+def check_person(user: str, name: str) -> None:
+    """Refuse what cannot be enrolled.
+
+    Raises:
+        ApprovalError: a name that cannot be shown, or an id that no policy can have.
+    """
     if not _ID.fullmatch(user):
         raise ApprovalError(
             f"`{printable(user, 80)}` cannot be the id of a user",
             hint="letters, digits and . _ @ : -, as the policy bundle writes it",
             code="approval.user",
         )
-    if not name.strip() or len(name) > MAX_NAME or printable(name, MAX_NAME) != name:
+    plain = printable(name, MAX_NAME) == name and "\n" not in name and "\t" not in name
+    if not name.strip() or len(name) > MAX_NAME or not plain:
         raise ApprovalError("a printed name is one line of plain text", code="approval.name")
+
+
+def _statement(user: str, name: str, guard: str, key: PublicKey) -> Statement:
+    check_person(user, name)
     return Statement(
         name=f"user/{user}",
         sha256=hashlib.sha256(key.der).hexdigest(),

@@ -61,6 +61,11 @@ def iso(time_us: int) -> str:
     return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def arguments_shown(request: Request) -> str:
+    """The part of :func:`render` that shows the arguments."""
+    return _arguments(request.action.arguments)
+
+
 def _within(text: str) -> str:
     return f" ({_line(text)})" if text else ""
 

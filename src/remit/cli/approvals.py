@@ -49,6 +49,8 @@ def approvals() -> None:
     A key of your own, once:
       remit approvals key new
       remit approvals enrol ann --name "Ann Lee"
+    Or a passkey, in a browser, by a link from whoever runs Guard:
+      remit approvals invite ann --name "Ann Lee"
     Then:
       remit approvals list
       remit approvals show APR-…
@@ -230,6 +232,20 @@ def enrol(user: str, name: str, key_name: str | None, socket_path: Path | None) 
     bundle = dump_bundle(envelope, signer.public).decode()
     done = ask(socket_path, {"op": "enrol", "bundle": bundle, "key": signer.public.pem})
     click.echo(f"{done['user']} is enrolled with {done['key']}")
+    return 0
+
+
+@approvals.command()
+@click.argument("user")
+@click.option("--name", required=True, help="Printed name, as it stands in the evidence.")
+@SOCKET
+def invite(user: str, name: str, socket_path: Path | None) -> int:
+    """Print a link by which USER enrols a passkey, once and within 15 minutes.
+
+    Give it to nobody else: whoever opens it first approves as USER.
+    """
+    found = ask(socket_path, {"op": "invite", "user": user, "name": name})
+    click.echo(found["url"])
     return 0
 
 

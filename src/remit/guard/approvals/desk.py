@@ -18,7 +18,7 @@ import concurrent.futures
 import contextlib
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -30,8 +30,9 @@ from remit.approvals.quorum import State, Tally, tally
 from remit.approvals.rendering import MAX_ARGUMENTS, iso
 from remit.approvals.request import Action, Request, requesters
 from remit.attest.bundle import hint_of, parse_bundle
-from remit.attest.dsse import verify
+from remit.attest.dsse import VerifiedPayload
 from remit.attest.ecdsa import PublicKey
+from remit.attest.webauthn import Party
 from remit.core.canonical import digest_bytes
 from remit.core.clock import Clock
 from remit.core.decision import Obligation
@@ -40,6 +41,7 @@ from remit.core.errors import RemitError
 from remit.core.event import Event
 from remit.core.ids import ENTROPY_BYTES, ulid
 from remit.core.text import printable
+from remit.guard.approvals.signatures import signer_of, verified
 from remit.guard.judge import Answer, Ticket
 from remit.guard.ledger import Ledger
 from remit.guard.store.approvals import ApprovalStore, Kept, Said
@@ -66,6 +68,10 @@ class Desk:
         ledger, clock: records and time.
         policy_of: the policy in force for a server, if there is one.
         directory: the people whom the bundle in force names.
+
+    Attributes:
+        guard_id: of the Guard that asks.
+        party: the pages on which passkeys sign; ``None`` without any.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class Desk:
         self.guard_id = ledger.log.origin
         # Called with each request once it is durable.
         self.tell: Callable[[Request], None] = lambda _request: None
+        self.party: Party | None = None
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "approvals")
         self._one = asyncio.Lock()
         # Somebody waits for a request exactly as long as its event is in here.
@@ -240,7 +247,7 @@ class Desk:
                     f"the key of `{said.decided.approver}` no longer counts",
                     code="approval.revoked",
                 )
-            if _read(said.bundle, approver, kept.request, now_us) != said.decided:
+            if self._read(said.bundle, approver, kept.request, now_us) != said.decided:
                 raise ApprovalError("what is stored is not what was signed", code="approval.stored")
 
     # --- the people's side ----------------------------------------------------------------------
@@ -250,7 +257,7 @@ class Desk:
 
         Args:
             name: id of the request.
-            bundle: Sigstore bundle of the signed statement.
+            bundle: Sigstore bundle of the signed statement, or the evidence of a passkey.
             source: how it came, for the record.
 
         Raises:
@@ -267,18 +274,16 @@ class Desk:
 
     async def _say(self, name: str, bundle: bytes, source: str) -> Tally:
         kept = await self._known(name)
-        hint, _ = parse_bundle(bundle)
+        signs = signer_of(bundle)
         approvers = await self._in_store(self._store.approvers)
-        approver = next(
-            (a for a in approvers if not a.revoked_us and hint_of(a.public) == hint), None
-        )
+        approver = next((a for a in approvers if not a.revoked_us and signs(a)), None)
         if approver is None or not self._owns(approver):
             raise ApprovalError(
                 "nobody is enrolled with this key",
                 hint="`remit approvals enrol` does it; a bundle may name the keys that count",
                 code="approval.stranger",
             )
-        decided = _read(bundle, approver, kept.request, self._clock.now_us())
+        decided = self._read(bundle, approver, kept.request, self._clock.now_us())
         if decided.approver in requesters(kept.request.action):
             raise ApprovalError("nobody decides what is done for them", code="approval.requester")
         if not self._may(kept.request, decided.approver):
@@ -337,23 +342,54 @@ class Desk:
         if hint != hint_of(key):
             raise ApprovalError("the enrolment is of another key", code="approval.mismatch")
         approver, payload = enrolled(envelope, key, self.guard_id, self._clock.now_us())
+        await self.admit(approver, payload, bundle, by, how="key")
+        return approver
+
+    async def admit(
+        self, approver: Approver, payload: VerifiedPayload, bundle: bytes, by: str,
+        *, invitation: bytes = b"", **how: Any,
+    ) -> None:  # fmt: skip
+        """Enrol somebody whose enrolment was verified.
+
+        Args:
+            approver: who.
+            payload: the signed enrolment.
+            bundle: its evidence.
+            by: the operating system's user who asks for it, or invited them.
+            invitation: digest of the token that is used up by it.
+            how: how it came, for the record.
+
+        Raises:
+            RemitError: it is refused.
+        """
         if not self._owns(approver):
             raise ApprovalError(
                 f"the policy bundle names other keys for `{approver.id}`",
-                hint=f"this key is {key.fingerprint}",
+                hint=f"this key is {approver.public.fingerprint}",
                 code="approval.other_key",
             )
-        index = self._ledger.note(
-            "approver.enrol",
-            user=approver.id,
-            name=printable(approver.name, 200),
-            key=key.fingerprint,
-            attestation=sha256(payload),
-            by=printable(by, 100),
-        )
-        await self._ledger.durable(index)
-        await self._in_store(self._store.enrol, approver, bundle)
-        return approver
+        async with self._one:
+            # Asked before it is recorded: the log tells of nobody who is not enrolled.
+            for known in await self._in_store(self._store.approvers):
+                same = known.id == approver.id or known.credential == approver.credential != b""
+                if known.key == approver.key or (same and not known.revoked_us):
+                    raise ApprovalError(
+                        f"`{printable(known.id, 80)}` is enrolled already",
+                        hint=f"`remit approvals revoke {known.id}` ends that; a key that was "
+                        "revoked stays so",
+                        code="approval.twice",
+                    )
+            index = self._ledger.note(
+                "approver.enrol",
+                user=approver.id,
+                name=printable(approver.name, 200),
+                key=approver.public.fingerprint,
+                attestation=sha256(payload),
+                by=printable(by, 100),
+                **how,
+            )
+            await self._ledger.durable(index)
+            await self._in_store(self._store.enrol, approver, bundle, invitation)
 
     async def revoke(self, user: str, by: str) -> None:
         """End somebody's enrolment, at once.
@@ -392,6 +428,26 @@ class Desk:
         kept = await self._known(name)
         return kept, self._state(kept)
 
+    async def read(self, work: Callable[[ApprovalStore], _R]) -> _R:
+        """What the store says, asked in its thread."""
+        return await self._in_store(work, self._store)
+
+    def may_decide(self, request: Request, user: str) -> bool:
+        """Whether ``user`` could decide ``request`` now, were it open."""
+        return user not in requesters(request.action) and self._may(request, user)
+
+    def state_of(self, kept: Kept) -> State:
+        """Where a stored request stands now."""
+        return self._state(kept)
+
+    def counts(self, approver: Approver) -> bool:
+        """Whether the key of an approver counts now."""
+        return not approver.revoked_us and self._owns(approver)
+
+    def teams(self, user: str) -> Sequence[str]:
+        """The teams that the bundle in force says ``user`` is in."""
+        return sorted(self._directory().users.get(user, ()))
+
     async def count(self) -> int:
         """How many requests are open."""
         return (await self._in_store(self._store.count_open, self._clock.now_us()))[0]
@@ -400,6 +456,10 @@ class Desk:
         """Close the store."""
         self._thread.submit(self._store.close).result()
         self._thread.shutdown()
+
+    def _read(self, bundle: bytes, approver: Approver, request: Request, now_us: int) -> Decided:
+        """What a bundle says, verified with the approver's key."""
+        return check(verified(bundle, approver, self.party), request, approver, now_us)
 
     # --- rights ---------------------------------------------------------------------------------
 
@@ -509,9 +569,3 @@ def action_of(event: Event, policy: Policy) -> Action:
         arguments=digest_bytes(dict(event.input)).decode(),
         policy_digest=policy.digest,
     )
-
-
-def _read(bundle: bytes, approver: Approver, request: Request, now_us: int) -> Decided:
-    """What a bundle says, verified with the approver's key."""
-    _, envelope = parse_bundle(bundle)
-    return check(verify(envelope, approver.public), request, approver, now_us)

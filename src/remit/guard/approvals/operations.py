@@ -7,14 +7,17 @@ import msgspec
 from remit.approvals.quorum import State
 from remit.approvals.rendering import render
 from remit.guard.approvals.desk import MAX_LISTED, Desk
+from remit.guard.approvals.invitations import Invitations
 from remit.guard.daemon.protocol import Hello
 from remit.guard.daemon.unix import Peer
 from remit.guard.store.approvals import Kept
 
-OPERATIONS = frozenset({"approvals", "approval", "approve", "approvers", "enrol", "revoke"})
+OPERATIONS = frozenset(
+    {"approvals", "approval", "approve", "approvers", "enrol", "invite", "revoke"}
+)
 
 
-async def answer(desk: Desk, hello: Hello, peer: Peer) -> dict[str, Any]:
+async def answer(desk: Desk, invitations: Invitations, hello: Hello, peer: Peer) -> dict[str, Any]:
     """Do one of :data:`OPERATIONS`.
 
     Raises:
@@ -32,6 +35,9 @@ async def answer(desk: Desk, hello: Hello, peer: Peer) -> dict[str, Any]:
         case "enrol":
             approver = await desk.enrol(hello.bundle.encode(), hello.key, peer.user)
             return {"user": approver.id, "key": approver.public.fingerprint}
+        case "invite":
+            url, expires_us = await invitations.invite(hello.user, hello.name, peer.user)
+            return {"url": url, "expires_us": expires_us}
         case "revoke":
             await desk.revoke(hello.user, peer.user)
             return {}
@@ -44,6 +50,7 @@ async def answer(desk: Desk, hello: Hello, peer: Peer) -> dict[str, Any]:
                         "id": person.id,
                         "name": person.name,
                         "key": person.public.fingerprint,
+                        "passkey": bool(person.credential),
                         "enrolled_us": person.enrolled_us,
                         "revoked_us": person.revoked_us,
                     }

@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -32,6 +32,11 @@ from remit.guard.opinion import LlmJudge
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
+
+if TYPE_CHECKING:
+    from remit.guard.daemon.rooms import HttpRooms
+    from remit.guard.http.app import Pages, PagesApp
+    from remit.guard.http.listener import HttpListener
 
 MAX_DESCRIPTORS = 65_536
 END_S = CLOSE_GRACE_S + 8.0
@@ -111,6 +116,7 @@ async def _open_http(
     daemon: Daemon,
     ledger: Ledger,
     place: paths.Place,
+    clock: SystemClock,
     stack: contextlib.AsyncExitStack,
 ) -> None:
     """Open the HTTP listener, unless it is off."""
@@ -128,7 +134,9 @@ async def _open_http(
     rooms = HttpRooms(daemon, ledger, options.limits)
     listener = HttpListener(http, config.base, options.limits.client_bytes)
     stack.push_async_callback(listener.close)
-    await listener.start(App(rooms, callers, listener.rules, listener.base))
+    daemon.desk.party = listener.party
+    pages = _pages(daemon, rooms, listener, ledger, clock)
+    await listener.start(App(rooms, callers, listener.rules, listener.base, approvals=pages))
     sweeping = asyncio.get_running_loop().create_task(rooms.sweep())
     stack.callback(sweeping.cancel)
     daemon.address = listener.base
@@ -136,6 +144,26 @@ async def _open_http(
 
 def _one(resolve: Resolve, value: Value) -> str:
     return resolve({"value": value})["value"]
+
+
+def _pages(
+    daemon: Daemon, rooms: "HttpRooms", listener: "HttpListener", ledger: Ledger, clock: SystemClock
+) -> "Pages | None":
+    """The pages of approvals; made, and imported, when the first of them is asked for."""
+    party = daemon.desk.party
+    if party is None:
+        return None
+
+    @functools.cache
+    def made() -> "PagesApp":
+        from remit.guard.inbox.app import Inbox
+
+        return Inbox(
+            daemon.desk, daemon.invitations, party, listener.rules, ledger, clock,
+            lambda status, code: rooms.refused("", status, code, None),
+        )  # fmt: skip
+
+    return made
 
 
 async def _run_daemon(
@@ -186,7 +214,7 @@ async def _run_daemon(
         stack.callback(daemon.desk.close)
         stack.callback(daemon.notices.close)
         daemon.reload()
-        await _open_http(options, config, daemon, ledger, place, stack)
+        await _open_http(options, config, daemon, ledger, place, clock, stack)
         listener.open()
         stack.push_async_callback(listener.close)
         loop = asyncio.get_running_loop()

@@ -23,6 +23,7 @@ from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard.approvals.desk import Desk
+from remit.guard.approvals.invitations import Invitations
 from remit.guard.approvals.notify import Notices, Notifier
 from remit.guard.approvals.operations import OPERATIONS, answer
 from remit.guard.config import Config, ServerConfig
@@ -69,6 +70,7 @@ class Daemon:
         questions: confirmations that wait for a person.
         sessions: those that go on.
         desk: where people approve.
+        invitations: how passkeys are enrolled.
         address: URL of the HTTP listener, empty without one.
         log_since_us: time of the log's first record.
     """
@@ -112,6 +114,7 @@ class Daemon:
             self._policy_of,
             lambda: self._bundle.entities if self._bundle else Directory(),
         )
+        self.invitations = Invitations(self.desk, ledger, clock)
 
         self.notices = Notices((), ledger, clock, lambda: self.address)
         self.desk.tell = self.notices.tell
@@ -200,7 +203,7 @@ class Daemon:
             raise GuardError(f"`{peer.user}` may not control this Guard", code="guard.not_yours")
         if hello.op in OPERATIONS:
             self._not_an_agent(hello, peer)
-            return await answer(self.desk, hello, peer)
+            return await answer(self.desk, self.invitations, hello, peer)
         match hello.op:
             case "status":
                 return self.status()
@@ -330,6 +333,7 @@ class Daemon:
             "since_us": self._started_us,
             "state": str(self._place.state),
             "http": self.address,
+            "approvals": f"{self.desk.party.origin}/approvals" if self.desk.party else "",
             "policy": {
                 "name": bundle.name if bundle else "",
                 "version": bundle.version if bundle else "",

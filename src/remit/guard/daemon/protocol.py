@@ -20,7 +20,7 @@ SIGN_OF_LIFE = b"\n"
 
 Op = Literal[
     "mcp", "status", "reload", "stop", "questions", "answer",
-    "approvals", "approval", "approve", "approvers", "enrol", "revoke",
+    "approvals", "approval", "approve", "approvers", "enrol", "invite", "revoke",
 ]  # fmt: skip
 
 
@@ -36,7 +36,8 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         closed: of ``approvals``: those that are used or expired.
         bundle: of ``approve`` and ``enrol``: the signed word, as text.
         key: of ``enrol``: the public key, PEM.
-        user: of ``revoke``: whose enrolment ends.
+        user: of ``revoke`` and ``invite``: whose enrolment ends, or begins.
+        name: of ``invite``: their printed name.
     """
 
     remit: Literal[1]
@@ -49,6 +50,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str = ""
     key: str = ""
     user: str = ""
+    name: str = ""
 
 
 def parse_hello(line: bytes) -> Hello:

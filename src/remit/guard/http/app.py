@@ -6,7 +6,7 @@ is answered with a status, a JSON-RPC error and a record.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from remit.core.errors import RemitError
@@ -49,7 +49,11 @@ from remit.guard.mcp.methods import LEGACY_VERSIONS, META_VERSION, MODERN_VERSIO
 
 BODY_S = 30.0
 WELL_KNOWN = b"/.well-known/oauth-protected-resource"
+APPROVALS = b"/approvals"
 _PROBES = frozenset({b"/healthz", b"/readyz"})
+_NO_PAGES = b"""There are no pages of approvals here: passkeys want a name and TLS.
+Set url = "https://a.name" in [http] of remit.toml, or listen on this machine.
+"""
 
 
 class Rooms(Protocol):
@@ -84,6 +88,17 @@ class Rooms(Protocol):
         ...
 
 
+class PagesApp(Protocol):
+    """Pages for people, below one path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Answer one request; raises ``HttpRefusal``."""
+        ...
+
+
+Pages = Callable[[], PagesApp]
+
+
 class App:
     """The ASGI application.
 
@@ -93,16 +108,19 @@ class App:
         rules: what heads may say.
         base: canonical URL of the listener, without a slash at the end.
         body_s: seconds that a body may take.
+        approvals: pages of approvals, made when somebody asks for one; without, there are none.
     """
 
     def __init__(
-        self, rooms: Rooms, callers: Callers, rules: Rules, base: str, *, body_s: float = BODY_S
-    ) -> None:
+        self, rooms: Rooms, callers: Callers, rules: Rules, base: str,
+        *, body_s: float = BODY_S, approvals: Pages | None = None,
+    ) -> None:  # fmt: skip
         self._rooms = rooms
         self._callers = callers
         self._rules = rules
         self._base = base
         self._body_s = body_s
+        self._approvals = approvals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Anything but HTTP is not served."""
@@ -117,6 +135,9 @@ class App:
         server = ""
         try:
             _check_version(scope)
+            if self._approvals is not None and path.startswith(APPROVALS):
+                await self._approvals()(scope, receive, send, path.decode("latin-1"))
+                return
             if method == "GET" and not path.startswith(b"/mcp/"):
                 read_fields(scope["headers"], self._rules)
                 await self._plain(path, send)
@@ -154,6 +175,8 @@ class App:
                 await respond(send, 404, JSON, b"{}")
             else:
                 await respond(send, 200, JSON, dumps(found))
+        elif path.startswith(APPROVALS):
+            await respond(send, 404, {"content-type": "text/plain"}, _NO_PAGES)
         else:
             await respond(send, 404, {"content-type": "text/plain"}, b"MCP is at /mcp/<server>\n")
 
@@ -223,7 +246,7 @@ class App:
         return found
 
     async def _post(self, head: Head, caller: Caller, receive: Receive, send: Send) -> None:
-        body = await _body(receive, self._rules.max_body, self._body_s)
+        body = await read_body(receive, self._rules.max_body, self._body_s)
         try:
             message = parse_message(body, fold_keys=True, max_bytes=self._rules.max_body)
         except Refused as refusal:
@@ -347,7 +370,12 @@ async def _check_tool(head: Head, conversation: Conversation, message: Request) 
     check_parameters(head, message.params.get("arguments"), schema)
 
 
-async def _body(receive: Receive, limit: int, patience_s: float) -> bytes:
+async def read_body(receive: Receive, limit: int, patience_s: float = BODY_S) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        HttpRefusal: it is too large, too slow, or breaks off.
+    """
     parts: list[bytes] = []
     size = 0
     try:

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from remit.guard.approvals.party import party_of
 from remit.guard.config import HttpConfig
 from remit.guard.errors import GuardError
 from remit.guard.http.heads import Rules
@@ -122,6 +123,7 @@ class HttpListener:
 
     Attributes:
         base: canonical URL, without a slash at the end.
+        party: under which name passkeys know its pages, if they can.
         rules: what heads of requests may say.
     """
 
@@ -158,10 +160,12 @@ class HttpListener:
         self.base = config.url.rstrip("/") or f"{scheme}://{shown}:{port}"
         names = {shown, "localhost", "127.0.0.1", "[::1]"} if _loopback(host) else {shown}
         own = {f"{name}:{port}" for name in names}
+        self.party = party_of(self.base)
+        pages = {self.party.origin} if self.party else set()
         public = self.base.partition("://")[2].lower()
         self.rules = Rules(
             hosts=frozenset({*own, public, *(h.lower() for h in config.hosts)}),
-            origins=frozenset({*(f"{scheme}://{name}" for name in own), *config.origins}),
+            origins=frozenset({*(f"{scheme}://{name}" for name in own), *pages, *config.origins}),
             max_body=max_body,
             local=_loopback(host),
         )

@@ -9,7 +9,7 @@ One thread at a time may use an :class:`ApprovalStore`; the database is opened a
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
   id TEXT PRIMARY KEY, digest TEXT NOT NULL, rule TEXT NOT NULL, agent TEXT NOT NULL,
   requested_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, state TEXT NOT NULL,
-  body BLOB NOT NULL, arguments BLOB NOT NULL
+  body BLOB NOT NULL, arguments BLOB NOT NULL, team TEXT NOT NULL, name TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS requests_by_action ON requests (digest, rule, requested_us);
 CREATE INDEX IF NOT EXISTS requests_by_state ON requests (state, expires_us);
+CREATE INDEX IF NOT EXISTS requests_by_team ON requests (team, state, id);
+CREATE INDEX IF NOT EXISTS requests_by_name ON requests (name, state, id);
 CREATE TABLE IF NOT EXISTS decisions (
   digest TEXT PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id),
   approver TEXT NOT NULL, word TEXT NOT NULL, body BLOB NOT NULL, key BLOB NOT NULL,
@@ -41,9 +43,15 @@ CREATE TABLE IF NOT EXISTS uses (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS approvers (
   key BLOB PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, enrolled_us INTEGER NOT NULL,
-  revoked_us INTEGER NOT NULL, bundle BLOB NOT NULL
+  revoked_us INTEGER NOT NULL, bundle BLOB NOT NULL, credential BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_key ON approvers (id) WHERE revoked_us = 0;
+CREATE UNIQUE INDEX IF NOT EXISTS one_credential ON approvers (credential)
+  WHERE credential != x'' AND revoked_us = 0;
+CREATE TABLE IF NOT EXISTS invitations (
+  user TEXT PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, token BLOB NOT NULL UNIQUE,
+  expires_us INTEGER NOT NULL
+) STRICT;
 """
 
 
@@ -75,6 +83,23 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     used: bool
     said: tuple[Said, ...] = ()
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """That somebody may enrol a passkey.
+
+    Attributes:
+        user, name: whose it will be.
+        by: the operating system's user who invited them.
+        token: SHA-256 of the secret in the link.
+        expires_us: wall time.
+    """
+
+    user: str
+    name: str
+    by: str
+    token: bytes
+    expires_us: int
 
 
 @contextlib.contextmanager
@@ -154,10 +179,10 @@ class ApprovalStore:
         sealed = self._cipher.encrypt(action.agent, action.arguments.encode(), _aad(request.id))
         with self._change() as db:
             db.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?)",
+                "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)",
                 (
                     request.id, action.digest, request.rule, action.agent, request.requested_us,
-                    request.expires_us, body, sealed,
+                    request.expires_us, body, sealed, request.approvers, action.name,
                 ),
             )  # fmt: skip
 
@@ -197,14 +222,67 @@ class ApprovalStore:
         )  # fmt: skip
         return int(found[0][0]), int(found[0][1])
 
+    # --- lists ----------------------------------------------------------------------------------
+
+    def waiting(self, teams: Sequence[str], now_us: int, after: str, limit: int) -> list[Kept]:
+        """Open requests to members of ``teams``, oldest first, without their arguments."""
+        return self._outlines(
+            f"WHERE team IN ({_marks(teams)}) AND state = 'open' AND expires_us > ? AND id > ?"
+            " ORDER BY id LIMIT ?",
+            *teams, now_us, after, limit,
+        )  # fmt: skip
+
+    def count_waiting(self, teams: Sequence[str], now_us: int) -> int:
+        """How many :meth:`waiting` would give without a limit."""
+        found = self._rows(
+            f"SELECT count(*) FROM requests WHERE team IN ({_marks(teams)})"  # noqa: S608
+            " AND state = 'open' AND expires_us > ?",
+            *teams, now_us,
+        )  # fmt: skip
+        return int(found[0][0])
+
+    def past(
+        self, user: str, teams: Sequence[str], now_us: int, before: str, limit: int
+    ) -> list[Kept]:
+        """Requests to members of ``teams``, or that ``user`` decided, newest first.
+
+        Those are left out of which nobody has said anything and that can still be decided. They
+        come without their arguments.
+        """
+        return self._outlines(
+            f"WHERE (team IN ({_marks(teams)})"  # noqa: S608 - our own texts
+            " OR id IN (SELECT request FROM decisions WHERE approver = ?))"
+            " AND (state != 'open' OR expires_us <= ?"
+            " OR EXISTS (SELECT 1 FROM decisions WHERE request = requests.id))"
+            " AND id < ? ORDER BY id DESC LIMIT ?",
+            *teams, user, now_us, before, limit,
+        )  # fmt: skip
+
+    def used_before(self, name: str, before: str, limit: int) -> list[Kept]:
+        """The newest used requests for the action called ``name`` that are older than one."""
+        return self._requests(
+            "WHERE name = ? AND state = 'used' AND id < ? ORDER BY id DESC LIMIT ?",
+            name, before, limit,
+        )  # fmt: skip
+
+    def _outlines(self, where: str, *given: Any) -> list[Kept]:
+        rows = self._rows(f"SELECT id, state, body FROM requests {where}", *given)  # noqa: S608
+        with _told(self.path):
+            # Their action is another one than was asked for: an outline cannot be approved.
+            return [self._whole(*row, arguments="null") for row in rows]
+
     def _kept(self, row: tuple[str, str, bytes, bytes]) -> Kept:
         name, state, body, sealed = row
-        bare = msgspec.json.decode(body, type=Request)
+        agent = msgspec.json.decode(body, type=Request).action.agent
         try:
-            arguments = self._cipher.decrypt(bare.action.agent, sealed, _aad(name)).decode()
+            arguments = self._cipher.decrypt(agent, sealed, _aad(name)).decode()
         except RemitError:
             # Erased. The action is then another one than was asked for, so nobody can approve it.
             arguments = "null"
+        return self._whole(name, state, body, arguments=arguments)
+
+    def _whole(self, name: str, state: str, body: bytes, *, arguments: str) -> Kept:
+        bare = msgspec.json.decode(body, type=Request)
         action = msgspec.structs.replace(bare.action, arguments=arguments)
         said = self._rows(
             "SELECT body, key, bundle, EXISTS (SELECT 1 FROM approvers"
@@ -276,7 +354,8 @@ class ApprovalStore:
     def approvers(self) -> list[Approver]:
         """Everybody who was ever enrolled, oldest first."""
         rows = self._rows(
-            "SELECT id, name, key, enrolled_us, revoked_us FROM approvers ORDER BY rowid"
+            "SELECT id, name, key, enrolled_us, revoked_us, credential FROM approvers"
+            " ORDER BY rowid"
         )
         return [_approver(row) for row in rows]
 
@@ -291,17 +370,47 @@ class ApprovalStore:
             raise GuardError("nobody is enrolled with this key", code="approval.stranger")
         return bytes(found[0][0])
 
-    def enrol(self, approver: Approver, bundle: bytes) -> None:
-        """Keep an enrolment.
+    def enrol(self, approver: Approver, bundle: bytes, invitation: bytes = b"") -> None:
+        """Keep an enrolment, and use up the invitation that led to it.
 
         Raises:
-            GuardError: the user has a key, or the key a user (``approval.twice``).
+            GuardError: the user has a key, or the key a user, or the invitation was used
+                (``approval.twice``).
         """
         with self._change() as db:
+            if invitation:
+                gone = db.execute("DELETE FROM invitations WHERE token = ?", (invitation,))
+                if gone.rowcount != 1:
+                    raise GuardError("the invitation was used before", code="approval.twice")
             db.execute(
-                "INSERT INTO approvers VALUES (?, ?, ?, ?, 0, ?)",
-                (approver.key, approver.id, approver.name, approver.enrolled_us, bundle),
-            )
+                "INSERT INTO approvers VALUES (?, ?, ?, ?, 0, ?, ?)",
+                (
+                    approver.key, approver.id, approver.name, approver.enrolled_us, bundle,
+                    approver.credential,
+                ),
+            )  # fmt: skip
+
+    def invite(self, invitation: Invitation) -> None:
+        """Keep an invitation in place of an earlier one of the same user."""
+        with self._change() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO invitations VALUES (?, ?, ?, ?, ?)",
+                (
+                    invitation.user, invitation.name, invitation.by, invitation.token,
+                    invitation.expires_us,
+                ),
+            )  # fmt: skip
+
+    def invited(self, token: bytes, now_us: int) -> Invitation | None:
+        """The invitation whose token has this digest, if it is neither used nor expired."""
+        rows = self._rows(
+            "SELECT user, name, by, expires_us FROM invitations"
+            " WHERE token = ? AND expires_us > ?",
+            token, now_us,
+        )  # fmt: skip
+        for user, name, by, expires_us in rows:
+            return Invitation(user=user, name=name, by=by, token=token, expires_us=expires_us)
+        return None
 
     def revoke(self, user: str, now_us: int) -> bool:
         """End the enrolment of a user; whether there was one."""
@@ -320,8 +429,19 @@ class ApprovalStore:
 
 
 def _approver(row: tuple[Any, ...]) -> Approver:
-    user, name, key, enrolled_us, revoked_us = row
-    return Approver(id=user, name=name, key=key, enrolled_us=enrolled_us, revoked_us=revoked_us)
+    user, name, key, enrolled_us, revoked_us, credential = row
+    return Approver(
+        id=user,
+        name=name,
+        key=key,
+        credential=credential,
+        enrolled_us=enrolled_us,
+        revoked_us=revoked_us,
+    )
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _aad(name: str) -> bytes:

@@ -204,6 +204,15 @@ def test_an_unknown_server_after_the_caller_is_known():
     play(body)
 
 
+def test_without_pages_somebody_is_told_why():
+    async def body(stage):
+        status, found = await stage.get("/approvals")
+        assert status == 404
+        assert b"passkeys want a name and TLS" in found
+
+    play(body)
+
+
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
 def test_nothing_but_http(kind):
     async def body(stage):
