@@ -39,6 +39,7 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True):
         name: printed name, as it stands in the evidence.
         key: SubjectPublicKeyInfo of the P-256 key, DER.
         credential: id of the passkey that holds the key; empty if it signs Sigstore bundles.
+        issuer: of the OpenID provider that said who this is; empty if an operator did.
         enrolled_us: wall time.
         revoked_us: wall time from which the key counts no more; 0 while it does.
     """
@@ -47,6 +48,7 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     key: bytes
     credential: bytes = b""
+    issuer: str = ""
     enrolled_us: int = 0
     revoked_us: int = 0
 
@@ -111,7 +113,11 @@ def statement(
         "decision": word,
         "rule": request.rule,
         "policyDigest": request.action.policy_digest,
-        "approver": {"id": approver.id, "name": approver.name},
+        "approver": {
+            "id": approver.id,
+            "name": approver.name,
+            **({"idp": approver.issuer} if approver.issuer else {}),
+        },
         "meaning": meaning(word, uses),
         "reason": reason,
         "ticket": ticket,

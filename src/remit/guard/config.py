@@ -38,6 +38,12 @@
     notify = [{ secret = "slack" }, "mailto://…"]   # URLs of apprise, needs remit[notify]
     webhook = "https://hooks.example.com/remit"      # signed as Standard Webhooks says
     webhook_secret = { secret = "hooks" }            # whsec_…
+
+    [approvals.openid]         # optional: people enrol and log in by this provider
+    issuer = "https://login.example.com/tenant"
+    client_id = "remit"
+    client_secret = { secret = "openid" }            # optional for a public client
+    user_claim = "preferred_username"                # what the policy bundle calls users
 """
 
 import difflib
@@ -49,7 +55,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.guard.callers.settings import CallersConfig, MtlsTable, OAuthTable, check_url
+from remit.guard.callers.settings import (
+    ALGORITHMS,
+    CallersConfig,
+    MtlsTable,
+    OAuthTable,
+    check_url,
+)
 from remit.guard.errors import GuardError
 from remit.policy.pins import check_server_id
 
@@ -116,6 +128,27 @@ class JudgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_characters: Annotated[int, msgspec.Meta(gt=0, le=1_000_000)] = 32_000
 
 
+class OpenIdTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[approvals.openid]``: a provider of OpenID Connect that knows the approvers.
+
+    Attributes:
+        issuer: exact ``iss`` of id tokens; ``https``, or ``http`` on loopback.
+        client_id, client_secret: Guard's registration there; a public client has no secret.
+        user_claim: names the user as the policy bundle does.
+        name_claim: is the printed name.
+        scopes: what is asked for.
+        algorithms: accepted signatures.
+    """
+
+    issuer: str
+    client_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    client_secret: Value = ""
+    user_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "preferred_username"
+    name_claim: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "name"
+    scopes: str = "openid profile email"
+    algorithms: tuple[str, ...] = ALGORITHMS
+
+
 class ApprovalsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[approvals]``: who is told that a call waits for people.
 
@@ -123,11 +156,13 @@ class ApprovalsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         notify: URLs of apprise, each a text or a secret's name.
         webhook: a URL that gets signed JSON; HTTPS, or on this machine.
         webhook_secret: ``whsec_`` and base64, shared with the receiver.
+        openid: by whom people enrol and log in, besides invitations.
     """
 
     notify: tuple[Value, ...] = ()
     webhook: str = ""
     webhook_secret: Value = ""
+    openid: OpenIdTable | None = None
 
 
 class _GuardTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -249,6 +284,10 @@ def load(path: Path) -> Config:
         check_url(file.approvals.webhook, "the webhook of [approvals]", loopback=True)
         if not file.approvals.webhook_secret:
             raise GuardError("the webhook of [approvals] needs a secret", code="config.invalid")
+    if file.approvals.openid is not None:
+        check_url(file.approvals.openid.issuer, "the issuer of [approvals.openid]", loopback=True)
+        if not set(file.approvals.openid.algorithms) <= set(ALGORITHMS):
+            raise GuardError("[approvals.openid] has an unknown algorithm", code="config.invalid")
     callers = CallersConfig(oauth=file.oauth, mtls=file.mtls)
     return Config(
         bundle=base / file.guard.bundle if file.guard.bundle else None,

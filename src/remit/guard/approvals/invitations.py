@@ -11,6 +11,7 @@ Rules:
 
 import hashlib
 import secrets
+from typing import Protocol
 
 from remit.approvals.decision import Approver
 from remit.approvals.enrolment import ENROLMENT, check_person, enrolment_bytes
@@ -27,6 +28,35 @@ from remit.guard.store.approvals import Invitation
 
 TOKEN_BYTES = 32
 LIFE_US = 15 * 60 * 1_000_000
+
+
+class Known(Protocol):
+    """Who a provider says that somebody is."""
+
+    @property
+    def user(self) -> str:
+        """As the policy bundle calls them."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Printed name."""
+        ...
+
+    @property
+    def issuer(self) -> str:
+        """By whom."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """The provider's own name for them."""
+        ...
+
+    @property
+    def acr(self) -> str:
+        """How they were authenticated."""
+        ...
 
 
 class Invitations:
@@ -71,6 +101,30 @@ class Invitations:
         # Behind the number sign, where browsers keep it to themselves until the page asks.
         return f"{party.origin}/approvals/enrol#{token}", expires_us
 
+    async def known(self, identity: "Known") -> Invitation:
+        """The invitation of somebody whom a provider knows: they open it themselves, at once.
+
+        Raises:
+            RemitError: they cannot be enrolled.
+        """
+        check_person(identity.user, identity.name)
+        invitation = Invitation(
+            user=identity.user,
+            name=identity.name,
+            by=f"{identity.issuer} {identity.subject}",
+            issuer=identity.issuer,
+            token=_digest(secrets.token_urlsafe(TOKEN_BYTES)),
+            expires_us=self._clock.now_us() + LIFE_US,
+        )
+        index = self._ledger.note(
+            "approver.invite", user=identity.user, name=identity.name,
+            by=printable(invitation.by, 300), acr=printable(identity.acr, 100),
+            expires_us=invitation.expires_us,
+        )  # fmt: skip
+        await self._ledger.durable(index)
+        await self._desk.read(lambda store: store.invite(invitation))
+        return invitation
+
     async def opened(self, token: str) -> Invitation:
         """The invitation that a link names.
 
@@ -113,6 +167,7 @@ class Invitations:
             name=invitation.name,
             key=key.der,
             credential=credential.id,
+            issuer=invitation.issuer,
             enrolled_us=self._clock.now_us(),
         )
         await self._desk.admit(

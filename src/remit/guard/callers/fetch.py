@@ -1,5 +1,6 @@
 """Asking the issuer: the port, and its adapter over HTTPS, the only importer of ``aiohttp``."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from remit.core.text import printable
@@ -37,6 +38,17 @@ async def fetch(url: str) -> bytes:
     Raises:
         FetchError: no such answer.
     """
+    return await exchange("GET", url, {}, None)
+
+
+async def exchange(
+    method: str, url: str, headers: Mapping[str, str], form: Mapping[str, str] | None
+) -> bytes:
+    """The body of the answer 200 to a request with headers, and a form; else as :func:`fetch`.
+
+    Raises:
+        FetchError: anything else.
+    """
     if not is_loopback(url):
         try:
             import ssl  # noqa: F401 - where it was left out, nothing can be verified
@@ -50,9 +62,13 @@ async def fetch(url: str) -> bytes:
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    **headers,
+                },
             ) as session,
-            session.get(url, allow_redirects=False) as response,
+            session.request(method, url, data=form, allow_redirects=False) as response,
         ):
             if response.status != _OK:
                 raise FetchError(f"`{printable(url, 200)}` answered {response.status}")

@@ -10,6 +10,8 @@
 """
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from remit.core.clock import Clock
@@ -92,31 +94,50 @@ class Issuer:
             self._asking = None
 
     async def _discover(self) -> str:
-        """``jwks_uri`` of the issuer's metadata (RFC 8414 §3, OpenID Connect Discovery §4).
+        """``jwks_uri`` of the issuer's metadata.
 
         Raises:
             GuardError: no metadata, or another issuer's.
         """
         issuer = self._settings.issuer
-        problem: GuardError | None = None
-        for url in discovery_urls(issuer):
-            try:
-                data = await self._fetch(url)
-            except FetchError as error:
-                problem = problem or error
-                continue
-            try:
-                found = parse(data, fold_keys=False, max_bytes=MAX_BYTES)
-            except RemitError as error:
-                raise FetchError("the issuer's metadata is not strict JSON") from error
-            if not isinstance(found, dict) or found.get("issuer") != issuer:
-                raise FetchError("the issuer's metadata is another issuer's (RFC 8414 §3.3)")
-            uri = found.get("jwks_uri")
-            if not isinstance(uri, str):
-                raise FetchError("the issuer's metadata names no keys")
-            check_url(uri, "jwks_uri of the issuer", loopback=is_loopback(issuer))
-            return uri
-        raise problem or FetchError("the issuer has no metadata")
+        return endpoint(await discover(issuer, self._fetch), "jwks_uri", issuer)
+
+
+async def discover(issuer: str, fetch: Fetch) -> Mapping[str, Any]:
+    """The issuer's metadata (RFC 8414 §3, OpenID Connect Discovery §4).
+
+    Raises:
+        GuardError: there is none, or it is another issuer's.
+    """
+    problem: GuardError | None = None
+    for url in discovery_urls(issuer):
+        try:
+            data = await fetch(url)
+        except FetchError as error:
+            problem = problem or error
+            continue
+        try:
+            found = parse(data, fold_keys=False, max_bytes=MAX_BYTES)
+        except RemitError as error:
+            raise FetchError("the issuer's metadata is not strict JSON") from error
+        if not isinstance(found, dict) or found.get("issuer") != issuer:
+            raise FetchError("the issuer's metadata is another issuer's (RFC 8414 §3.3)")
+        return found
+    raise problem or FetchError("the issuer has no metadata")
+
+
+def endpoint(metadata: Mapping[str, Any], name: str, issuer: str) -> str:
+    """A URL of the issuer's metadata.
+
+    Raises:
+        GuardError: it is not there, or not one that is safe to use.
+    """
+    uri = metadata.get(name)
+    if not isinstance(uri, str):
+        what = "keys" if name == "jwks_uri" else f"`{name}`"
+        raise FetchError(f"the issuer's metadata names no {what}")
+    check_url(uri, f"{name} of the issuer", loopback=is_loopback(issuer))
+    return uri
 
 
 def discovery_urls(issuer: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import itertools
 import os
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from remit.guard.daemon.rooms import HttpRooms
     from remit.guard.http.app import Pages, PagesApp
     from remit.guard.http.listener import HttpListener
+    from remit.guard.inbox.openid import OpenId
 
 MAX_DESCRIPTORS = 65_536
 END_S = CLOSE_GRACE_S + 8.0
@@ -116,7 +118,7 @@ async def _open_http(
     daemon: Daemon,
     ledger: Ledger,
     place: paths.Place,
-    clock: SystemClock,
+    resolve: Resolve,
     stack: contextlib.AsyncExitStack,
 ) -> None:
     """Open the HTTP listener, unless it is off."""
@@ -135,7 +137,7 @@ async def _open_http(
     listener = HttpListener(http, config.base, options.limits.client_bytes)
     stack.push_async_callback(listener.close)
     daemon.desk.party = listener.party
-    pages = _pages(daemon, rooms, listener, ledger, clock)
+    pages = _pages(daemon, rooms, listener, ledger, functools.partial(_openid, config, resolve))
     await listener.start(App(rooms, callers, listener.rules, listener.base, approvals=pages))
     sweeping = asyncio.get_running_loop().create_task(rooms.sweep())
     stack.callback(sweeping.cancel)
@@ -147,8 +149,9 @@ def _one(resolve: Resolve, value: Value) -> str:
 
 
 def _pages(
-    daemon: Daemon, rooms: "HttpRooms", listener: "HttpListener", ledger: Ledger, clock: SystemClock
-) -> "Pages | None":
+    daemon: Daemon, rooms: "HttpRooms", listener: "HttpListener", ledger: Ledger,
+    openid: Callable[[str], "OpenId | None"],
+) -> "Pages | None":  # fmt: skip
     """The pages of approvals; made, and imported, when the first of them is asked for."""
     party = daemon.desk.party
     if party is None:
@@ -158,12 +161,27 @@ def _pages(
     def made() -> "PagesApp":
         from remit.guard.inbox.app import Inbox
 
-        return Inbox(
-            daemon.desk, daemon.invitations, party, listener.rules, ledger, clock,
+        inbox = Inbox(
+            daemon.desk, daemon.invitations, party, listener.rules, ledger, SystemClock(),
             lambda status, code: rooms.refused("", status, code, None),
         )  # fmt: skip
+        inbox.door.openid = openid(party.origin)
+        return inbox
 
     return made
+
+
+def _openid(config: Config, resolve: Resolve, origin: str) -> "OpenId | None":
+    """The provider that knows the approvers, if one is configured."""
+    table = config.approvals.openid
+    if table is None:
+        return None
+    from remit.guard.callers.fetch import exchange, fetch
+    from remit.guard.inbox.door import BACK
+    from remit.guard.inbox.openid import OpenId
+
+    secret = functools.partial(_one, resolve, table.client_secret)
+    return OpenId(table, secret, f"{origin}{BACK}", fetch, exchange, SystemClock())
 
 
 async def _run_daemon(
@@ -214,7 +232,7 @@ async def _run_daemon(
         stack.callback(daemon.desk.close)
         stack.callback(daemon.notices.close)
         daemon.reload()
-        await _open_http(options, config, daemon, ledger, place, clock, stack)
+        await _open_http(options, config, daemon, ledger, place, resolve, stack)
         listener.open()
         stack.push_async_callback(listener.close)
         loop = asyncio.get_running_loop()

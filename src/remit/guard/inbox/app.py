@@ -74,6 +74,9 @@ class Inbox:
         rules: what heads of requests may say.
         ledger, clock: records and time.
         refused: told of status and code of what went no further.
+
+    Attributes:
+        door: who is there, and how they come in.
     """
 
     def __init__(
@@ -86,11 +89,11 @@ class Inbox:
         self._rules = rules
         self._clock = clock
         self._refused = refused
-        self._door = Door(desk, invitations, party, ledger, clock)
+        self.door = Door(desk, invitations, party, ledger, clock)
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", HOME): self._inbox,
             ("GET", f"{HOME}/past"): self._past,
-            **self._door.routes,
+            **self.door.routes,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
@@ -129,7 +132,7 @@ class Inbox:
             address=(scope.get("client") or ("",))[0],
             by_person="x-remit-live" not in fields,
         )
-        await self._door.look(asked, fields.get("cookie", ""))
+        await self.door.look(asked, fields.get("cookie", ""))
         if method == "POST":
             await self._check_form(asked, fields, receive)
         return await handler(asked)
@@ -168,7 +171,7 @@ class Inbox:
     async def _inbox(self, asked: Asked) -> Reply:
         if asked.session is None:
             return see(f"{HOME}/login")
-        approver = await self._door.myself(asked)
+        approver = await self.door.myself(asked)
         now_us = self._clock.now_us()
         found = await self._views.waiting(approver.id, now_us, asked.query.get("after", ""))
         count = await self._views.count(approver.id, now_us)
@@ -180,7 +183,7 @@ class Inbox:
     async def _past(self, asked: Asked) -> Reply:
         if asked.session is None:
             return see(f"{HOME}/login?to={asked.path}")
-        approver = await self._door.myself(asked)
+        approver = await self.door.myself(asked)
         now_us = self._clock.now_us()
         found = await self._views.past(approver.id, now_us, asked.query.get("before", ""))
         return page(
@@ -190,7 +193,7 @@ class Inbox:
     async def _show(self, asked: Asked, name: str) -> Reply:
         if asked.session is None:
             return see(f"{HOME}/login?to={asked.path}")
-        approver = await self._door.myself(asked)
+        approver = await self.door.myself(asked)
         kept, state = await self._views.show(approver.id, name)
         request = kept.request
         similar = await self._views.similar(approver.id, request)
@@ -208,7 +211,7 @@ class Inbox:
 
     async def _decide(self, asked: Asked, name: str) -> Reply:
         """Show what will be signed, and ask for the signature."""
-        approver = await self._door.myself(asked)
+        approver = await self.door.myself(asked)
         assert asked.session is not None
         kept, state = await self._views.show(approver.id, name)
         request, form = kept.request, asked.form
@@ -222,19 +225,19 @@ class Inbox:
             signed_us=self._clock.now_us(), uses=_uses(form) if word == "approve" else 1,
         )  # fmt: skip
         challenge = challenge_of(APPROVAL, text)
-        self._door.sessions.give(asked.session, challenge, _Sign(request.id, text))
+        self.door.sessions.give(asked.session, challenge, _Sign(request.id, text))
         return page(
             "sign", approver=approver, csrf=asked.session.csrf, request=request, word=word,
             reason=reason, ticket=ticket, text=render(request), kept=kept,
             meaning=_predicate(text)["meaning"], displayed=displayed(request),
-            options=self._door.to_sign(challenge, approver.credential),
+            options=self.door.to_sign(challenge, approver.credential),
         )  # fmt: skip
 
     async def _sign(self, asked: Asked, name: str) -> Reply:
         """Take the signature."""
-        await self._door.myself(asked)
+        await self.door.myself(asked)
         assert asked.session is not None
-        task = self._door.sessions.take(asked.session)
+        task = self.door.sessions.take(asked.session)
         if task is None or not isinstance(task.about, _Sign) or task.about.request != name:
             raise too_old()
         evidence = Evidence(

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from remit.approvals.decision import Approver
-from remit.approvals.enrolment import ENROLMENT
+from remit.approvals.enrolment import ENROLMENT, check_person
 from remit.attest.dsse import b64
 from remit.attest.webauthn import (
     Assertion,
@@ -28,12 +28,14 @@ from remit.core.errors import RemitError
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
 from remit.guard.inbox.exchange import Asked, Cookies, PageError, Reply, see
+from remit.guard.inbox.openid import Identity, Leaving, OpenId
 from remit.guard.inbox.pages import page
 from remit.guard.inbox.visits import Attempts, Visit, Visits
 from remit.guard.ledger import Ledger
 from remit.guard.store.approvals import Invitation
 
 HOME = "/approvals"
+BACK = f"{HOME}/openid/back"
 REQUEST = re.compile(r"/approvals/(APR-[0-9A-Z]{26})(/decide|/sign)?")
 FOR_GUESTS = (f"{HOME}/login", f"{HOME}/enrol")
 SESSION_S, MAX_SESSIONS = 1800.0, 1000
@@ -67,6 +69,7 @@ class Door:
 
     Attributes:
         sessions: visits of people who are logged in.
+        openid: says who people are, besides invitations and passkeys.
         routes: what it answers.
     """
 
@@ -80,11 +83,15 @@ class Door:
         self._cookies = Cookies(party)
         self.sessions = Visits(clock, SESSION_S, MAX_SESSIONS)
         self._guests = Visits(clock, GUEST_S, MAX_GUESTS)
+        self._away = Visits(clock, GUEST_S, MAX_GUESTS)
         self._attempts = Attempts(clock, MAX_FAILED)
+        self.openid: OpenId | None = None
         self.routes: dict[tuple[str, str], Handler] = {
             ("GET", f"{HOME}/login"): self._login_page,
             ("POST", f"{HOME}/login"): self._login,
             ("POST", f"{HOME}/logout"): self._logout,
+            ("GET", f"{HOME}/openid"): self._openid_leave,
+            ("GET", BACK): self._openid_back,
             ("GET", f"{HOME}/enrol"): self._enrol_page,
             ("POST", f"{HOME}/enrol"): self._enrol_open,
             ("POST", f"{HOME}/enrol/key"): self._enrol_key,
@@ -93,7 +100,7 @@ class Door:
 
     async def look(self, asked: Asked, cookie: str) -> None:
         """Find the visits that a browser's cookies name."""
-        asked.token, asked.guest_token = self._cookies.read(cookie)
+        asked.token, asked.guest_token, asked.away_token = self._cookies.read(cookie)
         asked.session = await self._session(asked)
         asked.guest = self._guests.find(asked.guest_token) if asked.guest_token else None
 
@@ -147,6 +154,7 @@ class Door:
         return page(
             "login", more=more, approver=None, csrf=visit.csrf,
             to=_place(asked.query.get("to", "")), options=self.to_sign(challenge, None),
+            provider=self.openid.issuer if self.openid else "",
         )  # fmt: skip
 
     async def _login(self, asked: Asked) -> Reply:
@@ -180,6 +188,66 @@ class Door:
         self.sessions.end(asked.token)
         token, _ = self.sessions.begin(approver.id, approver.key)
         return see(_place(to), **{"set-cookie": self._cookies.session(token)})
+
+    async def _openid_leave(self, asked: Asked) -> Reply:
+        """Send the browser to the provider."""
+        provider = self._provider()
+        self._not_too_often(asked.address)
+        place, leaving = await provider.begin(_place(asked.query.get("to", "")))
+        token, visit = self._away.begin()
+        self._away.give(visit, b"", leaving)
+        return see(place, **{"set-cookie": self._cookies.away(token)})
+
+    async def _openid_back(self, asked: Asked) -> Reply:
+        """The provider sent a browser back: somebody is known, or may be enrolled."""
+        provider = self._provider()
+        self._not_too_often(asked.address)
+        visit = self._away.find(asked.away_token) if asked.away_token else None
+        task = self._away.take(visit) if visit else None
+        self._away.end(asked.away_token)
+        try:
+            if task is None or not isinstance(task.about, Leaving):
+                raise PageError(
+                    403, "this browser was not sent there, or too long ago", code="openid.state"
+                )
+            identity = await provider.finish(task.about, asked.query)
+            check_person(identity.user, identity.name)
+        except RemitError as error:
+            self._count_failure(asked, error)
+            raise
+        approver = await self._approver(lambda a: a.id == identity.user)
+        if approver is None:
+            return await self._openid_enrol(identity)
+        if approver.issuer != identity.issuer:
+            # An operator enrolled somebody of this name, who need not be the provider's.
+            raise PageError(
+                403, f"`{identity.user}` is not enrolled by this provider",
+                hint=f"`remit approvals revoke {identity.user}`, then log in here again",
+                code="openid.enrolled",
+            )  # fmt: skip
+        reply = self._let_in(asked, approver, task.about.to)
+        # A page of the provider sent the browser here, so it would not bring the new cookie along
+        # to where a redirect points: a page of ours has to lead there.
+        return page(
+            "landed", more={"set-cookie": reply.more["set-cookie"]}, approver=None, csrf="",
+            to=_place(task.about.to),
+        )  # fmt: skip
+
+    async def _openid_enrol(self, identity: Identity) -> Reply:
+        invitation = await self._invitations.known(identity)
+        token, visit = self._guests.begin()
+        challenge = secrets.token_bytes(CHALLENGE_BYTES)
+        self._guests.give(visit, challenge, _Create(invitation))
+        return page(
+            "enrol_key", more={"set-cookie": self._cookies.guest(token)}, approver=None,
+            csrf=visit.csrf, invitation=invitation, guard=self._desk.guard_id,
+            options=self._to_create(challenge, invitation),
+        )  # fmt: skip
+
+    def _provider(self) -> OpenId:
+        if self.openid is None:
+            raise PageError(404, "there is no such page", code="inbox.unknown")
+        return self.openid
 
     async def _logout(self, asked: Asked) -> Reply:
         self.sessions.end(asked.token)

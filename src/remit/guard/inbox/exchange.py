@@ -58,6 +58,7 @@ class Asked(msgspec.Struct, kw_only=True):
         token: secret of the visit of somebody who is logged in.
         session: that visit.
         guest_token, guest: the same of a browser that is not.
+        away_token: secret of a browser that was sent to a provider.
     """
 
     method: str
@@ -68,6 +69,7 @@ class Asked(msgspec.Struct, kw_only=True):
     by_person: bool
     token: str = ""
     guest_token: str = ""
+    away_token: str = ""
     session: Visit | None = None
     guest: Visit | None = None
 
@@ -117,22 +119,25 @@ def see(place: str, **more: str) -> Reply:
 
 
 class Cookies:
-    """The two cookies of a browser; their names say how they are protected."""
+    """The cookies of a browser; their names say how they are protected."""
 
     def __init__(self, party: Party) -> None:
         secure = party.origin.startswith("https://")
         # A __Host- cookie can be set by nobody but this very host, over TLS (RFC 6265bis).
         self._prefix = "__Host-remit" if secure else "remit"
-        self._rules = "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+        self._rules = "Path=/; HttpOnly" + ("; Secure" if secure else "")
 
-    def read(self, header: str) -> tuple[str, str]:
-        """Secrets of the session and of the guest, empty if there is none."""
+    def read(self, header: str) -> tuple[str, str, str]:
+        """Secrets of the session, the guest and who was sent away, empty if there is none."""
         found: dict[str, str] = {}
         for part in re.split("[;,]", header):
             name, _, value = part.strip().partition("=")
             if _TOKEN.fullmatch(value):
                 found.setdefault(name, value)
-        return found.get(f"{self._prefix}-session", ""), found.get(f"{self._prefix}-guest", "")
+        session, guest, away = (
+            found.get(f"{self._prefix}-{name}", "") for name in ("session", "guest", "away")
+        )
+        return session, guest, away
 
     def session(self, token: str) -> str:
         """The header that sets, or with an empty secret removes, the session's cookie."""
@@ -142,8 +147,13 @@ class Cookies:
         """The same of a guest's."""
         return self._set("guest", token)
 
-    def _set(self, name: str, token: str) -> str:
-        return f"{self._prefix}-{name}={token}; {self._rules}" + ("" if token else "; Max-Age=0")
+    def away(self, token: str) -> str:
+        """The same for a browser that comes back by a link of another site."""
+        return self._set("away", token, "Lax") + "; Max-Age=600"
+
+    def _set(self, name: str, token: str, site: str = "Strict") -> str:
+        rules = f"{self._rules}; SameSite={site}"
+        return f"{self._prefix}-{name}={token}; {rules}" + ("" if token else "; Max-Age=0")
 
 
 def read_query(target: bytes) -> dict[str, str]:

@@ -43,14 +43,15 @@ CREATE TABLE IF NOT EXISTS uses (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS approvers (
   key BLOB PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, enrolled_us INTEGER NOT NULL,
-  revoked_us INTEGER NOT NULL, bundle BLOB NOT NULL, credential BLOB NOT NULL
+  revoked_us INTEGER NOT NULL, bundle BLOB NOT NULL, credential BLOB NOT NULL,
+  issuer TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS one_key ON approvers (id) WHERE revoked_us = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS one_credential ON approvers (credential)
   WHERE credential != x'' AND revoked_us = 0;
 CREATE TABLE IF NOT EXISTS invitations (
   user TEXT PRIMARY KEY, name TEXT NOT NULL, by TEXT NOT NULL, token BLOB NOT NULL UNIQUE,
-  expires_us INTEGER NOT NULL
+  expires_us INTEGER NOT NULL, issuer TEXT NOT NULL
 ) STRICT;
 """
 
@@ -90,9 +91,10 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         user, name: whose it will be.
-        by: the operating system's user who invited them.
+        by: the operating system's user who invited them, or who a provider says that they are.
         token: SHA-256 of the secret in the link.
         expires_us: wall time.
+        issuer: the provider that knows them; empty without one.
     """
 
     user: str
@@ -100,6 +102,7 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     token: bytes
     expires_us: int
+    issuer: str = ""
 
 
 @contextlib.contextmanager
@@ -354,7 +357,7 @@ class ApprovalStore:
     def approvers(self) -> list[Approver]:
         """Everybody who was ever enrolled, oldest first."""
         rows = self._rows(
-            "SELECT id, name, key, enrolled_us, revoked_us, credential FROM approvers"
+            "SELECT id, name, key, enrolled_us, revoked_us, credential, issuer FROM approvers"
             " ORDER BY rowid"
         )
         return [_approver(row) for row in rows]
@@ -383,10 +386,10 @@ class ApprovalStore:
                 if gone.rowcount != 1:
                     raise GuardError("the invitation was used before", code="approval.twice")
             db.execute(
-                "INSERT INTO approvers VALUES (?, ?, ?, ?, 0, ?, ?)",
+                "INSERT INTO approvers VALUES (?, ?, ?, ?, 0, ?, ?, ?)",
                 (
                     approver.key, approver.id, approver.name, approver.enrolled_us, bundle,
-                    approver.credential,
+                    approver.credential, approver.issuer,
                 ),
             )  # fmt: skip
 
@@ -394,22 +397,24 @@ class ApprovalStore:
         """Keep an invitation in place of an earlier one of the same user."""
         with self._change() as db:
             db.execute(
-                "INSERT OR REPLACE INTO invitations VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO invitations VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     invitation.user, invitation.name, invitation.by, invitation.token,
-                    invitation.expires_us,
+                    invitation.expires_us, invitation.issuer,
                 ),
             )  # fmt: skip
 
     def invited(self, token: bytes, now_us: int) -> Invitation | None:
         """The invitation whose token has this digest, if it is neither used nor expired."""
         rows = self._rows(
-            "SELECT user, name, by, expires_us FROM invitations"
+            "SELECT user, name, by, expires_us, issuer FROM invitations"
             " WHERE token = ? AND expires_us > ?",
             token, now_us,
         )  # fmt: skip
-        for user, name, by, expires_us in rows:
-            return Invitation(user=user, name=name, by=by, token=token, expires_us=expires_us)
+        for user, name, by, expires_us, issuer in rows:
+            return Invitation(
+                user=user, name=name, by=by, token=token, expires_us=expires_us, issuer=issuer
+            )
         return None
 
     def revoke(self, user: str, now_us: int) -> bool:
@@ -429,12 +434,13 @@ class ApprovalStore:
 
 
 def _approver(row: tuple[Any, ...]) -> Approver:
-    user, name, key, enrolled_us, revoked_us, credential = row
+    user, name, key, enrolled_us, revoked_us, credential, issuer = row
     return Approver(
         id=user,
         name=name,
         key=key,
         credential=credential,
+        issuer=issuer,
         enrolled_us=enrolled_us,
         revoked_us=revoked_us,
     )
