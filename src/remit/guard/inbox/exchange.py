@@ -125,7 +125,7 @@ class Cookies:
         secure = party.origin.startswith("https://")
         # A __Host- cookie can be set by nobody but this very host, over TLS (RFC 6265bis).
         self._prefix = "__Host-remit" if secure else "remit"
-        self._rules = "Path=/; HttpOnly" + ("; Secure" if secure else "")
+        self._secure = "; Secure" if secure else ""
 
     def read(self, header: str) -> tuple[str, str, str]:
         """Secrets of the session, the guest and who was sent away, empty if there is none."""
@@ -152,7 +152,7 @@ class Cookies:
         return self._set("away", token, "Lax") + "; Max-Age=600"
 
     def _set(self, name: str, token: str, site: str = "Strict") -> str:
-        rules = f"{self._rules}; SameSite={site}"
+        rules = f"Path=/; HttpOnly; SameSite={site}{self._secure}"
         return f"{self._prefix}-{name}={token}; {rules}" + ("" if token else "; Max-Age=0")
 
 
