@@ -1,12 +1,16 @@
 """The inbox against browsers that lie: forms, cookies, passkeys, links. One real Guard for all."""
 
+import importlib.util
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from remit.attest.webauthn import Party
-from tests.rig.authenticator import PRESENT, Passkey
+from tests.rig.authenticator import PRESENT, Passkey, b64url
+from tests.rig.governed import REMIT
 from tests.rig.inbox import Visitor, fields_of, options_of, text_of
 from tests.rig.people import Treasury
 from tests.rig.web import free_port
@@ -429,10 +433,6 @@ def test_a_passkey_that_is_revoked_counts_no_more(world: World) -> None:
 
 
 def test_an_agent_invites_nobody(world: World) -> None:
-    import subprocess
-
-    from tests.rig.governed import REMIT
-
     line = [str(world.treasury._helper), "-c", '"$@"; exit $?', "x", REMIT, "approvals", "invite"]
     done = subprocess.run(
         [*line, "mia", "--name", "Mia", "--socket", str(world.treasury.guard.socket)],
@@ -446,12 +446,9 @@ def test_the_evidence_convinces_others(world: World, ann: Visitor) -> None:
     """What is stored is enough for another implementation of WebAuthn, without Guard."""
     import base64
     import hashlib
-    import json
     import sqlite3
 
     import webauthn
-
-    from tests.rig.authenticator import b64url
 
     request = world.request()
     assert ann.says(request, "deny", reason="no", ticket="T-9").status == 303
@@ -485,6 +482,7 @@ def test_the_evidence_convinces_others(world: World, ann: Visitor) -> None:
         require_user_verification=True,
     )
     assert found.user_verified
+    assert checked_alone(text.decode(), ann) == part["statement"]
     predicate = said["predicate"]
     assert (predicate["decision"], predicate["reason"], predicate["ticket"]) == (
         "deny",
@@ -494,6 +492,39 @@ def test_the_evidence_convinces_others(world: World, ann: Visitor) -> None:
     assert predicate["approver"] == {"id": "ann", "name": "Ann Lee"}
     kept = world.treasury.guard.ask({"op": "approval", "request": request})["approval"]
     assert predicate["displayed"]["sha256"] == hashlib.sha256(kept["shown"].encode()).hexdigest()
+
+
+def checked_alone(evidence: str, reader: Visitor) -> bytes:
+    """What the verifier of spec/ says was signed, by the key that it is told to trust."""
+    assert reader.passkey is not None
+    file = Path(__file__).parents[2] / "spec" / "verify_passkey.py"
+    spec = importlib.util.spec_from_file_location("verify_passkey", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return bytes(module.signed(evidence, reader.passkey.der, reader.origin))
+
+
+def test_the_evidence_of_a_passkey_is_exported(world: World, ann: Visitor, tmp_path: Path) -> None:
+    """`remit approvals show --bundle` gives it with the enrolment and the proofs of the log."""
+    request = world.request()
+    world.wire.response(world._number)
+    assert ann.says(request, reason="read").status == 303
+    assert world.again()
+    file = tmp_path / "evidence.json"
+    command = [REMIT, "approvals", "show", request, "--bundle", str(file), "--socket"]
+    done = subprocess.run(
+        [*command, str(world.treasury.guard.socket)],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    (approval,) = found["approvals"]
+    for name, kind in (("decision", "approval"), ("enrolment", "enrolment")):
+        said = json.loads(checked_alone(approval[name], ann))
+        assert said["predicateType"] == f"https://remit.example/{kind}/v1"
+    assert len(found["uses"]) == 1
 
 
 def test_several_calls_where_policy_allows_them(world: World, ann: Visitor) -> None:

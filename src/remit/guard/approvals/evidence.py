@@ -14,6 +14,7 @@ import orjson
 from remit.approvals.errors import ApprovalError
 from remit.approvals.rendering import render
 from remit.approvals.request import Request
+from remit.approvals.webauthn import dump_evidence, is_evidence, parse_evidence
 from remit.attest.bundle import dump_bundle, parse_bundle
 from remit.attest.cipher import SubjectCipher
 from remit.attest.dsse import b64
@@ -151,9 +152,13 @@ def _only(found: Iterator[_Found], what: str) -> _Found:
 
 
 def _attestation(bundle: bytes) -> Digest:
+    if is_evidence(bundle):
+        return sha256(parse_evidence(bundle).statement)
     return sha256(parse_bundle(bundle)[1].payload)
 
 
 def _plain(bundle: bytes, key: PublicKey) -> str:
     """The bundle as Remit writes it, without what a signer may have added to it unsigned."""
+    if is_evidence(bundle):
+        return dump_evidence(parse_evidence(bundle)).decode()
     return dump_bundle(parse_bundle(bundle)[1], key).decode()
