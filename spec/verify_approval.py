@@ -111,7 +111,7 @@ def verify(data, vkey, trusted, directory=None):
         trust = {f"sha256:{mark}", f"{user}=sha256:{mark}"} & {*trusted} and len(item) == 5
         need(trust, f"approver: nobody trusts the key sha256:{mark} of {user!r}")
         exact = [w["audience"], w["expiresAt"], w["quorum"]["k"], w["displayed"]["sha256"]]
-        need(who == {**w["approver"], "audience": log.name}, "enrolment: of somebody else")
+        need(who.items() <= {**w["approver"], "audience": log.name}.items(), "enrolment: of another")
         need(exact == [log.name, ends, asked["quorum"], shown], "approval: of something else")
         known = log.record(item["enrolled"], "approver.enrol", attestation=since)["seq"]
         record = log.record(item["decided"], "approval.decision", attestation=seal, **this)
