@@ -1,12 +1,11 @@
-"""Check the evidence of an approval (approval.md) with `cryptography` only; exit 0 or 3.
-
-Nothing is believed but what trusted keys signed; --log looks for other uses in the whole log."""
+"""Check the evidence of an approval (approval.md) with `cryptography` only; exit 0 or 3."""
 
 import argparse
 import base64
 import hashlib
 import json
 import re
+import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,9 +37,6 @@ def unb64(text):
     data = base64.b64decode(text, validate=True)
     need(base64.b64encode(data).decode() == text, "base64: not canonical")
     return data
-# fmt: on
-
-
 class Log:
     def __init__(self, vkey):
         self.name, key_id, key = vkey.split("+", 2)
@@ -81,20 +77,23 @@ class Log:
         need(level == [self.head[1]], "log: not the one that was signed")
         return uses
 
-
-def statement(bundle, der, kind, name, digest):
-    """The predicate that a key signed about a subject in a Sigstore bundle, and its digest."""
-    payload, signature, hint = parts(BUNDLE, bundle)
-    data, value = unb64(payload), json.loads(unb64(payload))
-    pae = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(data), data)
-    load_der_public_key(der).verify(unb64(signature), pae, ECDSA(SHA256()))
+def statement(bundle, der, kind, name, digest, origin):
+    """The predicate that a key, or a passkey of `origin`, signed about a subject; its digest."""
+    if '"application/vnd.remit.webauthn.' in bundle:
+        need(origin, "a passkey signed this: say of which --origin")
+        passkey = runpy.run_path(str(Path(__file__).with_name("verify_passkey.py")))
+        data, hint = passkey["signed"](bundle, der, origin), sha256(der)
+    else:
+        data, signature, hint = map(unb64, parts(BUNDLE, bundle))
+        pae = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(data), data)
+        load_der_public_key(der).verify(signature, pae, ECDSA(SHA256()))
+    value = json.loads(data)
     exact = {"_type": "https://in-toto.io/Statement/v1", "predicateType": kind}
     exact["subject"] = [{"name": name, "digest": {"sha256": digest}}]
-    need({**value, **exact} == value and unb64(hint) == sha256(der), f"{name}: not this {kind}")
+    need({**value, **exact} == value and hint == sha256(der), f"{name}: not this {kind}")
     return value["predicate"], f"sha256:{sha256(data).hex()}"
 
-
-def verify(data, vkey, trusted, directory=None):
+def verify(data, vkey, trusted, directory=None, origin=""):
     """Lines that say what is proved; `trusted` are fingerprints, or USER=fingerprint."""
     log, file, said, lines = Log(vkey), json.loads(data), {}, []
     exact = {**file, "log": vkey, "mediaType": "application/vnd.remit.approval-evidence.v1+json"}
@@ -105,13 +104,13 @@ def verify(data, vkey, trusted, directory=None):
     shown, ends = sha256(file["displayed"].encode()).hex(), iso(asked["expires_us"])
     for item in file["approvals"]:
         der, mark = unb64(item["key"]), sha256(unb64(item["key"])).hex()
-        w, seal = statement(item["decision"], der, APPROVAL, f"call/{request}", subject)
+        w, seal = statement(item["decision"], der, APPROVAL, f"call/{request}", subject, origin)
         user, verb, when = w["approver"]["id"], w["decision"], w["signedAt"]
-        who, since = statement(item["enrolment"], der, ENROLMENT, f"user/{user}", mark)
+        who, since = statement(item["enrolment"], der, ENROLMENT, f"user/{user}", mark, origin)
         trust = {f"sha256:{mark}", f"{user}=sha256:{mark}"} & {*trusted} and len(item) == 5
         need(trust, f"approver: nobody trusts the key sha256:{mark} of {user!r}")
         exact = [w["audience"], w["expiresAt"], w["quorum"]["k"], w["displayed"]["sha256"]]
-        need(who.items() <= {**w["approver"], "audience": log.name}.items(), "enrolment: of another")
+        need(who.items() <= {**w["approver"], "audience": log.name}.items(), "enrolment: other")
         need(exact == [log.name, ends, asked["quorum"], shown], "approval: of something else")
         known = log.record(item["enrolled"], "approver.enrol", attestation=since)["seq"]
         record = log.record(item["decided"], "approval.decision", attestation=seal, **this)
@@ -136,15 +135,15 @@ def verify(data, vkey, trusted, directory=None):
     head = f"OK {request} of {log.name}, asked {iso(asked['time'])}, record {asked['seq']}"
     return [head, "", *file["displayed"].splitlines(), "", *lines]
 
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Check an approval's evidence without Remit.")
     parser.add_argument("evidence", type=Path, help="of `remit approvals show ID --bundle FILE`")
     parser.add_argument("--vkey", required=True, help="trusted verifier key of the log")
     parser.add_argument("--approver", action="append", default=[], help="trusted [USER=]sha256:HEX")
-    parser.add_argument("--log", type=Path, help="directory of the whole log")
-    args = parser.parse_args()
+    parser.add_argument("--origin", default="", help="of the pages, if passkeys signed")
+    parser.add_argument("--log", type=Path, help="the whole log, to look for other uses")
+    a = parser.parse_args()
     try:
-        print(*verify(args.evidence.read_bytes(), args.vkey, args.approver, args.log), sep="\n")
+        print(*verify(a.evidence.read_bytes(), a.vkey, a.approver, a.log, a.origin), sep="\n")
     except Exception as bad:  # noqa: BLE001 - whatever it is, it is not verified
         raise SystemExit(print("NOT VERIFIED", str(bad) or "a signature is wrong") or 3) from None

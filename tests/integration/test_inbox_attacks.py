@@ -1,8 +1,10 @@
 """The inbox against browsers that lie: forms, cookies, passkeys, links. One real Guard for all."""
 
+import hashlib
 import importlib.util
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -525,6 +527,29 @@ def test_the_evidence_of_a_passkey_is_exported(world: World, ann: Visitor, tmp_p
         said = json.loads(checked_alone(approval[name], ann))
         assert said["predicateType"] == f"https://remit.example/{kind}/v1"
     assert len(found["uses"]) == 1
+    log = next(world.treasury.guard.state.rglob("log.vkey")).parent
+    mark = hashlib.sha256(ann.passkey.der).hexdigest()
+    program = Path(__file__).parents[2] / "spec" / "verify_approval.py"
+    trusted = ["--vkey", (log / "log.vkey").read_text().strip(), "--approver", f"ann=sha256:{mark}"]
+
+    def verified(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-I", str(program), str(file), *trusted, *more],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    good = verified("--origin", ann.origin)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "approve by 'ann', 'Ann Lee'" in good.stdout
+    assert "used exactly once" in good.stdout
+    assert "--origin" in verified().stdout
+    assert verified("--origin", "https://evil.example").returncode == 3
+    text = file.read_text()
+    decision = approval["decision"]
+    for at in range(40, len(decision), 97):
+        changed = decision[:at] + ("A" if decision[at] != "A" else "B") + decision[at + 1 :]
+        file.write_text(text.replace(json.dumps(decision)[1:-1], json.dumps(changed)[1:-1]))
+        assert verified("--origin", ann.origin).returncode == 3, at
 
 
 def test_several_calls_where_policy_allows_them(world: World, ann: Visitor) -> None:
