@@ -14,38 +14,33 @@ shown (nobody can).
 """
 
 import asyncio
-import concurrent.futures
 import contextlib
 import os
 import weakref
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from remit.approvals.decision import Approver, Decided, check
-from remit.approvals.enrolment import enrolled
 from remit.approvals.errors import ApprovalError
 from remit.approvals.quorum import State, Tally, tally
 from remit.approvals.rendering import MAX_ARGUMENTS, iso
 from remit.approvals.request import Action, Request, requesters
-from remit.attest.bundle import hint_of, parse_bundle
-from remit.attest.dsse import VerifiedPayload
-from remit.attest.ecdsa import PublicKey
 from remit.attest.webauthn import Party
-from remit.core.canonical import digest_bytes
 from remit.core.clock import Clock
 from remit.core.decision import Obligation
-from remit.core.digest import sha256
 from remit.core.errors import RemitError
 from remit.core.event import Event
 from remit.core.ids import ENTROPY_BYTES, ulid
 from remit.core.text import printable
+from remit.guard.approvals.roster import Roster
 from remit.guard.approvals.signatures import signer_of, verified
+from remit.guard.approvals.terms import Terms, action_of
 from remit.guard.judge import Answer, Ticket
 from remit.guard.ledger import Ledger
-from remit.guard.store.approvals import ApprovalStore, Kept, Said
-from remit.policy.grants import DEFAULT_EXPIRES_S, MAX_QUORUM, MAX_USES, Grant, number, seconds
+from remit.guard.store.approvals import ApprovalStore, InStore, Kept, Said
+from remit.policy.grants import Grant
 from remit.policy.policy import Policy
 
 if TYPE_CHECKING:
@@ -71,6 +66,8 @@ class Desk:
 
     Attributes:
         guard_id: of the Guard that asks.
+        roster: who is enrolled.
+        tell: called with each request once it is durable.
         party: the pages on which passkeys sign; ``None`` without any.
     """
 
@@ -83,24 +80,19 @@ class Desk:
         directory: Callable[[], "Directory"],
     ) -> None:
         self._store = store
+        self._in_store = InStore(store)
         self._ledger = ledger
         self._clock = clock
         self._policy_of = policy_of
-        self._directory = directory
         self.guard_id = ledger.log.origin
-        # Called with each request once it is durable.
         self.tell: Callable[[Request], None] = lambda _request: None
         self.party: Party | None = None
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "approvals")
+        self.roster = Roster(store, self._in_store, ledger, clock, directory)
         self._one = asyncio.Lock()
         # Somebody waits for a request exactly as long as its event is in here.
         self._changed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
         )
-
-    async def _in_store(self, work: Callable[..., _R], *given: Any) -> _R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, work, *given)
 
     # --- the call's side ------------------------------------------------------------------------
 
@@ -113,7 +105,7 @@ class Desk:
         Raises:
             RemitError: nobody can be asked.
         """
-        terms = _terms(obligation)
+        terms = Terms.of(obligation)
         action = action_of(event, policy)
         async with self._one:
             now_us = self._clock.now_us()
@@ -135,7 +127,7 @@ class Desk:
         )
 
     async def _request(
-        self, action: Action, event: Event, obligation: Obligation, terms: "_Terms",
+        self, action: Action, event: Event, obligation: Obligation, terms: Terms,
         findings: tuple[str, ...], labels: tuple[str, ...],
     ) -> Kept:  # fmt: skip
         now_us = self._clock.now_us()
@@ -236,13 +228,13 @@ class Desk:
         Raises:
             RemitError: one does not verify.
         """
-        known = {a.key: a for a in await self._in_store(self._store.approvers)}
+        known = {a.key: a for a in await self.roster.all()}
         now_us = self._clock.now_us()
         for said in kept.said:
             if not said.counts:
                 continue
             approver = known.get(said.key)
-            if approver is None or approver.revoked_us or not self._owns(approver):
+            if approver is None or not self.roster.counts(approver):
                 raise ApprovalError(
                     f"the key of `{said.decided.approver}` no longer counts",
                     code="approval.revoked",
@@ -275,9 +267,9 @@ class Desk:
     async def _say(self, name: str, bundle: bytes, source: str) -> Tally:
         kept = await self._known(name)
         signs = signer_of(bundle)
-        approvers = await self._in_store(self._store.approvers)
-        approver = next((a for a in approvers if not a.revoked_us and signs(a)), None)
-        if approver is None or not self._owns(approver):
+        approvers = await self.roster.all()
+        approver = next((a for a in approvers if self.roster.counts(a) and signs(a)), None)
+        if approver is None:
             raise ApprovalError(
                 "nobody is enrolled with this key",
                 hint="`remit approvals enrol` does it; a bundle may name the keys that count",
@@ -326,91 +318,7 @@ class Desk:
             changed.set()
         return after
 
-    async def enrol(self, bundle: bytes, pem: str, by: str) -> Approver:
-        """Enrol an approver.
-
-        Args:
-            bundle: the enrolment, signed with the key itself.
-            pem: the public key.
-            by: the operating system's user who asks for it.
-
-        Raises:
-            RemitError: it is refused.
-        """
-        key = PublicKey.from_pem(pem)
-        hint, envelope = parse_bundle(bundle)
-        if hint != hint_of(key):
-            raise ApprovalError("the enrolment is of another key", code="approval.mismatch")
-        approver, payload = enrolled(envelope, key, self.guard_id, self._clock.now_us())
-        await self.admit(approver, payload, bundle, by, how="key")
-        return approver
-
-    async def admit(
-        self, approver: Approver, payload: VerifiedPayload, bundle: bytes, by: str,
-        *, invitation: bytes = b"", **how: Any,
-    ) -> None:  # fmt: skip
-        """Enrol somebody whose enrolment was verified.
-
-        Args:
-            approver: who.
-            payload: the signed enrolment.
-            bundle: its evidence.
-            by: the operating system's user who asks for it, or invited them.
-            invitation: digest of the token that is used up by it.
-            how: how it came, for the record.
-
-        Raises:
-            RemitError: it is refused.
-        """
-        if not self._owns(approver):
-            raise ApprovalError(
-                f"the policy bundle names other keys for `{approver.id}`",
-                hint=f"this key is {approver.public.fingerprint}",
-                code="approval.other_key",
-            )
-        async with self._one:
-            # Asked before it is recorded: the log tells of nobody who is not enrolled.
-            for known in await self._in_store(self._store.approvers):
-                same = known.id == approver.id or known.credential == approver.credential != b""
-                if known.key == approver.key or (same and not known.revoked_us):
-                    raise ApprovalError(
-                        f"`{printable(known.id, 80)}` is enrolled already",
-                        hint=f"`remit approvals revoke {known.id}` ends that; a key that was "
-                        "revoked stays so",
-                        code="approval.twice",
-                    )
-            index = self._ledger.note(
-                "approver.enrol",
-                user=approver.id,
-                name=printable(approver.name, 200),
-                key=approver.public.fingerprint,
-                attestation=sha256(payload),
-                by=printable(by, 100),
-                **how,
-            )
-            await self._ledger.durable(index)
-            await self._in_store(self._store.enrol, approver, bundle, invitation)
-
-    async def revoke(self, user: str, by: str) -> None:
-        """End somebody's enrolment, at once.
-
-        Raises:
-            RemitError: there is none.
-        """
-        index = self._ledger.note(
-            "approver.revoke", user=printable(user, 100), by=printable(by, 100)
-        )
-        await self._ledger.durable(index)
-        if not await self._in_store(self._store.revoke, user, self._clock.now_us()):
-            raise ApprovalError(
-                f"`{printable(user, 80)}` is not enrolled", code="approval.stranger"
-            )
-
     # --- what is shown --------------------------------------------------------------------------
-
-    async def approvers(self) -> list[Approver]:
-        """Everybody who was ever enrolled."""
-        return await self._in_store(self._store.approvers)
 
     async def listing(self, limit: int, *, closed: bool = False) -> list[tuple[Kept, State]]:
         """Requests with their states: open ones oldest first, or closed ones newest first."""
@@ -440,22 +348,13 @@ class Desk:
         """Where a stored request stands now."""
         return self._state(kept)
 
-    def counts(self, approver: Approver) -> bool:
-        """Whether the key of an approver counts now."""
-        return not approver.revoked_us and self._owns(approver)
-
-    def teams(self, user: str) -> Sequence[str]:
-        """The teams that the bundle in force says ``user`` is in."""
-        return sorted(self._directory().users.get(user, ()))
-
     async def count(self) -> int:
         """How many requests are open."""
         return (await self._in_store(self._store.count_open, self._clock.now_us()))[0]
 
     def close(self) -> None:
         """Close the store."""
-        self._thread.submit(self._store.close).result()
-        self._thread.shutdown()
+        self._in_store.close()
 
     def _read(self, bundle: bytes, approver: Approver, request: Request, now_us: int) -> Decided:
         """What a bundle says, verified with the approver's key."""
@@ -500,11 +399,6 @@ class Desk:
         )
         return policy.may_approve(grant).allowed
 
-    def _owns(self, approver: Approver) -> bool:
-        """Whether the bundle, if it names keys of this user, names this one."""
-        keys = self._directory().keys.get(approver.id)
-        return keys is None or approver.public.fingerprint in keys
-
     def _detail(self, kept: Kept, state: State) -> str:
         request, found = kept.request, self._tally(kept)
         match state:
@@ -522,50 +416,3 @@ class Desk:
                 )
             case _:
                 return f"{request.id} is {state.value}"
-
-
-class _Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How policy wants an approval to be given."""
-
-    approvers: str
-    quorum: int
-    max_uses: int
-    span_us: int
-
-    def are_of(self, request: Request) -> bool:
-        return self == _Terms(
-            approvers=request.approvers,
-            quorum=request.quorum,
-            max_uses=request.max_uses,
-            span_us=request.expires_us - request.requested_us,
-        )
-
-
-def _terms(obligation: Obligation) -> _Terms:
-    said = obligation.parameters
-    return _Terms(
-        approvers=said.get("approvers", ""),
-        quorum=number(said.get("quorum", ""), MAX_QUORUM) or 1,
-        max_uses=number(said.get("uses", ""), MAX_USES) or 1,
-        span_us=(seconds(said.get("expires", "")) or DEFAULT_EXPIRES_S) * 1_000_000,
-    )
-
-
-def action_of(event: Event, policy: Policy) -> Action:
-    """The action that an event is, under a policy.
-
-    Raises:
-        RemitError: it has no canonical form.
-    """
-    return Action(
-        agent=event.agent.id,
-        executable=event.agent.executable,
-        user=event.user,
-        on_behalf_of=event.agent.on_behalf_of,
-        session=event.session,
-        server=event.server,
-        name=event.action,
-        schema_digest=event.schema_digest,
-        arguments=digest_bytes(dict(event.input)).decode(),
-        policy_digest=policy.digest,
-    )

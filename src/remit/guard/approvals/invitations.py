@@ -82,7 +82,7 @@ class Invitations:
                 code="approval.no_pages",
             )
         check_person(user, name)
-        if any(a.id == user and not a.revoked_us for a in await self._desk.approvers()):
+        if any(a.id == user and not a.revoked_us for a in await self._desk.roster.all()):
             raise ApprovalError(
                 f"`{user}` is enrolled already",
                 hint=f"`remit approvals revoke {user}` ends that",
@@ -170,7 +170,7 @@ class Invitations:
             issuer=invitation.issuer,
             enrolled_us=self._clock.now_us(),
         )
-        await self._desk.admit(
+        await self._desk.roster.admit(
             approver, payload, dump_evidence(evidence), invitation.by,
             invitation=invitation.token, how="passkey", model=credential.model,
             synchronised=credential.synchronised,

@@ -33,16 +33,16 @@ async def answer(desk: Desk, invitations: Invitations, hello: Hello, peer: Peer)
             counted = await desk.say(hello.request, hello.bundle.encode(), f"socket:{peer.user}")
             return {"state": counted.state.value, "given": len(counted.counted)}
         case "enrol":
-            approver = await desk.enrol(hello.bundle.encode(), hello.key, peer.user)
+            approver = await desk.roster.enrol(hello.bundle.encode(), hello.key, peer.user)
             return {"user": approver.id, "key": approver.public.fingerprint}
         case "invite":
             url, expires_us = await invitations.invite(hello.user, hello.name, peer.user)
             return {"url": url, "expires_us": expires_us}
         case "revoke":
-            await desk.revoke(hello.user, peer.user)
+            await desk.roster.revoke(hello.user, peer.user)
             return {}
         case _:
-            people = await desk.approvers()
+            people = await desk.roster.all()
             return {
                 "guard": desk.guard_id,
                 "approvers": [

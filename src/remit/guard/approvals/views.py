@@ -74,7 +74,7 @@ class Views:
 
     async def waiting(self, user: str, now_us: int, after: str = "") -> Page:
         """Requests that wait and that ``user`` could decide, oldest first."""
-        teams = self._desk.teams(user)
+        teams = self._desk.roster.teams(user)
 
         async def next_ones(cursor: str) -> list[Kept]:
             return await self._desk.read(lambda store: store.waiting(teams, now_us, cursor, BATCH))
@@ -83,7 +83,7 @@ class Views:
 
     async def past(self, user: str, now_us: int, before: str = "") -> Page:
         """Requests that wait no more and that ``user`` may see, newest first."""
-        teams = self._desk.teams(user)
+        teams = self._desk.roster.teams(user)
 
         async def next_ones(cursor: str) -> list[Kept]:
             return await self._desk.read(
@@ -94,7 +94,7 @@ class Views:
 
     async def count(self, user: str, now_us: int) -> int:
         """How many requests are open for the teams of ``user``; cheap, and before policy."""
-        teams = self._desk.teams(user)
+        teams = self._desk.roster.teams(user)
         return await self._desk.read(lambda store: store.count_waiting(teams, now_us))
 
     async def show(self, user: str, name: str) -> tuple[Kept, State]:

@@ -117,8 +117,8 @@ class Door:
         return visit
 
     async def _approver(self, matches: Callable[[Approver], bool]) -> Approver | None:
-        for approver in await self._desk.approvers():
-            if approver.credential and self._desk.counts(approver) and matches(approver):
+        for approver in await self._desk.roster.all():
+            if approver.credential and self._desk.roster.counts(approver) and matches(approver):
                 return approver
         return None
 

@@ -7,11 +7,13 @@ like those in the log: erasing an agent's values erases them here.
 One thread at a time may use an :class:`ApprovalStore`; the database is opened at its first use.
 """
 
+import asyncio
+import concurrent.futures
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -54,6 +56,8 @@ CREATE TABLE IF NOT EXISTS invitations (
   expires_us INTEGER NOT NULL, issuer TEXT NOT NULL
 ) STRICT;
 """
+
+_R = TypeVar("_R")
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -452,3 +456,20 @@ def _marks(values: Sequence[str]) -> str:
 
 def _aad(name: str) -> bytes:
     return b"remit.approval/v1\n" + name.encode()
+
+
+class InStore:
+    """Calls a store from an event loop, in a thread of its own, one after the other."""
+
+    def __init__(self, store: ApprovalStore) -> None:
+        self._store = store
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "approvals")
+
+    async def __call__(self, work: Callable[..., _R], *given: Any) -> _R:
+        """What ``work`` gives."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._thread.submit(self._store.close).result()
+        self._thread.shutdown()

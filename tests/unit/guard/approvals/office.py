@@ -118,7 +118,7 @@ class Office(Corridor):
     async def enrol(self, *users):
         for user in users or ("ann", "ben"):
             hand = self.hands[user]
-            await self.desk.enrol(
+            await self.desk.roster.enrol(
                 hand.enrolment(self.desk.guard_id), hand.signer.public.pem, "root"
             )
         return self

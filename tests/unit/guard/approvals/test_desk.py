@@ -216,7 +216,7 @@ def test_an_approval_of_another_guard(tmp_path):
         assert caught.value.code == "approval.mismatch"
         foreign = Hand("mia").enrolment("remit.example/guard/2")
         with pytest.raises(RemitError):
-            await office.desk.enrol(foreign, Hand("mia").signer.public.pem, "root")
+            await office.desk.roster.enrol(foreign, Hand("mia").signer.public.pem, "root")
 
     play(tmp_path, story)
 
@@ -235,13 +235,13 @@ def test_one_person_is_one_person(tmp_path):
         # One key for two users, or a second key for one, is not taken.
         again, ann = Hand("ann"), office.hands["ann"]
         with pytest.raises(RemitError) as caught:
-            await office.desk.enrol(
+            await office.desk.roster.enrol(
                 again.enrolment(office.desk.guard_id), again.signer.public.pem, "root"
             )
         assert caught.value.code == "approval.twice"
         ann.user = "carl"
         with pytest.raises(RemitError):
-            await office.desk.enrol(
+            await office.desk.roster.enrol(
                 ann.enrolment(office.desk.guard_id), ann.signer.public.pem, "root"
             )
         assert (await office.says("ben", request)).state is State.APPROVED
@@ -262,10 +262,10 @@ def test_a_bundle_that_names_keys_takes_no_other(tmp_path):
         with pytest.raises(ApprovalError) as caught:
             await office.says("ben", request)
         assert caught.value.code == "approval.stranger"
-        await office.desk.revoke("ben", "root")
+        await office.desk.roster.revoke("ben", "root")
         mine = office.hands["ben"]
         with pytest.raises(ApprovalError) as caught:
-            await office.desk.enrol(
+            await office.desk.roster.enrol(
                 mine.enrolment(office.desk.guard_id), mine.signer.public.pem, "root"
             )
         assert caught.value.code == "approval.other_key"
@@ -280,11 +280,11 @@ def test_a_revoked_key_undoes_what_it_signed(tmp_path):
     async def story(office):
         _, request = await office.waits(pay())
         await office.says("ann", request)
-        await office.desk.revoke("ann", "root")
+        await office.desk.roster.revoke("ann", "root")
         verdict = await office.judge(pay(), Waiting(patient=False))
         assert verdict.decision.error == "approval_pending"
         with pytest.raises(ApprovalError):
-            await office.desk.revoke("ann", "root")
+            await office.desk.roster.revoke("ann", "root")
         # Others can still decide, and so can somebody who has a new key.
         office.hands["ann"] = Hand("ann")
         await office.enrol("ann")
@@ -303,7 +303,7 @@ def test_a_key_that_is_revoked_between_the_look_and_the_use(tmp_path):
             office.guard.policy, pay(), obligation_of(office, pay()), (), ()
         )
         assert ticket.answer is Answer.GIVEN
-        await office.desk.revoke("ann", "root")
+        await office.desk.roster.revoke("ann", "root")
         with pytest.raises(ApprovalError):
             await office.desk.use(ticket, office.guard.policy, pay())
 
