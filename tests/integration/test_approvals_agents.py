@@ -10,7 +10,10 @@ from tests.rig.agents import CLAUDE, CODEX, OPENCODE, Client
 from tests.rig.daemon import wait_until
 from tests.rig.people import Person, Treasury
 
-AGENTS = [pytest.param(CLAUDE, id="claude-code"), pytest.param(CODEX, id="codex")]
+AGENTS = [
+    pytest.param(CLAUDE, id="claude-code"),
+    pytest.param(CODEX, id="codex", marks=pytest.mark.slow),
+]
 
 
 def decides(treasury: Treasury, person: Person, to: str, word: str, after_s: float = 0.0) -> str:

@@ -12,7 +12,10 @@ from tests.rig.people import Treasury
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
 )
-AGENTS = [pytest.param(CLAUDE, id="claude-code"), pytest.param(CODEX, id="codex")]
+AGENTS = [
+    pytest.param(CLAUDE, id="claude-code"),
+    pytest.param(CODEX, id="codex", marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("client", AGENTS)
