@@ -8,6 +8,7 @@ separators. Only printable text is kept: hashes, keys and images say nothing.
 import base64
 import binascii
 import itertools
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from remit.content._re2 import searcher
 from remit.content._views_map import Piece, joined, nested
 from remit.content.base import View
 
+MAX_PIECES = 4096
 MAX_DECODED = 64 << 10
 _MIN_RUN = 16
 _MIN_BYTES = 8
@@ -67,10 +69,11 @@ class _Read(NamedTuple):
 class Decoding:
     """What is left to decode in one reading of a text, and what was decoded already."""
 
-    __slots__ = ("left", "seen", "spent")
+    __slots__ = ("left", "pieces", "seen", "spent")
 
     def __init__(self, left: int = MAX_DECODED) -> None:
         self.left = left
+        self.pieces = MAX_PIECES + left // 128
         self.spent = False
         self.seen: set[bytes] = set()
 
@@ -91,11 +94,12 @@ def runs(view: View, decoding: Decoding) -> list[View]:
             continue
         if run in decoding.seen:
             continue
-        if decoding.left <= 0:
+        if decoding.left <= 0 or decoding.pieces <= 0:
             decoding.spent = True
             break
         decoding.seen.add(run)
         for kind, piece in _read(run, start, decoding):
+            decoding.pieces -= 1
             found.setdefault(kind, []).append(piece)
     made = (joined(view, nested(view, kind), pieces) for kind, pieces in found.items())
     return [v for v in made if v is not None]
@@ -189,10 +193,10 @@ def _solid(
                 return
             continue
         read = 0
-        for text, starts, ends in _texts(data, bits, decoding):
+        for text, starts, ends in _texts(data, bits, decoding, at if places is None else 0):
             read += ends[-1] - starts[0]
             if places is None:
-                yield kind, Piece(text, [at + s for s in starts], [at + e for e in ends])
+                yield kind, Piece(text, starts, ends)
             else:
                 last = len(places) - 1
                 yield (
@@ -253,30 +257,42 @@ def _cut_utf8(data: bytes) -> str | None:
 
 
 def _texts(
-    data: bytes, bits: int, decoding: Decoding
+    data: bytes, bits: int, decoding: Decoding, first: int
 ) -> Iterator[tuple[str, list[int], list[int]]]:
-    """Texts in ``data`` with the places of their characters in a source of ``bits`` a character."""
+    """Texts in ``data`` with the places of their characters in a source of ``bits`` a character.
+
+    The source begins at ``first``.
+    """
     for text, start, width in _printed(data):
         taken = decoding.take(text)
         if not taken:
             return
         at = 8 * start
         if width == 1 or (width == 0 and taken.isascii()):
-            stop = at + 8 * len(taken)
-            yield (
-                taken,
-                [i // bits for i in range(at, stop, 8)],
-                [(i - 1) // bits + 1 for i in range(at + 8, stop + 8, 8)],
-            )
+            yield taken, *_even(at, len(taken), bits, first)
             continue
         starts: list[int] = []
         ends: list[int] = []
         for char in taken:
             size = 8 * (width or len(char.encode()))
-            starts.append(at // bits)
+            starts.append(first + at // bits)
             at += size
-            ends.append((at - 1) // bits + 1)
+            ends.append(first + (at - 1) // bits + 1)
         yield taken, starts, ends
+
+
+def _even(at: int, count: int, bits: int, first: int) -> tuple[list[int], list[int]]:
+    """Places of ``count`` bytes from bit ``at`` on: they repeat as soon as both sides begin anew."""
+    period = bits // math.gcd(8, bits)
+    step = 8 * period // bits
+    starts, ends = [0] * count, [0] * count
+    for k in range(min(period, count)):
+        turns = len(range(k, count, period))
+        start = first + (at + 8 * k) // bits
+        end = first + (at + 8 * k + 7) // bits + 1
+        starts[k::period] = range(start, start + turns * step, step)
+        ends[k::period] = range(end, end + turns * step, step)
+    return starts, ends
 
 
 def _printed(data: bytes) -> Iterator[tuple[str, int, int]]:

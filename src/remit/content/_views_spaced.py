@@ -40,10 +40,13 @@ _SOLID = re2.compile(rb"[A-Za-z]{16,}", _BYTES)
 _LETTERS = re.compile(r"[A-Za-z']+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"
-_INSIDE = re.compile(
+_TELLING = (
     "ignore|instruct|previous|system|prompt|disregard|reveal|password|pretend|restrict|forget|respond|"
-    f"answer|assistant|youare|youmust|ofthe|tothe|inthe|without|safety|(?:{_OFTEN}).*(?:{_OFTEN}|the|and|you)"
+    "answer|assistant|youare|youmust|ofthe|tothe|inthe|without|safety|"
+    f"(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
 )
+_INSIDE = re.compile(_TELLING.replace("[a-z]*", ".*"))
+_ANYWHERE = re2.compile(f"(?i){_TELLING}".encode(), _BYTES)
 _MARKS = " \t-*>#."
 _LEAST_LINES = 12
 _MOST_LINES = 400
@@ -90,6 +93,9 @@ def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
 
 
 def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
+    # One look at all of it: of encoded data every line is such a row.
+    if _ANYWHERE.search(view.plain) is None:
+        return
     left = _MOST_SOLID + len(view.text) // 16
     for match in _SOLID.finditer(view.plain):
         run = match[0].decode()
