@@ -12,12 +12,10 @@ from tests.rig.people import Treasury
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
 )
-AGENTS = [
-    pytest.param(CLAUDE, id="claude-code"),
-    pytest.param(CODEX, id="codex", marks=pytest.mark.slow),
-]
+AGENTS = [pytest.param(CLAUDE, id="claude-code"), pytest.param(CODEX, id="codex")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", AGENTS)
 def test_approved_and_denied_in_a_browser(tmp_path: Path, client: Client) -> None:
     """The inbox shows the call while the agent waits; the agent goes on with what a person said."""

@@ -10,15 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from string import ascii_lowercase as abc
-from typing import Any
-
-import re2
 
 from remit.content._characters import ascii_table, exchanged
 from remit.content._news import Span
 from remit.content._views_lexicon import CORE, KNOWN, TELLING
 from remit.content._views_map import derived, excerpt, nested, same_places
-from remit.content._views_signs import sign
+from remit.content._views_signs import pattern, sign
 from remit.content.base import View
 
 _ENOUGH = 3
@@ -51,23 +48,15 @@ def _written() -> Mapping[str, int]:
     return words
 
 
-def _latin1() -> Any:
-    options = re2.Options()
-    options.max_mem = 64 << 20
-    options.encoding = re2.Options.Encoding.LATIN1
-    return options
-
-
 _WORDS = _written()
-_CIPHERED = re2.compile(rf"(?i)\b(?:{'|'.join(sorted(_WORDS))})\b".encode(), _latin1())
-_NAMED = re2.compile(
+_CIPHERED = sign(rf"(?i)\b(?:{'|'.join(sorted(_WORDS))})\b".encode())
+_NAMED = sign(
     rb"(?i)\b(?:caesar|atbash|rot[ -]?[0-9]{1,2}|ciphertext|cipher text|decipher|encrypted message"
-    rb"|decrypt (?:this|the|it)|shift(?:ed)? (?:by|of|each|every|all|back|the))\b",
-    _latin1(),
+    rb"|decrypt (?:this|the|it)|shift(?:ed)? (?:by|of|each|every|all|back|the))\b"
 )
 _PRINTED = "".join(map(chr, range(33, 127)))
 _ROT47 = ascii_table(_PRINTED, _PRINTED[47:] + _PRINTED[:47])
-_ROT47_WORDS = re2.compile(
+_ROT47_WORDS = sign(
     "|".join(
         re.escape(exchanged(word, _ROT47))
         for telling in dict.fromkeys((*CORE, *TELLING))
@@ -77,24 +66,19 @@ _ROT47_WORDS = re2.compile(
     + rb"|(?:^|\s)(?:%s)\s"
     % b"|".join(
         re.escape(exchanged(w, _ROT47)).encode() for w in ("the", "The", "you", "your", "that")
-    ),
-    _latin1(),
+    )
 )
 _FLIPPED = str.maketrans("ǝɟƃɥᴉıɾʞʇʌʍʎɹɔnupdbq", "efghiijktvwyrcundpqb")
 _FLIPPED_SIGN = re.compile("[ǝɟƃɥᴉıɾʞʇʍʎɹ]")
 _FLIPPED_LEAST = 6
 
 
-_SIGNS = tuple(sign(pattern.pattern) for pattern in (_CIPHERED, _NAMED, _ROT47_WORDS))
-
-
 def deciphered(view: View, signs: frozenset[int]) -> Iterator[View]:
     """Readings in each cipher that words of the text are written in; ``signs`` are those in it."""
     data = view.plain
-    ciphered, name, rot47 = (number in signs for number in _SIGNS)
     places: dict[int, list[Span]] = {}
     words: dict[int, set[bytes]] = {}
-    for match in _CIPHERED.finditer(data) if ciphered else ():
+    for match in pattern(_CIPHERED).finditer(data) if _CIPHERED in signs else ():
         word = match[0].lower()
         key = _WORDS[word.decode()]
         places.setdefault(key, []).append(match.span())
@@ -103,12 +87,16 @@ def deciphered(view: View, signs: frozenset[int]) -> Iterator[View]:
     keys = [key for key, weight in weights.most_common(_MOST_KEYS) if weight >= _ENOUGH]
     for key in keys:
         yield _exchanged(excerpt(view, places[key]), _CALLED[key], _plain(key))
-    named = _NAMED.search(data) if name and not keys else None
+    named = pattern(_NAMED).search(data) if _NAMED in signs and not keys else None
     if named is not None:
         part = excerpt(view, [named.span()])
         for key in _likely_keys(part.text[:_SAMPLE]):
             yield _exchanged(part, _CALLED[key], _plain(key))
-    spans = [match.span() for match in _ROT47_WORDS.finditer(data)] if rot47 else []
+    spans = (
+        [match.span() for match in pattern(_ROT47_WORDS).finditer(data)]
+        if _ROT47_WORDS in signs
+        else []
+    )
     if spans:
         yield _exchanged(excerpt(view, spans), "rot47", _ROT47)
     if view.others and len(_FLIPPED_SIGN.findall(view.others)) >= _FLIPPED_LEAST:

@@ -11,17 +11,12 @@ from collections.abc import Callable, Iterator
 from string import ascii_lowercase as abc
 from typing import NamedTuple
 
-import re2
-
 from remit.content._views_lexicon import reads
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
-from remit.content._views_signs import sign
+from remit.content._views_signs import pattern, sign
 from remit.content.base import View
 
-_BYTES = re2.Options()
-_BYTES.encoding = re2.Options.Encoding.LATIN1
-_BYTES.max_mem = 64 << 20
 _SIGNALS = (
     ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .--"
     " -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
@@ -115,7 +110,6 @@ _CODES = (
     _Code("uuencode", rb"begin [0-7]{3} [^\n]{1,80}\n(?:[ -`]{1,61}\n){1,}", _uuencoded),
 )
 _SIGNS = tuple(sign(code.regex) for code in _CODES)
-_PATTERNS = tuple(re2.compile(code.regex, _BYTES) for code in _CODES)
 
 
 def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
@@ -131,7 +125,7 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 
 
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
-    for match in _PATTERNS[kind].finditer(view.plain):
+    for match in pattern(_SIGNS[kind]).finditer(view.plain):
         start, end = match.span()
         if decoding.left <= 0:
             decoding.spent = True

@@ -19,6 +19,12 @@ def sign(pattern: bytes) -> int:
     return len(_patterns) - 1
 
 
+@functools.cache
+def pattern(number: int) -> Any:
+    """The compiled pattern of a sign; made when the sign was seen, for few texts have it."""
+    return re2.compile(_patterns[number], _options())
+
+
 def signs_in(data: bytes) -> frozenset[int]:
     """Numbers of the signs that stand in ``data``."""
     return frozenset(_compiled(len(_patterns)).Match(data) or ())
@@ -26,11 +32,15 @@ def signs_in(data: bytes) -> frozenset[int]:
 
 @functools.lru_cache(maxsize=1)
 def _compiled(count: int) -> Any:
-    options = re2.Options()
-    options.max_mem = _MAX_MEM
-    options.encoding = re2.Options.Encoding.LATIN1
-    found = re2.Set.SearchSet(options)
+    found = re2.Set.SearchSet(_options())
     for pattern in _patterns[:count]:
         found.Add(pattern)
     found.Compile()
     return found
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.max_mem = _MAX_MEM
+    options.encoding = re2.Options.Encoding.LATIN1
+    return options

@@ -13,7 +13,7 @@ import re2
 from remit.content._views_lexicon import is_order, is_prose, parted
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
-from remit.content._views_signs import sign
+from remit.content._views_signs import pattern, sign
 from remit.content.base import View
 
 _BYTES = re2.Options()
@@ -35,8 +35,8 @@ def _row(gap: bytes, sign: bytes) -> bytes:
     return rb"%b(?:%b%b){4,}" % (word, gap, word)
 
 
-_APART = re2.compile(b"|".join(_row(*gap) for gap in _GAPS), _BYTES)
-_SOLID = re2.compile(rb"[A-Za-z]{16,}", _BYTES)
+_APART = sign(b"|".join(_row(*gap) for gap in _GAPS))
+_SOLID = sign(rb"[A-Za-z]{16,}")
 _LETTERS = re.compile(r"[A-Za-z']+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"
@@ -56,15 +56,11 @@ _SENTENCE, _NAME = 6, 8
 _MOST_SOLID = 4096
 
 
-_SIGNS = tuple(sign(pattern.pattern) for pattern in (_APART, _SOLID))
-
-
 def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> View | None:
     """The rows of words in ``view``, one a line, with spaces; ``signs`` are those in it."""
-    apart, solid = (number in signs for number in _SIGNS)
     pieces = [
-        *(_apart(view, decoding) if apart else ()),
-        *(_solid(view, decoding) if solid else ()),
+        *(_apart(view, decoding) if _APART in signs else ()),
+        *(_solid(view, decoding) if _SOLID in signs else ()),
         *_acrostic(view, decoding),
     ]
     return joined(view, nested(view, "words"), pieces)
@@ -72,7 +68,7 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> View | None
 
 def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
     text = view.text
-    for match in _APART.finditer(view.plain):
+    for match in pattern(_APART).finditer(view.plain):
         start, end = match.span()
         words = _LETTERS.findall(text[start:end].lower())
         least = _NAME if b"_" in match[0] or b"-" in match[0] else _SENTENCE
@@ -97,7 +93,7 @@ def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
     if _ANYWHERE.search(view.plain) is None:
         return
     left = _MOST_SOLID + len(view.text) // 16
-    for match in _SOLID.finditer(view.plain):
+    for match in pattern(_SOLID).finditer(view.plain):
         run = match[0].decode()
         if not _INSIDE.search(run.lower()):
             continue

@@ -7,14 +7,12 @@ written so, and hardly ever is a word of anything else.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
-
-import re2
+from typing import NamedTuple
 
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
 from remit.content._views_map import Edit, edited, excerpt, nested
-from remit.content._views_signs import sign
+from remit.content._views_signs import pattern, sign
 from remit.content.base import View
 
 _LEAST_TELLING = 6
@@ -26,13 +24,6 @@ _FIGURED = re.compile(r"[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
 _LEAST_SCRAMBLED = 4
 _LEAST_SKELETON = 5
 _LEAST_BACKWARDS = 5
-
-
-def _options() -> Any:
-    options = re2.Options()
-    options.max_mem = 64 << 20
-    options.encoding = re2.Options.Encoding.LATIN1
-    return options
 
 
 def _inflected(word: str) -> Iterator[str]:
@@ -214,7 +205,6 @@ _WAYS = (
     _Way("scrambled", _whole(p for w in _TELLING for p in _scramblings(w)), _TOKEN, _unscrambled),
 )
 _SIGNS = tuple(sign(way.sign.encode()) for way in _WAYS)
-_PATTERNS = tuple(re2.compile(way.sign.encode(), _options()) for way in _WAYS)
 
 
 def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
@@ -223,7 +213,7 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
     for kind, way in enumerate(_WAYS):
         if _SIGNS[kind] not in signs:
             continue
-        spans = [match.span() for match in _PATTERNS[kind].finditer(data)]
+        spans = [match.span() for match in pattern(_SIGNS[kind]).finditer(data)]
         if not _is_enough(way, (view.text[a:b] for a, b in spans)):
             continue
         part = excerpt(view, spans)
