@@ -360,9 +360,16 @@ def _signed(
 def _read_json(file: IO[bytes]) -> dict[str, Any]:
     from remit.core.strictjson import parse
 
-    value = parse(file.read(MAX_FILE + 1), max_bytes=MAX_FILE)
+    try:
+        value = parse(file.read(MAX_FILE + 1), max_bytes=MAX_FILE)
+    except RemitError as error:
+        raise RemitError(
+            f"`{file.name}` cannot be read: {error.message}",
+            hint="it is what `show -o json` or `sign` printed",
+            code="approval.file",
+        ) from error
     if not isinstance(value, dict):
-        raise RemitError("the file holds no JSON object", code="approval.file")
+        raise RemitError(f"`{file.name}` holds no JSON object", code="approval.file")
     return value
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from remit.approvals.rendering import iso
 from remit.core.text import printable
+
+ID_WIDTH = 30
 
 
 def show_list(found: list[dict[str, Any]]) -> None:
@@ -15,7 +17,10 @@ def show_list(found: list[dict[str, Any]]) -> None:
     if not found:
         click.echo("no call waits for approval", err=True)
         return
-    table = Table("id", "state", "action", "agent", "for", "approved by", "expires", box=None)
+    # What people copy into the next command is never cut.
+    table = Table(Column("id", min_width=ID_WIDTH, no_wrap=True), box=None)
+    for name in ("state", "action", "agent", "for", "approved by", "expires"):
+        table.add_column(name, overflow="fold")
     for one in found:
         given = f"{len(one['approved_by'])}/{one['quorum']} {', '.join(one['approved_by'])}"
         table.add_row(
@@ -48,8 +53,9 @@ def show_approvers(found: list[dict[str, Any]]) -> None:
     if not found:
         click.echo('nobody is enrolled: remit approvals enrol USER --name "…"', err=True)
         return
-    table = Table("id", "name", "key", "enrolled", "revoked", box=None)
     for one in found:
-        revoked = iso(one["revoked_us"]) if one["revoked_us"] else ""
-        table.add_row(one["id"], one["name"], one["key"], iso(one["enrolled_us"]), revoked)
-    Console(highlight=False, markup=False).print(table)
+        since = f"enrolled {iso(one['enrolled_us'])}"
+        if one["revoked_us"]:
+            since += f", revoked {iso(one['revoked_us'])}"
+        what = "passkey" if one["passkey"] else "key"
+        click.echo(f"{one['id']}  {one['name']}, {since}\n  {what} {one['key']}")
