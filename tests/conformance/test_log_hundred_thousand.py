@@ -9,7 +9,7 @@ import pytest
 from tests.unit.audit import support
 from tests.unit.audit.support import copy, leaves_of, open_log
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 SCRIPT = Path(__file__).parents[2] / "spec" / "verify_log.py"
 COUNT = 100_000
 

@@ -424,6 +424,7 @@ def test_a_server_that_cannot_be_started(tmp_path):
         works(guard)
 
 
+@pytest.mark.slow
 def test_a_stubborn_server_does_not_outlive_guard(tmp_path):
     """It works on a call, and neither the end of its input nor SIGTERM ends it; Guard's end does."""
     bundle = bundle_without_limit(tmp_path)

@@ -156,6 +156,7 @@ def test_work_is_bounded_where_everything_is_read(name):
     assert is_bounded(text[:size], "prose")
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(_seen, "MAX_VALUES", 1000)
     monkeypatch.setattr(provenance, "MAX_VALUES", 1000)

@@ -10,10 +10,7 @@ from tests.rig.agents import CLAUDE, CODEX, OPENCODE, Client
 from tests.rig.daemon import wait_until
 from tests.rig.people import Person, Treasury
 
-AGENTS = [
-    pytest.param(CLAUDE, id="claude-code"),
-    pytest.param(CODEX, id="codex", marks=pytest.mark.slow),
-]
+AGENTS = [pytest.param(CLAUDE, id="claude-code"), pytest.param(CODEX, id="codex")]
 
 
 def decides(treasury: Treasury, person: Person, to: str, word: str, after_s: float = 0.0) -> str:
@@ -35,6 +32,7 @@ def decides(treasury: Treasury, person: Person, to: str, word: str, after_s: flo
     return str(request)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("client", AGENTS)
 def test_approved_denied_and_too_late(tmp_path: Path, client: Client) -> None:

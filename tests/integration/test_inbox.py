@@ -141,10 +141,12 @@ def test_with_nothing_but_a_keyboard(browser: Browser, treasury: Treasury) -> No
 @pytest.mark.parametrize(
     "context",
     [
-        {},
-        {"color_scheme": "dark", "viewport": {"width": 320, "height": 640}},
+        pytest.param({}, id="light", marks=pytest.mark.slow),
+        pytest.param(
+            {"color_scheme": "dark", "viewport": {"width": 320, "height": 640}},
+            id="dark-and-narrow",
+        ),
     ],
-    ids=["light", "dark-and-narrow"],
 )
 def test_every_page_is_for_everybody(
     browser: Browser, treasury: Treasury, context: dict[str, object]

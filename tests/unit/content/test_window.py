@@ -130,7 +130,7 @@ BENIGN = [
     "Plain words, nothing in them. " * 30,
     "It's 5 o'clock: time for \"tea\" and 12 biscuits.\n\n- one\n- two: 2\n" * 8,
     "def f(x: int) -> str:\n    return f\"{x}: 'quoted'\"\n\nkey = None\n" * 8,
-    "\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059\u3002" * 700,
+    "\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059\u3002" * 200,
     "Caf\u00e9 \U0001f469\u200d\U0001f4bb na\u00efve \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f3f4\U000e0067\U000e0062\U000e007f? no. " * 5,
     "",
     " ",
