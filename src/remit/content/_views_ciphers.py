@@ -49,10 +49,11 @@ def _written() -> Mapping[str, int]:
 
 
 _WORDS = _written()
-_CIPHERED = sign(rf"(?i)\b(?:{'|'.join(sorted(_WORDS))})\b".encode())
+_CIPHERED = sign(rf"(?i)\b(?:{'|'.join(sorted(_WORDS))})\b".encode(), "words")
 _NAMED = sign(
     rb"(?i)\b(?:caesar|atbash|rot[ -]?[0-9]{1,2}|ciphertext|cipher text|decipher|encrypted message"
-    rb"|decrypt (?:this|the|it)|shift(?:ed)? (?:by|of|each|every|all|back|the))\b"
+    rb"|decrypt (?:this|the|it)|shift(?:ed)? (?:by|of|each|every|all|back|the))\b",
+    "words",
 )
 _PRINTED = "".join(map(chr, range(33, 127)))
 _ROT47 = ascii_table(_PRINTED, _PRINTED[47:] + _PRINTED[:47])
@@ -66,7 +67,8 @@ _ROT47_WORDS = sign(
     + rb"|(?:^|\s)(?:%s)\s"
     % b"|".join(
         re.escape(exchanged(w, _ROT47)).encode() for w in ("the", "The", "you", "your", "that")
-    )
+    ),
+    "rot47",
 )
 _FLIPPED = str.maketrans("ǝɟƃɥᴉıɾʞʇʌʍʎɹɔnupdbq", "efghiijktvwyrcundpqb")
 _FLIPPED_SIGN = re.compile("[ǝɟƃɥᴉıɾʞʇʍʎɹ]")

@@ -109,7 +109,7 @@ _CODES = (
     ),
     _Code("uuencode", rb"begin [0-7]{3} [^\n]{1,80}\n(?:[ -`]{1,61}\n){1,}", _uuencoded),
 )
-_SIGNS = tuple(sign(code.regex) for code in _CODES)
+_SIGNS = tuple(sign(code.regex, "codes") for code in _CODES)
 
 
 def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:

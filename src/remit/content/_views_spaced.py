@@ -35,8 +35,8 @@ def _row(gap: bytes, sign: bytes) -> bytes:
     return rb"%b(?:%b%b){4,}" % (word, gap, word)
 
 
-_APART = sign(b"|".join(_row(*gap) for gap in _GAPS))
-_SOLID = sign(rb"[A-Za-z]{16,}")
+_APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
+_SOLID = sign(rb"[A-Za-z]{16,}", "rows")
 _LETTERS = re.compile(r"[A-Za-z']+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"

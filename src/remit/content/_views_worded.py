@@ -204,7 +204,7 @@ _WAYS = (
     ),
     _Way("scrambled", _whole(p for w in _TELLING for p in _scramblings(w)), _TOKEN, _unscrambled),
 )
-_SIGNS = tuple(sign(way.sign.encode()) for way in _WAYS)
+_SIGNS = tuple(sign(way.sign.encode(), "words") for way in _WAYS)
 
 
 def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
