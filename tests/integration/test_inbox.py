@@ -112,11 +112,16 @@ def test_with_nothing_but_a_keyboard(browser: Browser, treasury: Treasury) -> No
             press(key)
         raise AssertionError(f"{name} cannot be reached")
 
-    page.goto(treasury.invites("ann"))
-    for heading in ("Make a passkey", "Sign that it is mine"):
+    def enter(button: str) -> None:
+        """Press the button that has the focus, once the page with its script is there."""
+        page.get_by_role("button", name=button).wait_for()
+        page.wait_for_load_state()
+        page.wait_for_function("document.activeElement.matches('button')")
         press("Enter")
-        page.get_by_role("button", name=heading).wait_for()
-    press("Enter")
+
+    page.goto(treasury.invites("ann"))
+    for button in ("Open the invitation", "Make a passkey", "Sign that it is mine"):
+        enter(button)
     page.get_by_role("heading", name="Waiting for approval").wait_for()
     with treasury.agent() as wire:
         treasury.waits(wire, 1, 500, "DORA")
@@ -130,6 +135,7 @@ def test_with_nothing_but_a_keyboard(browser: Browser, treasury: Treasury) -> No
         focus("Approve…")
         press("Enter")
         page.get_by_role("button", name="Sign the approval").wait_for()
+        page.wait_for_load_state()
         focus("Sign the approval")
         press("Enter")
         assert not wire.response(1)["result"].get("isError")
