@@ -87,8 +87,8 @@ class Desk:
         self.guard_id = ledger.log.origin
         self.tell: Callable[[Request], None] = lambda _request: None
         self.party: Party | None = None
-        self.roster = Roster(store, self._in_store, ledger, clock, directory)
         self._one = asyncio.Lock()
+        self.roster = Roster(store, self._in_store, ledger, clock, directory, self._one)
         # Somebody waits for a request exactly as long as its event is in here.
         self._changed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
@@ -199,7 +199,13 @@ class Desk:
         Raises:
             RemitError: the approval does not hold, or not for this; the event may not go on.
         """
-        kept = await self._known(ticket.request)
+        # Nobody's word or key may end between the look and the use.
+        async with self._one:
+            index = await self._use(await self._known(ticket.request), policy, event)
+        await self._ledger.durable(index)
+
+    async def _use(self, kept: Kept, policy: Policy, event: Event) -> int:
+        """Use up an approval; the index of its record."""
         request = kept.request
         if action_of(event, policy).digest != request.action.digest:
             raise ApprovalError("another action was approved", code="approval.mismatch")
@@ -211,7 +217,7 @@ class Desk:
             raise ApprovalError(f"the request is {found.state.value}", code="approval.not_given")
         counted = [decided.digest for decided in found.counted]
         await self._in_store(self._store.use, request.id, counted, found.uses, self._clock.now_us())
-        index = self._ledger.note(
+        return self._ledger.note(
             "approval.consume",
             request=request.id,
             digest=request.action.digest,
@@ -220,7 +226,6 @@ class Desk:
             approvers=[printable(decided.approver, 100) for decided in found.counted],
             attestations=counted,
         )
-        await self._ledger.durable(index)
 
     async def _verify_again(self, kept: Kept) -> None:
         """Read every word that counts from its signed bytes.

@@ -33,6 +33,7 @@ class Roster:
         store, in_store: where enrolments are kept, and how to ask it.
         ledger, clock: records and time.
         directory: the people whom the bundle in force names.
+        one: held by whatever changes, or uses up, what counts.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class Roster:
         ledger: Ledger,
         clock: Clock,
         directory: Callable[[], "Directory"],
+        one: asyncio.Lock,
     ) -> None:
         self._store = store
         self._in_store = in_store
         self._ledger = ledger
         self._clock = clock
         self._directory = directory
-        self._one = asyncio.Lock()
+        self._one = one
 
     async def all(self) -> list[Approver]:
         """Everybody who was ever enrolled, oldest first."""
@@ -133,14 +135,16 @@ class Roster:
         Raises:
             RemitError: there is none.
         """
-        index = self._ledger.note(
-            "approver.revoke", user=printable(user, 100), by=printable(by, 100)
-        )
-        await self._ledger.durable(index)
-        if not await self._in_store(self._store.revoke, user, self._clock.now_us()):
-            raise ApprovalError(
-                f"`{printable(user, 80)}` is not enrolled", code="approval.stranger"
+        async with self._one:
+            if not any(a.id == user and not a.revoked_us for a in await self.all()):
+                raise ApprovalError(
+                    f"`{printable(user, 80)}` is not enrolled", code="approval.stranger"
+                )
+            index = self._ledger.note(
+                "approver.revoke", user=printable(user, 100), by=printable(by, 100)
             )
+            await self._ledger.durable(index)
+            await self._in_store(self._store.revoke, user, self._clock.now_us())
 
     def _owns(self, approver: Approver) -> bool:
         """Whether the bundle, if it names keys of this user, names this one."""

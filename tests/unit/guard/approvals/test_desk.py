@@ -14,7 +14,7 @@ from remit.attest.bundle import dump_bundle
 from remit.attest.dsse import sign
 from remit.core.errors import RemitError
 from remit.core.event import Agent
-from remit.guard.judge import Answer
+from remit.guard.judge import Answer, Ticket
 from remit.policy.policy import Signals
 from tests.unit.guard.approvals.office import PEOPLE, Hand, Office, Waiting, pay
 from tests.unit.guard.helpers import event, go
@@ -285,6 +285,7 @@ def test_a_revoked_key_undoes_what_it_signed(tmp_path):
         assert verdict.decision.error == "approval_pending"
         with pytest.raises(ApprovalError):
             await office.desk.roster.revoke("ann", "root")
+        assert kinds(office).count("approver.revoke") == 1
         # Others can still decide, and so can somebody who has a new key.
         office.hands["ann"] = Hand("ann")
         await office.enrol("ann")
@@ -328,14 +329,33 @@ def test_what_is_approved_can_be_stopped_until_it_is_used(tmp_path):
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("first", ["the stop", "the use"])
+@pytest.mark.parametrize("stop", ["deny", "revoke"])
+def test_whoever_is_told_that_it_is_stopped_was_in_time(tmp_path, stop, first):
+    async def story(office):
+        _, request = await office.waits(pay())
+        await office.says("ann", request)
+        ticket = Ticket(request=request.id, answer=Answer.GIVEN, detail="")
+        stops = (
+            office.says("ben", request, "deny", reason="stop")
+            if stop == "deny"
+            else office.desk.roster.revoke("ann", "root")
+        )
+        both = [stops, office.desk.use(ticket, office.guard.policy, pay())]
+        if first == "the use":
+            both.reverse()
+        await asyncio.gather(*both, return_exceptions=True)
+        assert ("approval.consume" in kinds(office)) == (first == "the use")
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("tries", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_many_tries_at_once_use_an_approval_once(tmp_path, tries):
     async def story(office):
         _, request = await office.waits(pay())
         await office.says("ann", request)
         policy, action = office.guard.policy, pay()
-        from remit.guard.judge import Ticket
-
         ticket = Ticket(request=request.id, answer=Answer.GIVEN, detail="")
 
         async def attempt():
