@@ -85,7 +85,7 @@ def _strange(text: str) -> list[str]:
     """Letters of words that mix scripts, or of scripts that imitate Latin letters, by name."""
     value: Any = parse(text.encode(), fold_keys=False, max_bytes=MAX_ARGUMENTS)
     shown = json.dumps(value, ensure_ascii=False)
-    found = dict.fromkeys(c for c in shown if ord(c) > 127 and _imitates(c))  # noqa: PLR2004
+    found = dict.fromkeys(c for c in shown if not c.isascii() and _imitates(c))
     named = [f"  {c}  U+{ord(c):04X} {unicodedata.name(c, '?')}" for c in found]
     left = len(named) - MAX_NAMED
     return [*named[:MAX_NAMED], f"  … and {left} more"] if left > 0 else named

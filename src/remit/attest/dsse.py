@@ -9,6 +9,7 @@ Not checked here: whether the key may sign this kind of statement, about this su
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any, NewType
 
@@ -22,6 +23,7 @@ from remit.core.strictjson import StrictJsonError, parse
 STATEMENT = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_PAYLOAD = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 VerifiedPayload = NewType("VerifiedPayload", bytes)
 """Payload bytes whose signature was verified."""
@@ -118,7 +120,7 @@ def statement_of(payload: VerifiedPayload) -> Statement:
         raise StatementError("this is no statement about one subject")
     sha256 = subject[0]["digest"].get("sha256")
     name = subject[0].get("name", "")
-    if not isinstance(name, str) or not isinstance(sha256, str) or not _is_hex(sha256):
+    if not isinstance(name, str) or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise StatementError("the subject has no SHA-256 digest")
     return Statement(name=name, sha256=sha256, predicate_type=kind, predicate=predicate)
 
@@ -156,7 +158,3 @@ def unb64(text: Any) -> bytes:
     if b64(data) != text:
         raise StatementError("a member is not canonical base64")
     return data
-
-
-def _is_hex(text: str) -> bool:
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")  # noqa: PLR2004 - SHA-256

@@ -28,7 +28,7 @@ _PROTECTED = 1
 class KeyringPlace:
     """`keyring:NAME`: the entry NAME of the service ``remit``."""
 
-    secret = ""
+    asks_for = ""
 
     def __init__(self, name: str) -> None:
         self.name = name

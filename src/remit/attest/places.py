@@ -14,11 +14,11 @@ class Place(Protocol):
     """Where one key lives or is to live.
 
     Attributes:
-        secret: what opens it, as a prompt calls it; empty if nothing is to be asked.
+        asks_for: what opens it, as a prompt calls it; empty if nothing is to be asked.
     """
 
     @property
-    def secret(self) -> str:
+    def asks_for(self) -> str:
         """What opens it."""
         ...
 
@@ -50,7 +50,7 @@ class Place(Protocol):
 class FilePlace:
     """A key in a file of one's own, protected by a passphrase."""
 
-    secret = "Passphrase"  # noqa: S105 - what a prompt calls it
+    asks_for = "Passphrase"
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -34,7 +34,7 @@ class TokenPlace:
         object: label of the key, and ``id`` its CKA_ID; one of them may be empty.
     """
 
-    secret = "PIN"  # noqa: S105 - what a prompt calls it
+    asks_for = "PIN"
 
     def __init__(self, module: str, token: str, serial: str, label: str, key_id: bytes) -> None:
         self.module = module
@@ -109,6 +109,16 @@ class TokenPlace:
                 public_template={pkcs11.Attribute.PRIVATE: False},
             )
             return self._public(pkcs11, session)
+
+    def ecdsa(self, pin: bytes, digest: bytes) -> bytes:
+        """The two numbers of an ECDSA signature over ``digest``, 32 bytes each, made there.
+
+        Raises:
+            KeyPlaceError: the token is gone, or does not sign.
+        """
+        with self._session(pin) as (pkcs11, session):
+            key = self._key(session, pkcs11.ObjectClass.PRIVATE_KEY, pkcs11)
+            return bytes(key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA))
 
     def _selects(self, pkcs11: ModuleType, kind: Any) -> dict[Any, Any]:
         chosen = {pkcs11.Attribute.CLASS: kind, pkcs11.Attribute.KEY_TYPE: pkcs11.KeyType.EC}
@@ -207,11 +217,8 @@ class TokenSigner:
         Raises:
             AttestError: the token is gone, or signed with another key.
         """
-        with self._place._session(self._pin) as (pkcs11, session):  # noqa: SLF001 - one module
-            key = self._place._key(session, pkcs11.ObjectClass.PRIVATE_KEY, pkcs11)  # noqa: SLF001
-            # Hashed here: many tokens offer plain ECDSA only.
-            digest = hashlib.sha256(message).digest()
-            raw = bytes(key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA))
+        # Hashed here: many tokens offer plain ECDSA only.
+        raw = self._place.ecdsa(self._pin, hashlib.sha256(message).digest())
         r, s = raw[:_COORDINATE], raw[_COORDINATE:]
         signature = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
         if not self.public.verifies(signature, message):

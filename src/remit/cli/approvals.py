@@ -290,7 +290,7 @@ def new(key_name: str | None) -> int:
     """
     place = _place(key_name)
     # A token has its PIN already.
-    public = place.create(_secret(place, confirm=place.secret == "Passphrase"))  # noqa: S105
+    public = place.create(_secret(place, confirm=place.asks_for == "Passphrase"))
     click.echo(f"{place}\n{public.fingerprint}")
     return 0
 
@@ -411,7 +411,7 @@ def _signer(name: str | None) -> "Signer":
 
 def _secret(place: "Place", *, confirm: bool) -> bytes:
     """From the terminal, or a line of the file that REMIT_PASSPHRASE_FILE names."""
-    if not place.secret:
+    if not place.asks_for:
         return b""
     file = os.environ.get("REMIT_PASSPHRASE_FILE")
     if file:
@@ -423,10 +423,10 @@ def _secret(place: "Place", *, confirm: bool) -> bytes:
             ) from error
     if not sys.stdin.isatty():
         raise RemitError(
-            f"there is no terminal to ask for the {place.secret}",
+            f"there is no terminal to ask for the {place.asks_for}",
             hint="set REMIT_PASSPHRASE_FILE to a private file that holds it",
             code="approval.no_terminal",
         )
     return str(
-        click.prompt(place.secret, hide_input=True, confirmation_prompt=confirm, err=True)
+        click.prompt(place.asks_for, hide_input=True, confirmation_prompt=confirm, err=True)
     ).encode()

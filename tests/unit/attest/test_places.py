@@ -68,7 +68,7 @@ def test_paths_are_files():
     for text in ("/a/b.key", "b.key", "./keyring:x", "pkcs11/x"):
         place = place_of(text)
         assert isinstance(place, FilePlace)
-        assert (str(place), place.secret) == (str(Path(text)), "Passphrase")
+        assert (str(place), place.asks_for) == (str(Path(text)), "Passphrase")
     assert str(place_of("~/k")) == str(Path.home() / "k")
 
 
@@ -76,7 +76,7 @@ def test_a_key_in_a_keyring(use):
     kept = use(Memory()).kept
     place = place_of("keyring:ann@example.com")
     public = place.create(b"")
-    assert place.secret == ""
+    assert place.asks_for == ""
     assert str(place) == "keyring:ann@example.com"
     assert list(kept) == [("remit", "ann@example.com")]
     assert place.public().fingerprint == public.fingerprint
@@ -143,7 +143,7 @@ def test_tokens():
         f"pkcs11:token=my%20token;object=a%3Bb;serial=01;id=%00%ff;type=private?module-path={MODULE}"
     )
     assert isinstance(place, TokenPlace)
-    found = (place.module, place.token, place.serial, place.label, place.key_id, place.secret)
+    found = (place.module, place.token, place.serial, place.label, place.key_id, place.asks_for)
     assert found == (MODULE, "my token", "01", "a;b", b"\x00\xff", "PIN")
     assert vars(place_of(str(place))) == vars(place)
     early = place_of(f"pkcs11:module-path={MODULE};token=my%20token;object=o")

@@ -119,7 +119,7 @@ class Desk:
         return self._ticket(kept)
 
     def _ticket(self, kept: Kept) -> Ticket:
-        state = self._state(kept)
+        state = self.state_of(kept)
         return Ticket(
             request=kept.request.id,
             answer=_ANSWERS.get(state, Answer.REFUSED),
@@ -290,7 +290,7 @@ class Desk:
                 "permits it, while the policy in force is the one that asked",
                 code="approval.not_permitted",
             )
-        state = self._state(kept)
+        state = self.state_of(kept)
         # What is approved can still be stopped, until a call has used it.
         stops = state is State.APPROVED and decided.word == "deny"
         if state is not State.PENDING and not stops:
@@ -330,7 +330,7 @@ class Desk:
         now_us = self._clock.now_us()
         work = self._store.closed if closed else self._store.open
         found = await self._in_store(work, now_us, limit)
-        return [(kept, self._state(kept)) for kept in found]
+        return [(kept, self.state_of(kept)) for kept in found]
 
     async def show(self, name: str) -> tuple[Kept, State]:
         """One request.
@@ -339,7 +339,7 @@ class Desk:
             ApprovalError: there is none.
         """
         kept = await self._known(name)
-        return kept, self._state(kept)
+        return kept, self.state_of(kept)
 
     async def read(self, work: Callable[[ApprovalStore], _R]) -> _R:
         """What the store says, asked in its thread."""
@@ -351,7 +351,7 @@ class Desk:
 
     def state_of(self, kept: Kept) -> State:
         """Where a stored request stands now."""
-        return self._state(kept)
+        return State.USED if kept.used else self._tally(kept).state
 
     async def count(self) -> int:
         """How many requests are open."""
@@ -376,9 +376,6 @@ class Desk:
                 code="approval.unknown",
             )
         return kept
-
-    def _state(self, kept: Kept) -> State:
-        return State.USED if kept.used else self._tally(kept).state
 
     def _tally(self, kept: Kept) -> Tally:
         said = [said.decided for said in kept.said if said.counts]

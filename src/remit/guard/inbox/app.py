@@ -22,10 +22,7 @@ from remit.approvals.errors import ApprovalError
 from remit.approvals.rendering import displayed, render
 from remit.approvals.request import Request
 from remit.approvals.webauthn import Evidence, dump_evidence
-from remit.attest.webauthn import (
-    Party,
-    challenge_of,
-)
+from remit.attest.webauthn import Party, challenge_of
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.guard.approvals.desk import Desk
