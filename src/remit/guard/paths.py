@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from remit.core.locks import try_hold
 from remit.guard.errors import GuardError
-from remit.guard.store.locks import try_hold
 
 MAX_LANES = 64
 

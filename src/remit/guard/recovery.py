@@ -15,9 +15,9 @@ import msgspec
 from remit.audit.log import Log
 from remit.audit.read import read
 from remit.core.errors import RemitError
+from remit.core.files import write_atomically
 from remit.facts.usage import Usage
 from remit.guard.ledger import Ledger, Outcome
-from remit.guard.store.files import write_atomically
 
 
 class _Snapshot(msgspec.Struct, forbid_unknown_fields=True):

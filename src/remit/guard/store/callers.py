@@ -20,11 +20,11 @@ import msgspec
 from remit.attest.errors import AttestError
 from remit.attest.keys import check_directory
 from remit.core.errors import RemitError
+from remit.core.files import write_atomically
+from remit.core.locks import exclusive
 from remit.core.strictjson import parse
 from remit.guard.callers.keys import KeyRecord
 from remit.guard.errors import GuardError
-from remit.guard.store.files import write_atomically
-from remit.guard.store.locks import exclusive
 
 MAX_BYTES = 4 * 1024 * 1024
 USED_EVERY_US = 60_000_000

@@ -6,9 +6,9 @@ several Guards may share it.
 
 from pathlib import Path
 
+from remit.core.files import write_atomically
+from remit.core.locks import exclusive
 from remit.guard.errors import GuardError
-from remit.guard.store.files import write_atomically
-from remit.guard.store.locks import exclusive
 from remit.policy.pins import Lock, PinnedServer, dump_lock, parse_lock
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from remit.attest.cipher import SubjectCipher
+from remit.core.files import write_atomically
 from remit.guard.config import Secret, Value
 from remit.guard.errors import GuardError
-from remit.guard.store.files import write_atomically
 
 MAX_BYTES = 16 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

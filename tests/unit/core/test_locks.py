@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remit.guard.store.locks import exclusive, try_hold
+from remit.core.locks import exclusive, try_hold
 
 
 def test_held_until_closed(tmp_path):
@@ -58,7 +58,7 @@ def test_exclusive_waits_and_lets_go_on_errors(tmp_path):
 def test_the_lock_of_a_dead_process_is_free(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from remit.guard.store.locks import try_hold\n"
+        "from remit.core.locks import try_hold\n"
         "print(try_hold(Path(sys.argv[1])) is not None, flush=True); time.sleep(30)"
     )
     with subprocess.Popen(
