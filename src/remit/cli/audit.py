@@ -52,7 +52,7 @@ def audit() -> None:
 
 
 def _default_state() -> str:
-    from remit.guard.paths import user_state
+    from remit.core.paths import user_state
 
     return str(user_state(os.environ))
 

@@ -209,7 +209,7 @@ def remove(name: str, state: Path | None) -> int:
 def _secrets(state: Path | None) -> "Secrets":
     import os
 
-    from remit.guard.paths import user_state
+    from remit.core.paths import user_state
     from remit.guard.store.secrets import Secrets
 
     return Secrets(state or user_state(os.environ) / "guard")

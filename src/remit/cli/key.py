@@ -147,14 +147,14 @@ def revoke(key_id: str, state: Path | None, config: Path | None) -> int:
 
 def _store(state: Path | None, config: Path | None) -> "CallerKeys":
     """The keys of the Guard that `remit guard run` would be with the same options."""
-    from remit.guard import paths
+    from remit.core.paths import user_state
     from remit.guard.config import DEFAULT, load
     from remit.guard.store.callers import CallerKeys
 
     place = config or Path(DEFAULT)
     if state is None and (config is not None or place.exists()):
         state = load(place).state
-    return CallerKeys(state or paths.user_state(os.environ) / "guard")
+    return CallerKeys(state or user_state(os.environ) / "guard")
 
 
 def _value(record: "KeyRecord", used: int, now_us: int) -> dict[str, object]:

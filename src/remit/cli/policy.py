@@ -298,7 +298,7 @@ def pin(
     """
     from remit.core.errors import RemitError
     from remit.core.files import write_atomically
-    from remit.guard.paths import user_state
+    from remit.core.paths import user_state
     from remit.guard.store.pins import PinStore
     from remit.policy.pins import Lock, PinnedServer, compare, dump_lock
     from remit.policy.pins import pin as pin_tools

@@ -4,6 +4,7 @@
 ├── ``core``: ``CanonicalError``, ``StrictJsonError``
 ├── ``audit``: ``AuditError``     ├── ``attest``: ``AttestError``
 ├── ``facts``: ``FactError``      ├── ``policy``: ``PolicyError``
+├── ``artifacts``: ``ArtifactError``  ├── ``hub``: ``HubError``
 └── ``guard``: ``GuardError``
 """
 

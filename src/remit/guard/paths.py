@@ -6,13 +6,13 @@ time: pins are shared, logs are not, because a log has one writer.
 """
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from remit.core.locks import try_hold
+from remit.core.paths import user_state
 from remit.guard.errors import GuardError
 
 MAX_LANES = 64
@@ -30,18 +30,6 @@ class Place(msgspec.Struct, frozen=True):
     state: Path
     pins: Path
     lock: int
-
-
-def user_state(environ: Mapping[str, str]) -> Path:
-    """The user's directory for state, by the custom of the platform."""
-    if environ.get("REMIT_STATE"):
-        return Path(environ["REMIT_STATE"])
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or "~").expanduser()
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "remit"
-    if sys.platform == "win32":
-        return Path(environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "remit"
-    return Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "remit"
 
 
 def take(explicit: Path | None, server: str, environ: Mapping[str, str]) -> Place:

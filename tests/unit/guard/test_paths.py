@@ -1,26 +1,11 @@
 """State directories and lanes."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from remit.guard import paths
 from remit.guard.errors import GuardError
-
-
-@pytest.mark.parametrize(
-    ("environ", "found"),
-    [
-        ({"REMIT_STATE": "/r", "XDG_STATE_HOME": "/x", "HOME": "/h"}, "/r"),
-        ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/remit"),
-        ({"HOME": "/h"}, "/h/.local/state/remit"),
-        ({"HOME": "/h", "REMIT_STATE": "", "XDG_STATE_HOME": ""}, "/h/.local/state/remit"),
-    ],
-)
-def test_user_state(environ, found, monkeypatch):
-    monkeypatch.setattr("sys.platform", "linux")
-    assert paths.user_state(environ) == Path(found)
 
 
 def test_each_guard_has_a_lane_and_all_share_the_pins(tmp_path):

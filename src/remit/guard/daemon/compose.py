@@ -15,6 +15,7 @@ import msgspec
 
 from remit.audit.log import Log, directory_of
 from remit.audit.log import read as read_log
+from remit.core.paths import user_state
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.approvals.notify import Apprise, Notifier, Webhook
@@ -91,7 +92,7 @@ async def run_guard(options: GuardOptions) -> int:
     _many_descriptors()
     clock = SystemClock()
     config, bundle = read()
-    state = options.state or config.state or paths.user_state(os.environ) / "guard"
+    state = options.state or config.state or user_state(os.environ) / "guard"
     place = paths.take(state, "guard", os.environ)
     try:
         log = open_log(place.state, clock)

@@ -1,0 +1,1 @@
+"""The Hub: the management plane. It keeps, scans and admits what agents are made of."""

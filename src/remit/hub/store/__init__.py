@@ -1,0 +1,1 @@
+"""Adapters of the Hub's ports: databases, files and object stores."""
