@@ -50,6 +50,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         blobs: address of an object store; empty for files in ``state``.
         url: how clients reach the Hub; empty for what they say in ``Host``.
         certificate, key: files of TLS; without them the Hub speaks HTTP.
+        redirect: send clients to the object store for blobs.
         basic: ask clients for Basic credentials and give no tokens.
     """
 
@@ -61,6 +62,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     certificate: Path | None = None
     key: Path | None = None
+    redirect: bool = False
     basic: bool = False
 
 
@@ -113,7 +115,15 @@ def open_log(state: Path, clock: SystemClock) -> Log:
 
 
 def open_blobs(options: HubOptions) -> BlobStore:
-    """The place for bytes."""
+    """The place for bytes.
+
+    Raises:
+        ObjectsError: an address that is none of an object store.
+    """
+    if options.blobs:
+        from remit.hub.store.objects import Objects, store_at
+
+        return Objects(store_at(options.blobs), redirect=options.redirect)
     return Files(options.state / "blobs")
 
 
