@@ -30,10 +30,10 @@ rig-peers: rig
 rig-agents: rig
 	@scripts/install.sh npm-agents
 
-# Clients and servers of registries: five minutes of Go, so `make test` does without them.
+# Clients and servers of registries: ten minutes of Go, so `make test` does without them.
 rig-registry: rig
 	@scripts/prerequisites.sh skopeo postgresql
-	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
+	@for name in conformance oras crane helm cosign cosign2; do scripts/install.sh go-$$name || exit 1; done
 	@scripts/install.sh deb-docker-registry
 	@scripts/install.sh py-oras
 	@scripts/install.sh py-moto

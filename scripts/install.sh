@@ -90,7 +90,9 @@ case $what in
         scripts/prerequisites.sh go
         mkdir -p "$target" .rig/go/bin
         # No git: modules come from the proxy only, as they were published.
-        run env GOBIN="$(pwd)/.rig/go/bin" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module"
+        run env GOBIN="$(pwd)/$target" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module"
+        # What it is called follows from its path; two versions of one program have two names here.
+        mv "$target"/[a-z]* ".rig/go/bin/${what#go-}"
         ;;
     deb-*)
         scripts/prerequisites.sh apt
