@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from remit.guard.clock import SystemClock
+from remit.audit.clock import SystemClock
 from remit.guard.simulate import Simulator
 from remit.policy.bundle import Bundle, load_bundle
 from tests.bench.bench_content import WORDS

@@ -45,8 +45,8 @@ def simulate(
     import asyncio
     import os
 
+    from remit.audit.clock import SystemClock
     from remit.core.ids import EntropyPool
-    from remit.guard.clock import SystemClock
     from remit.guard.simulate import Simulator, encode
     from remit.policy.bundle import load_bundle
     from remit.policy.shipped import INFORMATION_FLOW

@@ -12,13 +12,13 @@ import msgspec
 
 from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
+from remit.audit.clock import SystemClock, boot_id
 from remit.audit.log import Log, directory_of
 from remit.core.event import Agent
 from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard import paths
-from remit.guard.clock import SystemClock
 from remit.guard.config import JudgeConfig, ServerConfig
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
@@ -79,7 +79,7 @@ def open_log(state: Path, clock: SystemClock) -> Log:
         clock,
         cipher=SubjectCipher(keys / "subjects", entropy=EntropyPool(os.urandom)),
         entropy=EntropyPool(os.urandom),
-        boot=paths.boot_id(),
+        boot=boot_id(),
     )
 
 

@@ -5,7 +5,6 @@ server has a place below the user's state directory, with one lane per Guard tha
 time: pins are shared, logs are not, because a log has one writer.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,11 +65,3 @@ def take(explicit: Path | None, server: str, environ: Mapping[str, str]) -> Plac
 def _hold(state: Path) -> int | None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     return try_hold(state / "guard.lock")
-
-
-def boot_id() -> str:
-    """What changes when the monotonic clock starts anew: the boot, else the process."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return f"pid:{os.getpid()}:{os.urandom(8).hex()}"

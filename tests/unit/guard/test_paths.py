@@ -53,8 +53,3 @@ def test_a_place_that_cannot_be_made_is_an_error(tmp_path):
             paths.take(explicit, "srv", environ)
         assert error.value.code == "guard.state_unusable"
         assert "--state" in error.value.hint
-
-
-def test_boot_id_is_the_same_within_a_boot():
-    assert paths.boot_id() == paths.boot_id()
-    assert paths.boot_id()

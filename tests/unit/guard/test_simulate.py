@@ -9,8 +9,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from remit.audit.clock import SystemClock
 from remit.cli.simulate import simulate
-from remit.guard.clock import SystemClock
 from remit.guard.simulate import Simulator
 from remit.policy.bundle import load_bundle
 from remit.policy.policy import Policy

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from remit.audit.clock import SystemClock
 from remit.core.clock import Clock
 from remit.guard.callers.base import Callers
 from remit.guard.callers.combined import CombinedCallers
@@ -10,7 +11,6 @@ from remit.guard.callers.keys import KeyCallers
 from remit.guard.callers.mtls import CertificateCallers
 from remit.guard.callers.oauth import OAuthCallers
 from remit.guard.callers.settings import CallersConfig
-from remit.guard.clock import SystemClock
 from remit.guard.store.callers import CallerKeys
 
 

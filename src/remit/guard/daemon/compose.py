@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from remit.audit.clock import SystemClock
 from remit.audit.log import Log, directory_of
 from remit.audit.log import read as read_log
 from remit.core.paths import user_state
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.approvals.notify import Apprise, Notifier, Webhook
-from remit.guard.clock import SystemClock
 from remit.guard.compose import EXIT_OK, connect_to, end_on_signals, no_bundle, open_log, say
 from remit.guard.config import Config, ServerConfig, Value
 from remit.guard.config import load as load_config

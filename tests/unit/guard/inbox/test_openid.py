@@ -8,8 +8,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
+from remit.audit.clock import SystemClock
 from remit.core.errors import RemitError
-from remit.guard.clock import SystemClock
 from remit.guard.config import OpenIdTable
 from remit.guard.inbox.openid import OpenId
 from tests.unit.guard.helpers import go

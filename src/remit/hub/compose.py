@@ -1,0 +1,228 @@
+"""The composition root of the Hub: the only place that wires its ports to the machine."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from remit.attest.cipher import SubjectCipher
+from remit.attest.keys import LogKey
+from remit.audit.clock import SystemClock, boot_id
+from remit.audit.log import Log, directory_of
+from remit.core.files import write_atomically
+from remit.core.ids import EntropyPool, ulid
+from remit.core.locks import try_hold
+from remit.hub.app import Hub
+from remit.hub.errors import HubError
+from remit.hub.ledger import Ledger
+from remit.hub.registry.accounts import Account, Doorkeeper, keep
+from remit.hub.registry.app import Registry
+from remit.hub.registry.ports import BlobStore
+from remit.hub.registry.pulls import Pulls
+from remit.hub.registry.pushes import Pushes
+from remit.hub.registry.tokens import Tokens
+from remit.hub.store import accounts
+from remit.hub.store.accounts import SqlAccounts
+from remit.hub.store.database import Database, connect
+from remit.hub.store.files import Files
+from remit.hub.store.metadata import SqlMetadata
+from remit.hub.store.records import SqlOutbox
+from remit.hub.store.schema import migrate
+
+ADMIN = "admin"
+PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
+
+
+class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``remit hub run`` was asked to do.
+
+    Attributes:
+        state: directory of this Hub, of one process.
+        host, port: where it listens.
+        database: address of PostgreSQL; empty for SQLite in ``state``.
+        blobs: address of an object store; empty for files in ``state``.
+        url: how clients reach the Hub; empty for what they say in ``Host``.
+        certificate, key: files of TLS; without them the Hub speaks HTTP.
+        basic: ask clients for Basic credentials and give no tokens.
+    """
+
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = 7450
+    database: str = ""
+    blobs: str = ""
+    url: str = ""
+    certificate: Path | None = None
+    key: Path | None = None
+    basic: bool = False
+
+
+def hold_state(state: Path) -> int:
+    """Take the state directory for this process; the descriptor that keeps it.
+
+    Raises:
+        HubError: another Hub has it, or it cannot be made.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = try_hold(state / "hub.lock")
+    except OSError as error:
+        raise HubError(
+            f"the state directory cannot be used: {error.strerror} (`{error.filename}`)",
+            code="hub.state_unusable",
+            hint="choose a writable directory with --state",
+        ) from error
+    if lock is None:
+        raise HubError(
+            f"another Hub is using `{state}`",
+            code="hub.state_in_use",
+            hint="give each process a --state of its own; they share --database and --blobs",
+        )
+    return lock
+
+
+def open_log(state: Path, clock: SystemClock) -> Log:
+    """Open the Hub's log, with keys made on first use.
+
+    Raises:
+        RemitError: keys or log cannot be used.
+    """
+    keys = state / "keys"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = keys / "log.key"
+    if file.exists():
+        key = LogKey.load(file)
+    else:
+        key = LogKey.generate(file, f"remit.hub/{ulid(clock.now_us(), os.urandom(10)).lower()}")
+    entropy = EntropyPool(os.urandom)
+    return Log.open(
+        directory_of(state, key.name),
+        key,
+        clock,
+        cipher=SubjectCipher(keys / "subjects", entropy=entropy),
+        entropy=EntropyPool(os.urandom),
+        boot=boot_id(),
+    )
+
+
+def open_blobs(options: HubOptions) -> BlobStore:
+    """The place for bytes."""
+    return Files(options.state / "blobs")
+
+
+@contextlib.asynccontextmanager
+async def opened(options: HubOptions) -> AsyncIterator[Hub]:
+    """A Hub that is ready to answer; closed afterwards.
+
+    Raises:
+        RemitError: a part of it cannot be used.
+    """
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        lock = hold_state(options.state)
+        stack.callback(os.close, lock)
+        database = connect(options.database, options.state)
+        stack.push_async_callback(database.close)
+        await database.change(migrate)
+        await _first_account(database, options.state, clock)
+        store = open_blobs(options)
+        stack.push_async_callback(store.close)
+        log = open_log(options.state, clock)
+        stack.callback(log.close)
+        ledger = Ledger(log, SqlOutbox(database, clock, log.origin))
+        await ledger.recover(mine=True)
+        ledger.start()
+        stack.push_async_callback(ledger.close)
+        await ledger.note("hub.start", {"pid": os.getpid()})
+        fresh = secrets.token_bytes(32)
+        key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
+        tokens = Tokens(key, clock)
+        metadata = SqlMetadata(database, clock, log.origin, EntropyPool(os.urandom))
+        registry = Registry(
+            metadata,
+            Pulls(metadata, store),
+            Pushes(metadata, store, ledger.settle),
+            Doorkeeper(SqlAccounts(database, clock), tokens, clock),
+            None if options.basic else tokens,
+            ledger,
+            url=options.url,
+        )
+        yield Hub(registry, ledger)
+        await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
+    """Make an administrator where there is nobody yet, so that nothing begins open to all."""
+    password = secrets.token_urlsafe(24)
+    account = Account(name=ADMIN, kind="user", secret=keep("user", password))
+    now = clock.now_us()
+    if await database.change(lambda c: accounts.add_first(c, account, now)):
+        write_atomically(state / PASSWORD_FILE, f"{password}\n".encode())
+        say(f"remit hub: made the account `{ADMIN}`; its password is in {state / PASSWORD_FILE}")
+
+
+def say(text: str) -> None:
+    """Tell the operator."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
+
+
+def check_listen(options: HubOptions) -> None:
+    """Refuse to send passwords in the clear over a network.
+
+    Raises:
+        HubError: an address that others reach, without TLS and without a proxy's URL.
+    """
+    try:
+        local = ipaddress.ip_address(options.host).is_loopback
+    except ValueError:
+        local = options.host == "localhost"
+    if not local and options.certificate is None and not options.url.startswith("https://"):
+        raise HubError(
+            f"at `{options.host}` others reach the Hub, and passwords would pass in the clear",
+            code="hub.clear",
+            hint="give --tls-cert and --tls-key, or --url https://… of the proxy that speaks TLS",
+        )
+
+
+def run(options: HubOptions) -> int:
+    """Be a Hub until stopped; the exit status of the command.
+
+    Raises:
+        RemitError: it cannot start.
+    """
+    check_listen(options)
+    return asyncio.run(_serve(options))
+
+
+async def _serve(options: HubOptions) -> int:
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server.embed import Server
+
+    async with opened(options) as hub:
+        server = Server(
+            hub,
+            address=options.host,
+            port=options.port,
+            interface=Interfaces.ASGINL,
+            log_level=LogLevels.error,
+            websockets=False,
+            backlog=1024,
+            ssl_cert=options.certificate,
+            ssl_key=options.key,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, server.stop)
+        scheme = "https" if options.certificate else "http"
+        say(f"remit hub: ready at {scheme}://{options.host}:{options.port}")
+        await server.serve()
+    return 0

@@ -1,0 +1,171 @@
+"""Requests and replies of the Hub, and how ASGI carries them.
+
+Handlers take a :class:`Request` and give a :class:`Reply`; they know nothing of a server. Bodies
+are streams in both directions: the Hub never holds a blob in memory.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from remit.hub.registry.errors import SizeInvalid, UploadInvalid
+from remit.hub.registry.ports import Bytes
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_SINGLE = ("authorization", "content-length", "content-range", "content-type", "host", "range")
+_PATHSEND = "http.response.pathsend"
+
+
+class GoneError(ConnectionError):
+    """The client went away before its body was complete."""
+
+
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        method, path: as sent; the path is decoded.
+        query: parameters in their order, decoded.
+        headers: lower-case names; where a header came twice, both values joined by a comma.
+        peer: address of the client, for the log.
+        scheme: ``http`` or ``https``.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        self.headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            if key in self.headers and key in _SINGLE and self.headers[key] != text:
+                raise SizeInvalid(f"the header `{key}` is sent twice")
+            known = self.headers.get(key)
+            self.headers[key] = text if known is None else f"{known}, {text}"
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
+        self.scheme: str = scope.get("scheme", "http")
+        self.pathsend = _PATHSEND in scope.get("extensions", {})
+        self._receive = receive
+
+    def first(self, name: str) -> str | None:
+        """The first query parameter of that name."""
+        return next((value for key, value in self.query if key == name), None)
+
+    @property
+    def length(self) -> int | None:
+        """``Content-Length`` in bytes; ``None`` for a body of unknown length.
+
+        Raises:
+            SizeInvalid: it is not a number.
+        """
+        text = self.headers.get("content-length")
+        if text is None:
+            return None if "transfer-encoding" in self.headers else 0
+        if not text.isascii() or not text.isdigit():
+            raise SizeInvalid("`Content-Length` is not a number")
+        return int(text)
+
+    async def body(self) -> Bytes:
+        """The body in pieces.
+
+        Raises:
+            GoneError: the client went away before it was complete.
+        """
+        length, received = self.length, 0
+        if length == 0:
+            return
+        while True:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise GoneError("the client went away")
+            piece = message.get("body", b"")
+            if piece:
+                received += len(piece)
+                yield piece
+            if not message.get("more_body", False):
+                break
+        if length is not None and received != length:
+            raise GoneError(f"{received} bytes came of {length}")
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, of at most ``limit`` bytes.
+
+        Raises:
+            UploadInvalid: it is larger.
+            GoneError: it broke off.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.body():
+            size += len(piece)
+            if size > limit:
+                raise UploadInvalid(f"the body is larger than {limit} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP response.
+
+    Attributes:
+        status: HTTP's.
+        headers: lower-case names, in order.
+        body: bytes to send.
+        stream: pieces to send instead; ``content-length`` is among the headers.
+        path: a file to send instead, if the server can.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
+    path: str = ""
+
+
+def json_reply(
+    document: Any, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
+) -> Reply:
+    """A reply that carries JSON. The type has no parameters: `kit` compares it whole."""
+    body = msgspec.json.encode(document)
+    return Reply(
+        status=status,
+        headers=(
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            *headers,
+        ),
+        body=body,
+    )
+
+
+def empty(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """A reply without a body."""
+    return Reply(status=status, headers=(("content-length", "0"), *headers))
+
+
+async def respond(reply: Reply, request: Request, send: Send) -> None:
+    """Send ``reply``; nothing of its body to a ``HEAD``."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if request.method == "HEAD" or (not reply.path and reply.stream is None):
+        body = b"" if request.method == "HEAD" else reply.body
+        await send({"type": "http.response.body", "body": body})
+    elif reply.path and request.pathsend:
+        await send({"type": _PATHSEND, "path": reply.path})
+    else:
+        assert reply.stream is not None
+        async for piece in reply.stream():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def link_next(path: str, parameters: Mapping[str, str]) -> tuple[str, str]:
+    """The header that names the next page (RFC 8288)."""
+    from urllib.parse import urlencode
+
+    return ("link", f'<{path}?{urlencode(parameters)}>; rel="next"')

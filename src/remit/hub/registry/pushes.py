@@ -1,0 +1,302 @@
+"""Taking in: uploads of blobs, manifests, and taking away (distribution-spec, "Push").
+
+Order of a push: bytes durable, then one transaction that makes them visible and writes the record
+into the outbox, then the record durable in the log, then the answer. A crash before the
+transaction leaves nothing visible; after it, the record is still written.
+"""
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from remit.artifacts.errors import DigestError, ManifestError
+from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
+from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from remit.artifacts.oci.names import is_repository, is_tag
+from remit.core.digest import Digest
+from remit.hub.registry.errors import (
+    BlobUnknown,
+    Denied,
+    DigestInvalid,
+    ManifestInvalid,
+    ManifestTooLarge,
+    ManifestUnknown,
+    RangeInvalid,
+    UploadInvalid,
+    UploadUnknown,
+)
+from remit.hub.registry.http import Reply, Request, empty
+from remit.hub.registry.ports import BlobStore, Metadata, Placed, Record, Upload
+from remit.hub.registry.routes import Route, digest_in
+
+Settle = Callable[[str, Record], Awaitable[None]]
+MayPull = Callable[[str], bool]
+"""Whether the caller may pull from the repository of that name."""
+KEEP_S = 5.0
+MAX_TAGS = 64
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
+
+
+class Pushes:
+    """Everything that changes the registry."""
+
+    def __init__(self, metadata: Metadata, store: BlobStore, settle: Settle) -> None:
+        self._metadata = metadata
+        self._store = store
+        self._settle = settle
+
+    # -- uploads -------------------------------------------------------------------------------
+
+    async def start(self, request: Request, route: Route, by: str, may_pull: MayPull) -> Reply:
+        """``POST``: begin an upload, mount a blob, or take one whole."""
+        mounted = request.first("mount")
+        if mounted is not None:
+            reply = await self._mount(request, route, by, digest_in(mounted), may_pull)
+            if reply is not None:
+                return reply
+        algorithm = request.first("digest-algorithm")
+        if algorithm not in {None, "sha256", "sha512"}:
+            raise DigestInvalid(f"`{(algorithm or '')[:40]}` is not an algorithm of this registry")
+        digest = request.first("digest")
+        wanted = digest_in(digest) if digest is not None else None
+        upload = Upload(id=secrets.token_hex(32), repository=route.repository)
+        await self._metadata.start_upload(upload, by)
+        if wanted is not None:
+            return await self._finish(request, upload.repository, upload.id, wanted, by)
+        return empty(202, _progress(upload))
+
+    async def _mount(
+        self, request: Request, route: Route, by: str, digest: Digest, may_pull: MayPull
+    ) -> Reply | None:
+        # Only from a repository that the caller could read: anything else tells who has what.
+        source = request.first("from")
+        if source is None or not is_repository(source) or not may_pull(source):
+            return None
+        record = _record("registry.mount", by, request, route.repository, digest, source=source)
+        id_ = await self._metadata.mount_blob(route.repository, digest, source, record)
+        if id_ is None:
+            return None
+        await self._settle(id_, record)
+        return _created(route.repository, digest)
+
+    async def status(self, route: Route) -> Reply:
+        """``GET`` of an upload: how far it is."""
+        found = await self._metadata.upload(route.repository, route.value)
+        if found is None:
+            raise UploadUnknown("there is no such upload, or it has expired")
+        return Reply(status=204, headers=_progress(found))
+
+    async def append(self, request: Request, route: Route) -> Reply:
+        """``PATCH``: the next piece."""
+        async with self._held(route.repository, route.value) as (upload, holder):
+            _check_range(request, upload)
+            received = await self._store.append(upload, request.body())
+            grown = msgspec.structs.replace(
+                upload, size=upload.size + received, parts=upload.parts + 1
+            )
+            if not await self._metadata.release_upload(grown, holder):
+                raise UploadInvalid("another request has taken this upload over")
+        return empty(202, _progress(grown))
+
+    async def finish(self, request: Request, route: Route, by: str) -> Reply:
+        """``PUT``: the last piece, and what all of it is."""
+        digest = request.first("digest")
+        if digest is None:
+            raise DigestInvalid("the upload ends with `?digest=`")
+        return await self._finish(request, route.repository, route.value, digest_in(digest), by)
+
+    async def _finish(
+        self, request: Request, repository: str, id_: str, digest: Digest, by: str
+    ) -> Reply:
+        async with self._held(repository, id_) as (held, _):
+            upload = held
+            if request.length != 0:
+                _check_range(request, held)
+                received = await self._store.append(held, request.body())
+                upload = msgspec.structs.replace(
+                    held, size=held.size + received, parts=held.parts + 1
+                )
+            elif held.size == 0:
+                await self._store.append(held, _nothing())
+            record = _record("registry.push", by, request, repository, digest, size=upload.size)
+
+            async def publish() -> None:
+                await self._store.publish(upload, digest)
+
+            try:
+                await self._store.prepare(upload, digest)
+                event = await self._metadata.add_blob(upload, digest, publish, record)
+            except DigestError as error:
+                await self._forget(upload)
+                raise DigestInvalid(error.message, detail={"digest": digest}) from error
+            except Denied:
+                await self._forget(upload)
+                raise
+            await self._store.discard(upload)
+        await self._settle(event, record)
+        return _created(repository, digest)
+
+    async def cancel(self, route: Route) -> Reply:
+        """``DELETE`` of an upload."""
+        found = await self._metadata.upload(route.repository, route.value)
+        if found is None:
+            raise UploadUnknown("there is no such upload, or it has expired")
+        await self._forget(found)
+        return Reply(status=204)
+
+    async def _forget(self, upload: Upload) -> None:
+        await self._metadata.end_upload(upload.id)
+        await self._store.discard(upload)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, repository: str, id_: str) -> AsyncIterator[tuple[Upload, str]]:
+        """Be the one writer of an upload; afterwards it is as far as it was, or released."""
+        holder = secrets.token_hex(16)
+        upload = await self._metadata.hold_upload(repository, id_, holder)
+        if upload is None:
+            raise UploadUnknown("there is no such upload, or it has expired")
+        keeping = asyncio.create_task(self._keep(id_, holder))
+        try:
+            yield upload, holder
+        except BaseException:
+            keeping.cancel()
+            await asyncio.shield(self._metadata.release_upload(upload, holder))
+            raise
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, id_: str, holder: str) -> None:
+        while True:
+            await asyncio.sleep(KEEP_S)
+            await self._metadata.keep_upload(id_, holder)
+
+    # -- manifests -----------------------------------------------------------------------------
+
+    async def put_manifest(self, request: Request, route: Route, by: str) -> Reply:
+        """``PUT`` of a manifest, by digest or by tag."""
+        length = request.length
+        if length is not None and length > MAX_MANIFEST_BYTES:
+            raise ManifestTooLarge(f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes")
+        try:
+            body = await request.read(MAX_MANIFEST_BYTES)
+        except UploadInvalid as error:
+            raise ManifestTooLarge(error.message) from error
+        named = Digest(route.value) if is_digest(route.value) else None
+        digest = digest_of(body, algorithm_of(named) if named else "sha256")
+        if named and digest != named:
+            raise DigestInvalid(
+                f"the manifest has the digest `{digest}`", detail={"digest": digest}
+            )
+        try:
+            manifest = parse_manifest(body, request.headers.get("content-type", ""))
+        except ManifestError as error:
+            raise ManifestInvalid(error.message) from error
+        asked = tuple(dict.fromkeys(value for key, value in request.query if key == "tag"))
+        if len(asked) > MAX_TAGS or not all(map(is_tag, asked)):
+            raise ManifestInvalid("a `tag` of the request is malformed, or there are too many")
+        tags = asked if named else (route.value, *asked)
+        extra: dict[str, Any] = {"media_type": manifest.media_type[:100], "size": len(body)}
+        if manifest.kind:
+            extra["artifact_type"] = manifest.kind[:200]
+        if manifest.subject:
+            extra["subject"] = manifest.subject.digest
+        record = _record(
+            "registry.push", by, request, route.repository, digest, tags=list(tags), **extra
+        )
+        placed = Placed(
+            repository=route.repository, digest=digest, body=body, manifest=manifest, tags=tags
+        )
+        event = await self._metadata.put_manifest(placed, by, record)
+        await self._settle(event, record)
+        headers = [
+            ("location", f"/v2/{route.repository}/manifests/{digest}"),
+            ("docker-content-digest", digest),
+        ]
+        if manifest.subject:
+            headers.append(("oci-subject", manifest.subject.digest))
+        if asked:
+            headers.append(("oci-tag", ", ".join(asked)))
+        return empty(201, tuple(headers))
+
+    async def drop_manifest(self, request: Request, route: Route, by: str) -> Reply:
+        """``DELETE`` of a tag, or of a manifest with its tags."""
+        if is_digest(route.value):
+            record = _record("registry.delete", by, request, route.repository, route.digest)
+            event = await self._metadata.drop_manifest(route.repository, route.digest, record)
+        else:
+            record = _record("registry.delete", by, request, route.repository, "", tag=route.value)
+            event = await self._metadata.drop_tag(route.repository, route.value, record)
+        if event is None:
+            raise ManifestUnknown(f"`{route.value}` is not in `{route.repository}`")
+        await self._settle(event, record)
+        return empty(202)
+
+    async def drop_blob(self, request: Request, route: Route, by: str) -> Reply:
+        """``DELETE`` of a blob: of the repository's link to it."""
+        record = _record("registry.delete", by, request, route.repository, route.digest)
+        event = await self._metadata.unlink_blob(route.repository, route.digest, record)
+        if event is None:
+            raise BlobUnknown(f"`{route.value}` is not in `{route.repository}`")
+        await self._settle(event, record)
+        return empty(202)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for piece in list[bytes]():
+        yield piece
+
+
+def _record(
+    kind: str, by: str, request: Request, repository: str, digest: str, **more: Any
+) -> Record:
+    artifact = {"repository": repository, **more}
+    if digest:
+        artifact["digest"] = digest
+    return Record(
+        kind=kind, body={"actor": {"user": by, "peer": request.peer}, "artifact": artifact}
+    )
+
+
+def _check_range(request: Request, upload: Upload) -> None:
+    """A piece begins where the last one ended; without a range it is simply the next.
+
+    Raises:
+        RangeInvalid: it does not; the headers tell where to go on.
+        UploadInvalid: the header cannot be read, or is not as long as the body.
+    """
+    header = request.headers.get("content-range")
+    if header is None:
+        return
+    found = _CONTENT_RANGE.fullmatch(header.strip())
+    if found is None:
+        raise UploadInvalid("`Content-Range` is `FIRST-LAST`")
+    first, last = int(found[1]), int(found[2])
+    if first != upload.size:
+        raise RangeInvalid(
+            f"the next byte is {upload.size} and not {first}", headers=_progress(upload)
+        )
+    if request.length is not None and last - first + 1 != request.length:
+        raise UploadInvalid("`Content-Range` and `Content-Length` do not agree")
+
+
+def _progress(upload: Upload) -> tuple[tuple[str, str], ...]:
+    return (
+        ("location", f"/v2/{upload.repository}/blobs/uploads/{upload.id}"),
+        ("range", f"0-{max(0, upload.size - 1)}"),
+        ("docker-upload-uuid", upload.id),
+    )
+
+
+def _created(repository: str, digest: Digest) -> Reply:
+    return empty(
+        201,
+        (
+            ("location", f"/v2/{repository}/blobs/{digest}"),
+            ("docker-content-digest", digest),
+        ),
+    )

@@ -1,0 +1,282 @@
+"""Blobs as files.
+
+::
+
+    blobs/sha256/ab/<hex>    content, named by its digest, complete
+    uploads/<id>             what has been received of an upload
+    trash/<random>           blobs that were removed and are about to be unlinked
+
+System calls of a push, in this order: ``open``, ``pwrite`` …, ``fsync`` of the file, ``rename`` to
+the blob's name, ``fsync`` of the directory. A crash leaves an upload, or the whole blob. While a
+large upload comes in, what was written is made durable in the background, so that little is left
+to wait for at the end.
+
+The running digest of an upload is kept in this process; a part that another process received is
+read again at the end.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from remit.artifacts.errors import DigestError
+from remit.artifacts.oci.digests import algorithm_of, hasher, hex_of, parse_digest
+from remit.core.digest import Digest
+from remit.hub.registry.ports import Bytes, Upload
+
+_R = TypeVar("_R")
+PIECE = 1024 * 1024
+SYNC_EVERY = 64 * PIECE
+THREADS = 8
+MAX_RUNNING = 256
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class _Running:
+    """The digest of an upload so far."""
+
+    def __init__(self, digest: Any, size: int) -> None:
+        self.digest = digest
+        self.size = size
+
+
+class Files:
+    """The :class:`~remit.hub.registry.ports.BlobStore` in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        for name in ("blobs/sha256", "blobs/sha512", "uploads", "trash"):
+            (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._pool = ThreadPoolExecutor(THREADS, "hub-files")
+        self._running: dict[str, _Running] = {}
+        self._pool.submit(self._empty_trash)
+
+    async def _in_thread(self, work: Callable[..., _R], *arguments: Any) -> _R:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _upload(self, upload: Upload) -> Path:
+        return self._root / "uploads" / upload.id
+
+    def _blob(self, digest: Digest) -> Path:
+        name = hex_of(parse_digest(digest))
+        return self._root / "blobs" / algorithm_of(digest) / name[:2] / name
+
+    async def append(self, upload: Upload, body: Bytes) -> int:
+        """Write at ``upload.size``; on any failure the file is as long as before."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        file = await self._in_thread(os.open, self._upload(upload), flags, 0o600)
+        running = self._running.pop(upload.id, None)
+        if running is None and upload.size == 0:
+            running = _Running(hasher("sha256"), 0)
+        if running is not None and running.size != upload.size:
+            running = None
+        before = running.digest.copy() if running else None
+        try:
+            received = await self._receive(file, upload.size, running, body)
+        except BaseException:
+            # Shielded by being synchronous: a cancelled request must not leave bytes behind.
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, upload.size)
+            self._remember(upload.id, before, upload.size)
+            raise
+        finally:
+            os.close(file)
+        self._remember(upload.id, running.digest if running else None, upload.size + received)
+        return received
+
+    async def _receive(self, file: int, start: int, running: _Running | None, body: Bytes) -> int:
+        at, unsynced = start, 0
+        syncing: Future[None] | None = None
+        writing: asyncio.Future[None] | None = None
+
+        def write(pieces: list[bytes], offset: int) -> None:
+            for piece in pieces:
+                if running:
+                    running.digest.update(piece)
+                view = memoryview(piece)
+                while view:
+                    done = os.pwrite(file, view, offset)
+                    view, offset = view[done:], offset + done
+
+        try:
+            async for pieces in _batches(body):
+                if writing is not None:
+                    await writing
+                size = sum(map(len, pieces))
+                writing = asyncio.ensure_future(self._in_thread(write, pieces, at))
+                at, unsynced = at + size, unsynced + size
+                if unsynced >= SYNC_EVERY and (syncing is None or syncing.done()):
+                    unsynced = 0
+                    syncing = self._pool.submit(os.fdatasync, file)
+            if writing is not None:
+                await writing
+        finally:
+            # The file is closed next: no thread may still use its number.
+            for each in (writing, asyncio.wrap_future(syncing) if syncing else None):
+                if each is not None and not each.done():
+                    await _settled(each)
+        return at - start
+
+    def _remember(self, upload: str, digest: Any, size: int) -> None:
+        if digest is None:
+            return
+        while len(self._running) >= MAX_RUNNING:
+            self._running.pop(next(iter(self._running)))
+        self._running[upload] = _Running(digest, size)
+
+    async def prepare(self, upload: Upload, digest: Digest) -> None:
+        """Compare the digest, reading the file again where it is not known; then ``fsync``."""
+        running = self._running.pop(upload.id, None)
+        known = running if running and running.size == upload.size else None
+        if known is None or algorithm_of(digest) != "sha256":
+            found = await self._in_thread(self._hash, upload, algorithm_of(digest))
+        else:
+            found = Digest(f"sha256:{known.digest.hexdigest()}")
+        if found != digest:
+            raise DigestError(f"the content has the digest `{found}` and not `{digest}`")
+        await self._in_thread(self._sync, upload)
+
+    def _hash(self, upload: Upload, algorithm: str) -> Digest:
+        taken, size = hasher(algorithm), 0
+        with self._upload(upload).open("rb") as file:
+            while piece := file.read(PIECE):
+                taken.update(piece)
+                size += len(piece)
+        if size != upload.size:
+            raise DigestError(
+                f"{size} bytes of the upload are kept and {upload.size} were received"
+            )
+        return Digest(f"{algorithm}:{taken.hexdigest()}")
+
+    def _sync(self, upload: Upload) -> None:
+        file = os.open(self._upload(upload), os.O_RDWR | os.O_CLOEXEC)
+        try:
+            # What another process wrote beyond the size that counts was never acknowledged.
+            os.ftruncate(file, upload.size)
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    async def publish(self, upload: Upload, digest: Digest) -> None:
+        """Rename, and make the name durable."""
+
+        def work() -> None:
+            target = self._blob(digest)
+            if not target.parent.is_dir():
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                _sync_directory(target.parent.parent)
+            self._upload(upload).replace(target)
+            _sync_directory(target.parent)
+
+        await self._in_thread(work)
+
+    async def discard(self, upload: Upload) -> None:
+        """Unlink what was received."""
+        self._running.pop(upload.id, None)
+        await self._in_thread(lambda: self._upload(upload).unlink(missing_ok=True))
+
+    async def size(self, digest: Digest) -> int | None:
+        """Size of the file."""
+        try:
+            return self._blob(digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    async def read(self, digest: Digest, start: int, end: int) -> AsyncIterator[bytes]:
+        """Pieces of the file."""
+        file = await self._in_thread(os.open, self._blob(digest), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while start < end:
+                piece = await self._in_thread(os.pread, file, min(PIECE, end - start), start)
+                if not piece:
+                    raise OSError(f"the blob {digest} is shorter than it was")
+                start += len(piece)
+                yield piece
+        finally:
+            os.close(file)
+
+    def path(self, digest: Digest) -> str | None:
+        """The file."""
+        return str(self._blob(digest))
+
+    async def url(self, digest: Digest) -> str | None:
+        """Files have no address of their own."""
+        del digest
+        return None
+
+    async def remove(self, digest: Digest) -> None:
+        """Move the file away at once; unlinking a large one takes long and can wait."""
+        trash = self._root / "trash" / secrets.token_hex(16)
+
+        def work() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._blob(digest).replace(trash)
+
+        await self._in_thread(work)
+        self._pool.submit(trash.unlink, missing_ok=True)
+
+    def _empty_trash(self) -> None:
+        for each in (self._root / "trash").iterdir():
+            with contextlib.suppress(OSError):
+                each.unlink()
+
+    async def digests(self) -> AsyncIterator[tuple[Digest, int, int]]:
+        """Every file below ``blobs``."""
+        for algorithm in ("sha256", "sha512"):
+            folders = self._root / "blobs" / algorithm
+            for folder in sorted(await self._in_thread(lambda at: list(at.iterdir()), folders)):
+                for path, size, written in await self._in_thread(_entries, folder):
+                    yield Digest(f"{algorithm}:{path}"), size, written
+
+    async def leftovers(self) -> AsyncIterator[tuple[str, int]]:
+        """Every file below ``uploads``."""
+        for name, _, written in await self._in_thread(_entries, self._root / "uploads"):
+            yield name, written
+
+    async def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+
+def _entries(folder: Path) -> list[tuple[str, int, int]]:
+    def each() -> Iterator[tuple[str, int, int]]:
+        with os.scandir(folder) as found:
+            for entry in found:
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield entry.name, status.st_size, status.st_mtime_ns // 1000
+
+    return sorted(each())
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, _DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+async def _batches(body: Bytes) -> AsyncIterator[list[bytes]]:
+    """Pieces together that make :data:`PIECE` bytes: a thread costs more than a small write."""
+    batch: list[bytes] = []
+    size = 0
+    async for piece in body:
+        batch.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+async def _settled(future: asyncio.Future[Any]) -> None:
+    while not future.done():
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await asyncio.shield(future)

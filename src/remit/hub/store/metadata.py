@@ -1,0 +1,158 @@
+"""The :class:`~remit.hub.registry.ports.Metadata` port over a database."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy import Connection
+
+from remit.artifacts.oci.manifest import Descriptor
+from remit.core.clock import Clock
+from remit.core.digest import Digest
+from remit.core.ids import ulid
+from remit.hub.registry.ports import Placed, Record, Stored, Upload
+from remit.hub.store import blobs, manifests, outbox, rows, uploads
+from remit.hub.store.database import Database
+
+
+class SqlMetadata:
+    """What is known, in SQLite or PostgreSQL.
+
+    Args:
+        database: where it is kept.
+        clock: times of rows.
+        node: whose records go into the outbox, the origin of this Hub's log.
+        entropy: randomness of ids.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, node: str, entropy: Callable[[int], bytes]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._node = node
+        self._entropy = entropy
+
+    def _write(self, connection: Connection, record: Record) -> str:
+        now = self._clock.now_us()
+        id_ = ulid(now, self._entropy(10))
+        return outbox.write(connection, record, id_=id_, node=self._node, now_us=now)
+
+    async def _told(self, done: Callable[[Connection], bool], record: Record) -> str | None:
+        def work(connection: Connection) -> str | None:
+            return self._write(connection, record) if done(connection) else None
+
+        return await self._database.change(work)
+
+    async def start_upload(self, upload: Upload, owner: str) -> None:
+        """Remember an upload."""
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> None:
+            rows.hold(connection, upload.repository, create_us=now)
+            uploads.start(connection, upload, owner, now)
+
+        await self._database.change(work)
+
+    async def upload(self, repository: str, upload: str) -> Upload | None:
+        """An upload that has not expired."""
+        now = self._clock.now_us()
+        return await self._database.look(lambda c: uploads.find(c, repository, upload, now))
+
+    async def hold_upload(self, repository: str, upload: str, holder: str) -> Upload | None:
+        """Be the one who writes to it."""
+        now = self._clock.now_us()
+        return await self._database.change(
+            lambda c: uploads.hold(c, repository, upload, holder, now)
+        )
+
+    async def keep_upload(self, upload: str, holder: str) -> bool:
+        """Stay its writer."""
+        now = self._clock.now_us()
+        return await self._database.change(lambda c: uploads.keep(c, upload, holder, now))
+
+    async def release_upload(self, upload: Upload, holder: str) -> bool:
+        """Let others write."""
+        now = self._clock.now_us()
+        return await self._database.change(lambda c: uploads.release(c, upload, holder, now))
+
+    async def end_upload(self, upload: str) -> bool:
+        """Forget it."""
+        return await self._database.change(lambda c: uploads.end(c, upload))
+
+    async def add_blob(
+        self, upload: Upload, digest: Digest, publish: Callable[[], Awaitable[None]], record: Record
+    ) -> str:
+        """Publish an upload's bytes and link them."""
+        now = self._clock.now_us()
+
+        def before(connection: Connection) -> None:
+            rows.hold(connection, upload.repository, create_us=now)
+            blobs.hold(connection, digest)
+            blobs.add(connection, upload.repository, digest, upload.size, now)
+
+        def after(connection: Connection) -> str:
+            uploads.end(connection, upload.id)
+            return self._write(connection, record)
+
+        async with self._database.changing() as change:
+            await change.run(before)
+            await publish()
+            return await change.run(after)
+
+    async def blob(self, repository: str, digest: Digest, *, lease: bool) -> int | None:
+        """Size of a blob that the repository links."""
+        found = await self._database.look(lambda c: blobs.size(c, repository, digest))
+        if found is None:
+            return None
+        now = self._clock.now_us()
+        if lease and found[1] < now + blobs.LEASE_US // 2:
+            await self._database.change(lambda c: blobs.lease(c, repository, digest, now))
+        return found[0]
+
+    async def mount_blob(
+        self, repository: str, digest: Digest, source: str, record: Record
+    ) -> str | None:
+        """Link a blob of another repository."""
+        now = self._clock.now_us()
+        return await self._told(lambda c: blobs.mount(c, repository, digest, source, now), record)
+
+    async def unlink_blob(self, repository: str, digest: Digest, record: Record) -> str | None:
+        """Drop a link."""
+        return await self._told(lambda c: blobs.unlink(c, repository, digest), record)
+
+    async def put_manifest(self, placed: Placed, by: str, record: Record) -> str:
+        """Store a manifest with all that belongs to it."""
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> str:
+            manifests.put(connection, placed, by, now)
+            return self._write(connection, record)
+
+        return await self._database.change(work)
+
+    async def manifest(self, repository: str, name: str) -> Stored | None:
+        """The manifest with this tag or digest."""
+        return await self._database.look(lambda c: manifests.find(c, repository, name))
+
+    async def drop_manifest(self, repository: str, digest: Digest, record: Record) -> str | None:
+        """Forget a manifest and its tags."""
+        return await self._told(lambda c: manifests.drop(c, repository, digest), record)
+
+    async def drop_tag(self, repository: str, tag: str, record: Record) -> str | None:
+        """Forget a tag."""
+        return await self._told(lambda c: manifests.drop_tag(c, repository, tag), record)
+
+    async def tags(self, repository: str, last: str, count: int) -> list[str] | None:
+        """Tags after ``last``."""
+        return await self._database.look(lambda c: manifests.tag_names(c, repository, last, count))
+
+    async def referrers(
+        self, repository: str, subject: Digest, artifact_type: str, last: str, count: int
+    ) -> list[Descriptor]:
+        """Manifests about ``subject``."""
+        return await self._database.look(
+            lambda c: manifests.referrers(c, repository, subject, artifact_type, last, count)
+        )
+
+    async def repositories(self, last: str, count: int) -> Sequence[str]:
+        """Names after ``last``."""
+        return await self._database.look(lambda c: manifests.repository_names(c, last, count))

@@ -1,0 +1,1 @@
+"""Migrations of the Hub's database, one file each, applied by Alembic."""

@@ -1,0 +1,181 @@
+"""Tables of the Hub, for SQLite and PostgreSQL alike.
+
+Times are microseconds since the Unix epoch, 0 where there is none. Bytes of blobs are global, by
+digest; that somebody may see them is a row of ``links``, in one repository. Manifests are small
+and lie in the database, so that a manifest, its tag and what it refers to change together.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# Lists are in the order of bytes (distribution-spec, "Listing Tags"), whatever the locale.
+_NAME = String(255).with_variant(String(255, collation="C"), "postgresql")
+_DIGEST = String(135)
+_ROWID = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _us(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", _ROWID, primary_key=True, autoincrement=True),
+    Column("name", _NAME, nullable=False, unique=True),
+    _us("created_us"),
+    Column("used_bytes", BigInteger, nullable=False, server_default="0"),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    _us("stored_us"),
+    _us("leased_us"),
+    _us("doomed_us"),
+    Index("ix_blobs_doomed", "doomed_us"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("digest", ForeignKey("blobs.digest"), primary_key=True, index=True),
+    _us("linked_us"),
+    _us("leased_us"),
+    Index("ix_links_leased", "leased_us"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    _us("stored_us"),
+)
+
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("digest", ForeignKey("documents.digest"), primary_key=True),
+    Column("media_type", String(255), nullable=False),
+    Column("artifact_type", String(255), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("subject", _DIGEST, nullable=False),
+    Column("descriptor", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("pushed_by", String(255), nullable=False),
+    _us("pushed_us"),
+    _us("touched_us"),
+    Index("ix_manifests_subject", "repository", "subject"),
+    Index("ix_manifests_digest", "digest"),
+    Index("ix_manifests_kind", "kind"),
+)
+
+references = Table(
+    "references",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("parent", _DIGEST, primary_key=True),
+    Column("child", _DIGEST, primary_key=True),
+    Column("role", String(16), nullable=False),
+    Index("ix_references_child", "repository", "child"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("digest", _DIGEST, nullable=False),
+    Column("moved_by", String(255), nullable=False),
+    _us("moved_us"),
+    Index("ix_tags_digest", "repository", "digest"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("repository", ForeignKey("repositories.id"), nullable=False, index=True),
+    Column("owner", String(255), nullable=False),
+    Column("size", BigInteger, nullable=False, server_default="0"),
+    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("holder", String(64), nullable=False, server_default=""),
+    _us("held_us"),
+    _us("started_us"),
+    _us("leased_us"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made_by", String(255), nullable=False),
+    _us("made_us"),
+    _us("expires_us"),
+    _us("disabled_us"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("account", _NAME, primary_key=True),
+    Column("pattern", _NAME, primary_key=True),
+    Column("role", String(16), nullable=False),
+    _us("granted_us"),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("pattern", _NAME, primary_key=True),
+    Column("quota_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("immutable", Text, nullable=False, server_default=""),
+    Column("keep_tags", Integer, nullable=False, server_default="0"),
+    Column("keep_us", BigInteger, nullable=False, server_default="0"),
+    Column("untagged_us", BigInteger, nullable=False, server_default="0"),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("node", String(255), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _us("written_us"),
+)
