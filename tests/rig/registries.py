@@ -178,9 +178,7 @@ def crane_registry(directory: Path) -> Iterator[Registry]:
     data, log = directory / "data", directory / "registry.log"
     data.mkdir(parents=True)
     command = [str(go_tool("crane")), "registry", "serve", "--disk", str(data)]
-    with serving(
-        [*command, "--address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/v2/", log
-    ):
+    with serving([*command, "--address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/v2/", log):
         yield Registry(host=f"127.0.0.1:{port}", log=log, state=directory)
 
 

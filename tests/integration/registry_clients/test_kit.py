@@ -117,7 +117,9 @@ def test_inspect_info_list(kit: Client, repository: str, tmp_path: Path) -> None
     kit.ok("tag", reference, latest)
     kit.ok("push", latest, HTTP)
     assert said["digest"] in kit.ok("list", kit.ref(repository), HTTP)
-    assert "ModelKits are identical" in kit.ok("diff", f"remote://{reference}", f"remote://{latest}", HTTP)
+    assert "ModelKits are identical" in kit.ok(
+        "diff", f"remote://{reference}", f"remote://{latest}", HTTP
+    )
 
 
 def test_another_version(kit: Client, repository: str, tmp_path: Path) -> None:

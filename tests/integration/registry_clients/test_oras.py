@@ -98,8 +98,13 @@ def test_referrers(oras: Client, repository: str) -> None:
     assert kinds == ["sbom", "scan", "scan"]
     only = json.loads(
         oras.ok(
-            "discover", HTTP, reference, "--format", "json",
-            "--artifact-type", "application/vnd.example.sbom",
+            "discover",
+            HTTP,
+            reference,
+            "--format",
+            "json",
+            "--artifact-type",
+            "application/vnd.example.sbom",
         )  # fmt: skip
     )
     (sbom,) = only["referrers"]

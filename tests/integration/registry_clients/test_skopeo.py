@@ -111,9 +111,7 @@ def test_sync(skopeo: Client, repository: str, tmp_path: Path) -> None:
         skopeo.ok("copy", TARGET, f"oci:{tmp_path / 'layout'}:v1", there(skopeo, repository, tag))
     out = tmp_path / "synced"
     out.mkdir()
-    skopeo.ok(
-        "sync", SOURCE, "--src", "docker", "--dest", "dir", skopeo.ref(repository), str(out)
-    )
+    skopeo.ok("sync", SOURCE, "--src", "docker", "--dest", "dir", skopeo.ref(repository), str(out))
     assert len(list(out.iterdir())) == 2
 
 
