@@ -96,17 +96,9 @@ def test_referrers(oras: Client, repository: str) -> None:
     assert found["digest"] == digest
     kinds = sorted(each["artifactType"].rpartition(".")[2] for each in found["referrers"])
     assert kinds == ["sbom", "scan", "scan"]
-    only = json.loads(
-        oras.ok(
-            "discover",
-            HTTP,
-            reference,
-            "--format",
-            "json",
-            "--artifact-type",
-            "application/vnd.example.sbom",
-        )  # fmt: skip
-    )
+    kind = "application/vnd.example.sbom"
+    said = oras.ok("discover", HTTP, reference, "--format", "json", "--artifact-type", kind)
+    only = json.loads(said)
     (sbom,) = only["referrers"]
     assert sbom["annotations"]["org.example.says"] == "{}"
     # What is attached is an artifact like any other, and can itself have referrers.
