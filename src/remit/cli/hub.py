@@ -24,7 +24,7 @@ BLOBS = click.option(
     envvar="REMIT_HUB_BLOBS",
     default="",
     metavar="URL",
-    help="s3://BUCKET[/PREFIX] instead of files in the state directory.",
+    help="s3://BUCKET[/PREFIX][?endpoint=URL] instead of files in the state directory.",
 )
 
 
@@ -53,6 +53,11 @@ def hub() -> None:
 @click.option("--tls-cert", type=_FILE, help="Certificate chain, PEM.")
 @click.option("--tls-key", type=_FILE, help="Its private key, PEM.")
 @click.option(
+    "--redirect",
+    is_flag=True,
+    help="Send clients to the object store for blobs; it must be reachable for them.",
+)
+@click.option(
     "--auth",
     type=click.Choice(["bearer", "basic"]),
     default="bearer",
@@ -67,6 +72,7 @@ def run(
     url: str,
     tls_cert: Path | None,
     tls_key: Path | None,
+    redirect: bool,
     auth: str,
 ) -> int:
     """Be a Hub until stopped. With nothing else it keeps everything in one directory.
@@ -94,6 +100,7 @@ def run(
             url=url.rstrip("/"),
             certificate=tls_cert,
             key=tls_key,
+            redirect=redirect,
             basic=auth == "basic",
         )
     )

@@ -22,13 +22,27 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         id: unguessable; who has it may go on with it.
         repository: where it goes.
         size: bytes received and kept.
-        parts: number of pieces that were kept, for stores that keep them apart.
+        parts: names of the pieces, for stores that keep them apart.
     """
 
     id: str
     repository: str
     size: int = 0
-    parts: int = 0
+    parts: tuple[str, ...] = ()
+
+    def grown(self, appended: "Appended") -> "Upload":
+        """The upload with one more piece."""
+        part = (appended.part,) if appended.part else ()
+        return msgspec.structs.replace(
+            self, size=self.size + appended.size, parts=(*self.parts, *part)
+        )
+
+
+class Appended(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an upload that was kept: its bytes, and its name if it lies by itself."""
+
+    size: int
+    part: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +81,12 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 class BlobStore(Protocol):
     """Bytes by digest, and uploads that become such.
 
-    Nothing here decides who may see what. Every method may raise ``OSError`` or ``BlobError``.
+    Nothing here decides who may see what. Every method may raise ``OSError`` or
+    ``HubError``.
     """
 
-    async def append(self, upload: Upload, body: Bytes) -> int:
-        """Add to an upload at ``upload.size``; bytes received.
+    async def append(self, upload: Upload, body: Bytes) -> Appended:
+        """Add to an upload at ``upload.size``.
 
         If ``body`` breaks off or the disk is full, the upload is as it was before.
         """

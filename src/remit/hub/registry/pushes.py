@@ -12,8 +12,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import msgspec
-
 from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
@@ -95,10 +93,7 @@ class Pushes:
         """``PATCH``: the next piece."""
         async with self._held(route.repository, route.value) as (upload, holder):
             _check_range(request, upload)
-            received = await self._store.append(upload, request.body())
-            grown = msgspec.structs.replace(
-                upload, size=upload.size + received, parts=upload.parts + 1
-            )
+            grown = upload.grown(await self._store.append(upload, request.body()))
             if not await self._metadata.release_upload(grown, holder):
                 raise UploadInvalid("another request has taken this upload over")
         return empty(202, _progress(grown))
@@ -117,12 +112,9 @@ class Pushes:
             upload = held
             if request.length != 0:
                 _check_range(request, held)
-                received = await self._store.append(held, request.body())
-                upload = msgspec.structs.replace(
-                    held, size=held.size + received, parts=held.parts + 1
-                )
+                upload = held.grown(await self._store.append(held, request.body()))
             elif held.size == 0:
-                await self._store.append(held, _nothing())
+                upload = held.grown(await self._store.append(held, _nothing()))
             record = _record("registry.push", by, request, repository, digest, size=upload.size)
 
             async def publish() -> None:

@@ -17,6 +17,7 @@ read again at the end.
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,22 +28,15 @@ from typing import Any, TypeVar
 from remit.artifacts.errors import DigestError
 from remit.artifacts.oci.digests import algorithm_of, hasher, hex_of, parse_digest
 from remit.core.digest import Digest
-from remit.hub.registry.ports import Bytes, Upload
+from remit.hub.registry.errors import Busy
+from remit.hub.registry.ports import Appended, Bytes, Upload
+from remit.hub.store.running import Running, Runs
 
 _R = TypeVar("_R")
 PIECE = 1024 * 1024
 SYNC_EVERY = 64 * PIECE
 THREADS = 8
-MAX_RUNNING = 256
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-
-
-class _Running:
-    """The digest of an upload so far."""
-
-    def __init__(self, digest: Any, size: int) -> None:
-        self.digest = digest
-        self.size = size
 
 
 class Files:
@@ -53,7 +47,7 @@ class Files:
         for name in ("blobs/sha256", "blobs/sha512", "uploads", "trash"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pool = ThreadPoolExecutor(THREADS, "hub-files")
-        self._running: dict[str, _Running] = {}
+        self._runs = Runs()
         self._pool.submit(self._empty_trash)
 
     async def _in_thread(self, work: Callable[..., _R], *arguments: Any) -> _R:
@@ -66,30 +60,30 @@ class Files:
         name = hex_of(parse_digest(digest))
         return self._root / "blobs" / algorithm_of(digest) / name[:2] / name
 
-    async def append(self, upload: Upload, body: Bytes) -> int:
+    async def append(self, upload: Upload, body: Bytes) -> Appended:
         """Write at ``upload.size``; on any failure the file is as long as before."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         file = await self._in_thread(os.open, self._upload(upload), flags, 0o600)
-        running = self._running.pop(upload.id, None)
-        if running is None and upload.size == 0:
-            running = _Running(hasher("sha256"), 0)
-        if running is not None and running.size != upload.size:
-            running = None
-        before = running.digest.copy() if running else None
+        running = self._runs.take(upload)
+        before = running.copy() if running else None
         try:
+            # Another process that was thought dead may still write: only one has this lock.
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             received = await self._receive(file, upload.size, running, body)
+        except BlockingIOError:
+            raise Busy("another request writes to this upload") from None
         except BaseException:
-            # Shielded by being synchronous: a cancelled request must not leave bytes behind.
+            # Not awaited: a cancelled request must not leave bytes behind.
             with contextlib.suppress(OSError):
                 os.ftruncate(file, upload.size)
-            self._remember(upload.id, before, upload.size)
+            self._runs.keep(upload.id, before)
             raise
         finally:
             os.close(file)
-        self._remember(upload.id, running.digest if running else None, upload.size + received)
-        return received
+        self._runs.keep(upload.id, running)
+        return Appended(size=received)
 
-    async def _receive(self, file: int, start: int, running: _Running | None, body: Bytes) -> int:
+    async def _receive(self, file: int, start: int, running: Running | None, body: Bytes) -> int:
         at, unsynced = start, 0
         syncing: Future[None] | None = None
         writing: asyncio.Future[None] | None = None
@@ -97,7 +91,7 @@ class Files:
         def write(pieces: list[bytes], offset: int) -> None:
             for piece in pieces:
                 if running:
-                    running.digest.update(piece)
+                    running.update(piece)
                 view = memoryview(piece)
                 while view:
                     done = os.pwrite(file, view, offset)
@@ -122,21 +116,13 @@ class Files:
                     await _settled(each)
         return at - start
 
-    def _remember(self, upload: str, digest: Any, size: int) -> None:
-        if digest is None:
-            return
-        while len(self._running) >= MAX_RUNNING:
-            self._running.pop(next(iter(self._running)))
-        self._running[upload] = _Running(digest, size)
-
     async def prepare(self, upload: Upload, digest: Digest) -> None:
         """Compare the digest, reading the file again where it is not known; then ``fsync``."""
-        running = self._running.pop(upload.id, None)
-        known = running if running and running.size == upload.size else None
+        known = self._runs.take(upload)
         if known is None or algorithm_of(digest) != "sha256":
             found = await self._in_thread(self._hash, upload, algorithm_of(digest))
         else:
-            found = Digest(f"sha256:{known.digest.hexdigest()}")
+            found = known.digest
         if found != digest:
             raise DigestError(f"the content has the digest `{found}` and not `{digest}`")
         await self._in_thread(self._sync, upload)
@@ -177,7 +163,7 @@ class Files:
 
     async def discard(self, upload: Upload) -> None:
         """Unlink what was received."""
-        self._running.pop(upload.id, None)
+        self._runs.forget(upload.id)
         await self._in_thread(lambda: self._upload(upload).unlink(missing_ok=True))
 
     async def size(self, digest: Digest) -> int | None:

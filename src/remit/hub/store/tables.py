@@ -124,7 +124,7 @@ uploads = Table(
     Column("repository", ForeignKey("repositories.id"), nullable=False, index=True),
     Column("owner", String(255), nullable=False),
     Column("size", BigInteger, nullable=False, server_default="0"),
-    Column("parts", Integer, nullable=False, server_default="0"),
+    Column("parts", Text, nullable=False, server_default=""),
     Column("holder", String(64), nullable=False, server_default=""),
     _us("held_us"),
     _us("started_us"),

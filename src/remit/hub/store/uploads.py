@@ -7,7 +7,7 @@ from remit.hub.registry.ports import Upload
 from remit.hub.store.rows import repository_id
 from remit.hub.store.tables import repositories, uploads
 
-HELD_US = 60_000_000
+HELD_US = 20_000_000
 """How long a writer may be silent before another may take over."""
 LEASE_US = 24 * 3600 * 1_000_000
 """How long an upload that nobody writes to is kept."""
@@ -36,7 +36,7 @@ def find(connection: Connection, repository: str, id_: str, now_us: int) -> Uplo
     ).one_or_none()
     if row is None:
         return None
-    return Upload(id=id_, repository=repository, size=row.size, parts=row.parts)
+    return Upload(id=id_, repository=repository, size=row.size, parts=_parts(row.parts))
 
 
 def hold(
@@ -59,7 +59,7 @@ def hold(
     ).one_or_none()
     if taken is None:
         raise Busy("another request writes to this upload", headers=progress(found))
-    return Upload(id=id_, repository=repository, size=taken.size, parts=taken.parts)
+    return Upload(id=id_, repository=repository, size=taken.size, parts=_parts(taken.parts))
 
 
 def keep(connection: Connection, id_: str, holder: str, now_us: int) -> bool:
@@ -75,7 +75,7 @@ def release(connection: Connection, upload: Upload, holder: str, now_us: int) ->
         holder,
         {
             "size": upload.size,
-            "parts": upload.parts,
+            "parts": " ".join(upload.parts),
             "holder": "",
             "held_us": 0,
             "leased_us": now_us + LEASE_US,
@@ -95,7 +95,13 @@ def expired(connection: Connection, now_us: int, count: int) -> list[Upload]:
         .where(uploads.c.leased_us < now_us, uploads.c.held_us < now_us)
         .limit(count)
     )
-    return [Upload(id=row.id, repository="", size=row.size, parts=row.parts) for row in found]
+    return [
+        Upload(id=row.id, repository="", size=row.size, parts=_parts(row.parts)) for row in found
+    ]
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 def _mine(connection: Connection, id_: str, holder: str, values: dict[str, object]) -> bool:

@@ -189,7 +189,7 @@ def upgrade() -> None:
         ),
         sa.Column("owner", sa.String(length=255), nullable=False),
         sa.Column("size", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("parts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("parts", sa.Text(), server_default="", nullable=False),
         sa.Column("holder", sa.String(length=64), server_default="", nullable=False),
         sa.Column("held_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("started_us", sa.BigInteger(), server_default="0", nullable=False),
