@@ -164,8 +164,18 @@ def is_null(tree: Any) -> bool:
 
 
 def dump(value: Any) -> bytes:
-    """YAML of a JSON value, keys in their order."""
+    """YAML of a JSON value, keys in their order; texts that look like something else are quoted."""
     import yaml
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
-    return text.encode()
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: Any, found: str) -> Any:
+        # PyYAML knows YAML 1.1, in which `1e3` and `0o7` are texts.
+        number = _FLOAT.fullmatch(found) or _INTEGER.fullmatch(found)
+        style = None if number is None else "'"
+        return dumper.represent_scalar("tag:yaml.org,2002:str", found, style=style)
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return written.encode()
