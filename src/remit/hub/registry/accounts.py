@@ -34,6 +34,7 @@ FREE_TRIES = 5
 MAX_WAIT_US = 60_000_000
 MAX_KEPT = 4096
 CHECKS_AT_ONCE = 1
+MAX_QUEUED = 64
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +109,7 @@ class Doorkeeper:
         self._wrong: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._known: OrderedDict[str, tuple[Account | None, tuple[Grant, ...], int]] = OrderedDict()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._queued = 0
 
     async def basic(self, name: str, password: str, peer: str) -> Caller:
         """The account with this password."""
@@ -137,8 +139,14 @@ class Doorkeeper:
         known = self._right.get(mark)
         if known is not None and known[0] == kept and known[1] > now:
             return True
-        async with self._checks:
-            right = await asyncio.to_thread(same, kept, password)
+        if self._queued >= MAX_QUEUED:
+            raise TooMany("too many log in at once", headers=(("retry-after", "2"),))
+        self._queued += 1
+        try:
+            async with self._checks:
+                right = await asyncio.to_thread(same, kept, password)
+        finally:
+            self._queued -= 1
         if right and kept is not _nobody():
             _put(self._right, mark, (kept, now + REMEMBER_US))
             return True
