@@ -120,6 +120,7 @@ class Request:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         silent = False
+        timer: asyncio.TimerHandle | None = None
 
         def look() -> None:
             nonlocal silent, timer
