@@ -21,6 +21,7 @@ from remit.hub.registry.access import (
     require,
     service,
 )
+from remit.hub.registry.endpoints import Giving, Taking
 from remit.hub.registry.errors import (
     Denied,
     NameUnknown,
@@ -41,8 +42,7 @@ from remit.hub.registry.http import (
     respond,
 )
 from remit.hub.registry.ports import Metadata
-from remit.hub.registry.pulls import Pulls, error_body, page_size
-from remit.hub.registry.pushes import Pushes
+from remit.hub.registry.pulls import error_body, page_size
 from remit.hub.registry.routes import Route, route_of
 from remit.hub.registry.tokens import Tokens
 
@@ -86,8 +86,8 @@ class Registry:
     def __init__(
         self,
         metadata: Metadata,
-        pulls: Pulls,
-        pushes: Pushes,
+        pulls: Giving,
+        pushes: Taking,
         authenticator: Authenticator,
         tokens: Tokens | None,
         ledger: Ledger,
@@ -200,7 +200,12 @@ class Registry:
         look = self._pulls.blob if route.kind == "blob" else self._pulls.manifest
         reply = await look(request, route)
         if request.method == "GET":
-            await self._ledger.note("registry.pull", _pulled(by, request, route, reply))
+            try:
+                await self._ledger.note("registry.pull", _pulled(by, request, route, reply))
+            except BaseException:
+                if reply.done is not None:
+                    await reply.done()
+                raise
         return reply
 
     def _version(self, request: Request, caller: Caller, realm: str) -> Reply:
