@@ -114,7 +114,13 @@ class Registry:
             return
         with contextlib.suppress(GoneError):
             reply = await self._guarded(request)
-            await respond(reply, request, send)
+            try:
+                await respond(reply, request, send)
+            except RemitError as error:
+                # The reply has begun. It ends here, shorter than it said: the client sees that.
+                _log.error("%s %s was cut off: %s", request.method, request.path, error.message)
+                if "content-length" not in dict(reply.headers):
+                    raise
 
     async def _guarded(self, request: Request) -> Reply:
         try:
