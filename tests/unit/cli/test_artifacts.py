@@ -8,8 +8,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from remit.artifacts.kinds.base import KINDS
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.digests import digest_of
+from remit.artifacts.unpack import FILTERS
+from remit.cli import artifacts
 from remit.cli.main import cli
 from tests.unit.artifacts.archives import named, tar, zip_of
 from tests.unit.artifacts.test_pack import MANIFEST
@@ -56,6 +59,11 @@ def test_a_round_trip(remit, bundle, tmp_path):
     assert (tmp_path / "out" / "bundle.toml").read_text() == (bundle / "bundle.toml").read_text()
     assert json_of(remit("pack", "out", "-t", "again", "-o", "json"))["layers"] == packed["layers"]
     assert json_of(remit("inspect", f"x@{packed['digest']}", "-o", "json"))["kind"] == "policy"
+
+
+def test_the_choices_are_those_of_the_packages():
+    assert artifacts._KINDS == KINDS
+    assert tuple(FILTERS) == artifacts._ONLY
 
 
 def test_for_people(remit, bundle):
