@@ -13,6 +13,7 @@ GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
+    "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
