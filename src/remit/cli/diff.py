@@ -1,5 +1,6 @@
 """``remit diff``: what changed between two artifacts, in the words of their kind."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -45,10 +46,17 @@ def diff(a: str, b: str, output: str, html: Path | None, store: Path | None) -> 
     """
     from remit.artifacts.diff.compare import compare
     from remit.artifacts.diff.document import dump_difference
+    from remit.artifacts.diff.stored import ArtifactTree, share
     from remit.cli import diff_output
+    from remit.cli.diff_policy import PolicyAspect
     from remit.core.files import write_atomically
 
-    found = compare(open_tree(a, store), open_tree(b, store))
+    with contextlib.ExitStack() as stack:
+        before = stack.enter_context(contextlib.closing(open_tree(a, store)))
+        after = stack.enter_context(contextlib.closing(open_tree(b, store)))
+        if isinstance(before, ArtifactTree) and isinstance(after, ArtifactTree):
+            before, after = map(stack.enter_context, map(contextlib.closing, share(before, after)))
+        found = compare(before, after, more=(PolicyAspect(),))
     if html is not None:
         from remit.artifacts.diff.html import page
 

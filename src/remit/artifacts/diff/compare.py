@@ -34,7 +34,7 @@ from remit.artifacts.diff.base import (
     Unread,
 )
 from remit.artifacts.diff.text import shown
-from remit.artifacts.diff.tree import Entry, Tree, TreeError
+from remit.artifacts.diff.tree import Entry, Metadata, Tree, TreeError
 from remit.core.errors import RemitError
 
 MAX_NESTING = 4
@@ -82,6 +82,8 @@ def compare(a: Tree, b: Tree, *, more: Sequence[Aspect] = ()) -> Difference:
         changes = changes[: base.MAX_TOTAL_CHANGES]
         comparison.unread("", f"{left} more changes are not listed")
     unread = tuple(comparison.found)
+    if not changes and not unread and a.metadata and b.metadata:
+        changes += _manifests(a.metadata, b.metadata)
     return Difference(
         a=_side(a),
         b=_side(b),
@@ -89,6 +91,21 @@ def compare(a: Tree, b: Tree, *, more: Sequence[Aspect] = ()) -> Difference:
         changes=tuple(changes),
         unread=unread,
     )
+
+
+def _manifests(a: Metadata, b: Metadata) -> list[Change]:
+    """Rule 5 for artifacts: bytes of the manifests that differ without any other difference."""
+    if a.digest == b.digest:
+        return []
+    return [
+        Change(
+            comparer=NAME,
+            kind="manifest.changed",
+            summary="the manifests differ, and nothing that was compared does",
+            before=a.digest,
+            after=b.digest,
+        )
+    ]
 
 
 def _side(tree: Tree) -> Side:

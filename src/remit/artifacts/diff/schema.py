@@ -171,12 +171,16 @@ def _properties(
         else:
             if (name in needed) != (name in needed_before):
                 yield _change(path, "narrower" if name in needed else "wider",
-                              "is required now" if name in needed else "is optional now")  # fmt: skip
+                              _needed(needed=name in needed))  # fmt: skip
             yield from schema_changes(was[name], now[name], path, depth + 1)
     for name in sorted((needed ^ needed_before) - was.keys() - now.keys()):
         path = f"{parameter}.{name}" if parameter else name
         yield _change(path, "narrower" if name in needed else "wider",
-                      "is required now" if name in needed else "is optional now")  # fmt: skip
+                      _needed(needed=name in needed))  # fmt: skip
+
+
+def _needed(*, needed: bool) -> str:
+    return "is required now" if needed else "is optional now"
 
 
 def _kind(schema: Any) -> str:

@@ -130,6 +130,10 @@ class Tree(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what is open; entries cannot be read any more."""
+        ...
+
 
 def digest_stream(file: BinaryIO) -> Digest:
     """SHA-256 of what is left to read."""
@@ -198,6 +202,9 @@ class FileTree:
         entry = FileEntry(self._path.name, self._path.resolve(), status)
         return {entry.path: entry}
 
+    def close(self) -> None:
+        """Nothing stays open."""
+
 
 class DirectoryTree:
     """A directory and what is below it. Links are compared by their target and never followed."""
@@ -209,15 +216,23 @@ class DirectoryTree:
         self.name = name or str(root)
         self._root = root
         self._problems: list[tuple[str, str]] = []
+        self._entries: dict[str, Entry] | None = None
 
     @property
     def problems(self) -> Sequence[tuple[str, str]]:
         """What could not be listed; known once :meth:`entries` was called."""
         return self._problems
 
-    @functools.cache  # noqa: B019 - a tree lives as long as one comparison
     def entries(self) -> Mapping[str, Entry]:
         """Every regular file and link, by path."""
+        if self._entries is None:
+            self._entries = self._listed()
+        return self._entries
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _listed(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for path, place, status in self._walk():
             if len(found) >= MAX_ENTRIES:

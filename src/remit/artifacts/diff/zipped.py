@@ -80,6 +80,10 @@ class ZipTree:
         """Every member but directories."""
         return self._members
 
+    def close(self) -> None:
+        """Let go of the archive; its file is whoever's opened it."""
+        self._zip.close()
+
     def _listed(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
         for info in self._zip.infolist():

@@ -96,6 +96,9 @@ class _Rest:
         """Files by their path below the root."""
         return self._entries
 
+    def close(self) -> None:
+        """The archive is closed by whoever opened it."""
+
 
 def _storages(path: str, old: dict[str, Entry], new: dict[str, Entry]) -> Iterator[Change]:
     for name in sorted(old.keys() | new.keys(), key=lambda n: (len(n), n)):

@@ -1,4 +1,4 @@
-"""What an artifact has besides files: its type, annotations, configuration, and how it is packed."""
+"""What an artifact has besides files: type, annotations, configuration, types of layers."""
 
 from collections.abc import Iterator
 from typing import Any
