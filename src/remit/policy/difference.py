@@ -247,7 +247,7 @@ def _entities_file(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> s
 
 def _plain(value: Any) -> Any:
     """A table as JSON; lists of things that have a name or action, by that."""
-    value = msgspec.to_builtins(value, enc_hook=str)
+    value = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
     return {key: _keyed(each) for key, each in value.items()}
 
 
@@ -284,6 +284,10 @@ def _entry(file: str, key: str, entry: str, was: Any, now: Any) -> PolicyChange:
     if was is True or now is True:
         summary = "added" if now is True else "removed"
         was = now = None
+    elif isinstance(was, dict) and isinstance(now, dict):
+        fields = [k for k in sorted(was.keys() | now.keys()) if was.get(k) != now.get(k)]
+        was, now = ({k: each.get(k) for k in fields} for each in (was, now))
+        summary = ", ".join(f"{k} {_value(was[k])} → {_value(now[k])}" for k in fields)
     else:
         summary = f"{_value(was)} → {_value(now)}"
     return PolicyChange(
