@@ -50,13 +50,9 @@ class PolicyAspect:
                 if change.text is None:
                     yield like
                     continue
-                for each in text_changes(like, *map(_lines, change.text)):
+                for each in text_changes(like, *change.text):
                     same = each.kind == like.kind
                     yield msgspec.structs.replace(each, summary=like.summary) if same else each
-
-
-def _lines(text: str) -> str:
-    return f"{text}\n" if text else ""
 
 
 def _folders(a: Tree, b: Tree) -> list[str]:

@@ -113,7 +113,7 @@ def difference(before: str, after: str, *, limit: int = MAX_SHOWN_LINES) -> tupl
     Raises:
         NotLookedIntoError: too many lines.
     """
-    a, b = _lines(before), _lines(after)
+    a, b = _both(before, after)
     if len(a) > MAX_LINES or len(b) > MAX_LINES:
         raise NotLookedIntoError(f"it has more than {MAX_LINES} lines")
     found: list[Line] = []
@@ -128,7 +128,7 @@ def difference(before: str, after: str, *, limit: int = MAX_SHOWN_LINES) -> tupl
 def counts(before: str, after: str) -> tuple[int, int]:
     """How many lines were removed and added."""
     removed = added = 0
-    for what, i, j, k, m in edits(_lines(before), _lines(after)):
+    for what, i, j, k, m in edits(*_both(before, after)):
         if what == "replace":
             removed += j - i
             added += m - k
@@ -162,6 +162,13 @@ def names_of(found: dict[str, int]) -> str:
         name = unicodedata.name(chr(int(code.removeprefix("U+"), 16)), "")
         parts.append(f"{code}{' ' + name.lower() if name else ''} ×{count}")  # noqa: RUF001
     return ", ".join(parts) + (", …" if len(found) > len(parts) else "")
+
+
+def _both(before: str, after: str) -> tuple[list[str], list[str]]:
+    """Lines of both sides. A missing end of the last line counts where one side has it only."""
+    if before and after and not before.endswith("\n") and not after.endswith("\n"):
+        before, after = f"{before}\n", f"{after}\n"
+    return _lines(before), _lines(after)
 
 
 def _lines(text: str) -> list[str]:

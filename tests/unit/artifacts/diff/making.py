@@ -41,7 +41,9 @@ def gguf(tensors, keys=(), version=3) -> bytes:
         out += _text(key) + _value(value)
     data = b""
     for name, values in tensors.items():
-        shape, kind, raw = values if isinstance(values, tuple) else (values.shape, 0, values.tobytes())
+        shape, kind, raw = (
+            values if isinstance(values, tuple) else (values.shape, 0, values.tobytes())
+        )
         out += _text(name) + struct.pack("<I", len(shape))
         out += b"".join(struct.pack("<Q", n) for n in shape) + struct.pack("<IQ", kind, len(data))
         data += raw + bytes(-len(raw) % 32)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from remit.artifacts.diff import compare as module
-from remit.artifacts.diff.compare import aspects, comparers, compare
+from remit.artifacts.diff.compare import aspects, compare, comparers
 from remit.artifacts.diff.tree import DirectoryTree, FileTree, TreeError
 from tests.unit.artifacts.diff.making import difference, files, only, refused, seen, zipped
 

@@ -56,6 +56,8 @@ def test_numbers_of_lines_are_those_of_each_side():
 
 def test_a_missing_newline_at_the_end_is_a_change():
     assert lines("a\n", "a") == [("removed", "a"), ("added", "a ⏎ no newline at the end")]
+    assert lines("a", "b") == [("removed", "a"), ("added", "b")]
+    assert lines("", "b") == [("added", "b ⏎ no newline at the end")]
 
 
 @pytest.mark.parametrize(
@@ -94,9 +96,10 @@ def test_invisible_characters_that_are_new_are_called_out():
 def test_a_change_in_the_middle_of_a_long_line_is_shown():
     before, after = "x " * 40_000 + "keep" + " y" * 40_000, "x " * 40_000 + "leak" + " y" * 40_000
     found = difference(before + "\n", after + "\n")
-    assert [[s.text for s in each.spans if s.changed] for each in found] == [["keep"], ["leak"]] or all(
-        "keep" in each.text or "leak" in each.text for each in found
-    )
+    assert [[s.text for s in each.spans if s.changed] for each in found] == [
+        ["keep"],
+        ["leak"],
+    ] or all("keep" in each.text or "leak" in each.text for each in found)
     assert all(len(each.text) < 3 * MAX_SHOWN_CHARACTERS for each in found)
 
 

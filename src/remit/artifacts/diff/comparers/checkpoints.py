@@ -5,7 +5,7 @@ tensor a storage belongs to is written in the pickle and not read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from remit.artifacts.diff.base import Change, Pair, Work, capped
 from remit.artifacts.diff.comparers.archives import COMPARER as ARCHIVES
@@ -16,6 +16,7 @@ from remit.artifacts.diff.formats.tensors import CHUNK_BYTES
 from remit.artifacts.diff.text import shown
 from remit.artifacts.diff.tree import Entry
 from remit.artifacts.diff.zipped import ZipTree
+from remit.core.digest import Digest
 
 NAME = "checkpoints"
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".pkl")
@@ -75,6 +76,24 @@ def _parts(tree: ZipTree) -> _Parts | None:
     return tree.entries()[roots[0]], storages
 
 
+class _Renamed:
+    """An entry under another path."""
+
+    def __init__(self, path: str, entry: Entry) -> None:
+        self.path = path
+        self.kind = entry.kind
+        self.size = entry.size
+        self.executable = entry.executable
+        self._entry = entry
+
+    @property
+    def digest(self) -> Digest:
+        return self._entry.digest
+
+    def open(self) -> BinaryIO:
+        return self._entry.open()
+
+
 class _Rest:
     """What is neither the pickle nor a storage; the root's name is that of the file, so it goes."""
 
@@ -86,8 +105,8 @@ class _Rest:
         self.name = tree.name
         root = parts[0].path.rpartition("/")[0] + "/"
         apart = {parts[0].path, *(each.path for each in parts[1].values())}
-        self._entries = {
-            path.removeprefix(root): entry
+        self._entries: dict[str, Entry] = {
+            path.removeprefix(root): _Renamed(path.removeprefix(root), entry)
             for path, entry in tree.entries().items()
             if path not in apart
         }

@@ -94,14 +94,12 @@ def _survey(table: Table) -> _Survey:
                     raise NotLookedIntoError(f"it has more than {MAX_COLUMNS} columns")
                 kinds = seen[name] = set()
             if name not in declared:
-                kinds.add(_kind(value))
+                kinds.add(_text_kind(value) if table.texts else _kind(value))
     return _Survey({n: declared.get(n) or _type(kinds) for n, kinds in seen.items()}, count)
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return _text_kind(value)
-    names = {bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    names = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
     return names.get(type(value), "array" if isinstance(value, list) else "object")
 
 

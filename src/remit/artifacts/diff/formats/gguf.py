@@ -139,8 +139,8 @@ def read(file: BinaryIO, size: int) -> Model:
         if name in placed:
             raise NotLookedIntoError("it has a tensor twice")
         placed[name] = _placed(name, shape, kind, data + offset)
-    _inside(placed, size)
-    return Model(tensors=placed, metadata={"gguf.version": version, **metadata})
+    unused = _unused(file, placed, source.at, size, alignment)
+    return Model(tensors=placed, metadata={"gguf.version": version, **unused, **metadata})
 
 
 def _info(source: _Reader) -> tuple[str, tuple[int, ...], int, int]:
@@ -163,9 +163,24 @@ def _placed(name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor
     return Tensor(name=name, dtype=dtype, shape=shape, offset=offset, size=size, scalar=scalar)
 
 
-def _inside(tensors: dict[str, Tensor], size: int) -> None:
-    end = 0
+def _unused(
+    file: BinaryIO, tensors: dict[str, Tensor], start: int, size: int, alignment: int
+) -> dict[str, Any]:
+    """What is in the padding, unless it is zeros; more than padding is refused."""
+    gaps = []
     for each in sorted(tensors.values(), key=lambda t: (t.offset, t.size)):
-        if each.offset < end or each.offset + each.size > size:
-            raise NotLookedIntoError("its tensors overlap, or lie outside the file")
-        end = each.offset + each.size
+        gaps.append((start, each.offset))
+        start = each.offset + each.size
+    gaps.append((start, size))
+    if any(end < begin for begin, end in gaps) or start > size:
+        raise NotLookedIntoError("its tensors overlap, or lie outside the file")
+    if any(end - begin >= alignment for begin, end in gaps):
+        raise NotLookedIntoError("it has bytes that belong to no tensor")
+    taken, some = hashlib.sha256(), False
+    for begin, end in gaps:
+        if end > begin:
+            file.seek(begin)
+            padding = file.read(end - begin)
+            some = some or any(padding)
+            taken.update(padding)
+    return {"(padding)": f"sha256:{taken.hexdigest()}"} if some else {}

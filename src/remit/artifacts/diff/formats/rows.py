@@ -27,7 +27,13 @@ Row = Mapping[str, Any]
 
 
 class Table(Protocol):
-    """A file of rows."""
+    """A file of rows.
+
+    Attributes:
+        texts: whether every value is a text, whatever it stands for.
+    """
+
+    texts: bool
 
     def rows(self) -> Iterator[Row]:
         """All rows, from the first; may be asked for again.
@@ -44,6 +50,8 @@ class Table(Protocol):
 
 class Csv:
     """Comma-separated values with a header; all values are texts."""
+
+    texts = True
 
     def __init__(self, entry: Entry, suffix: str) -> None:
         _small_enough(entry)
@@ -78,6 +86,8 @@ class Csv:
 class JsonLines:
     """One JSON object in each line."""
 
+    texts = False
+
     def __init__(self, entry: Entry) -> None:
         _small_enough(entry)
         self._entry = entry
@@ -101,6 +111,8 @@ class JsonLines:
 
 class Parquet:
     """Apache Parquet, where PyArrow is installed (extra ``datasets``)."""
+
+    texts = False
 
     def __init__(self, entry: Entry) -> None:
         if importlib.util.find_spec("pyarrow") is None:

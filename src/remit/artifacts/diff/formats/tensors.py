@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 CHUNK_BYTES = 4 * 1024 * 1024
-MAX_TENSORS = 200_000
+MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 32
 
 
