@@ -69,12 +69,8 @@ def compare_bundles(
     """
     problems: list[Problem] = []
     old, new = _Side(before, problems), _Side(after, problems)
+    changes = [*_policies(old, new), *_comments(old, new), *_tables(before, after, problems)]
     broken = {problem.file for problem in problems}
-    changes = [
-        *_policies(old, new),
-        *_comments(old, new),
-        *_tables(before, after, problems),
-    ]
     kept = tuple(change for change in changes if change.file not in broken)
     return kept, tuple(dict.fromkeys(problems))
 

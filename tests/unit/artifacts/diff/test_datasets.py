@@ -143,7 +143,7 @@ def test_parquet_without_its_library_is_not_looked_into(tmp_path, monkeypatch):
         ("d.jsonl", '{"a": 1}\n{"a"\n', "line 2"),
         ("d.jsonl", "[" * 100_000 + "\n", "no JSON object"),
         ("d.jsonl", '{"a": ' + "9" * (5 << 20), "line of more than"),
-        ("d.jsonl", "".join('{"k%d": 1}\n' % n for n in range(5000)), "columns"),
+        ("d.jsonl", "".join(f'{{"k{n}": 1}}\n' for n in range(5000)), "columns"),
         ("d.parquet", b"PAR1" + b"\0" * 100 + b"PAR1", "Parquet"),
     ],
 )

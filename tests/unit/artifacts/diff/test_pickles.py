@@ -4,6 +4,7 @@ import os
 import pickle
 import pickletools
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_command_that_was_added_is_shown_with_its_import(tmp_path):
     values = next(each for each in found.changes if each.kind == "pickle.values")
     assert values.after == ["x", "touch /tmp/owned"]
     assert values.before is None
-    assert not os.path.exists("/tmp/owned")
+    assert not Path("/tmp/owned").exists()
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -73,9 +74,9 @@ def test_an_argument_that_changed_is_a_text(tmp_path):
 def test_names_reach_the_import_by_the_memo_and_by_pops():
     data = (
         b"\x80\x04"
-         b"\x8c\x05posix\x94\x8c\x04junk0"  # memo 0, then a string that is popped
-         b"\x8c\x06system\x94h\x00h\x01\x93"  # memo 1; both got back
-         b"(\x8c\x02idtR."
+        b"\x8c\x05posix\x94\x8c\x04junk0"  # memo 0, then a string that is popped
+        b"\x8c\x06system\x94h\x00h\x01\x93"  # memo 1; both got back
+        b"(\x8c\x02idtR."
     )
     assert [*looked(data).globals] == ["posix.system"]
 

@@ -96,6 +96,8 @@ def _reference(value: Any) -> Reference | None:
     """A reference that says so: one with a tag or a digest."""
     if not isinstance(value, str) or not (":" in value or "@" in value) or "://" in value:
         return None
+    if is_digest(value):
+        return None
     try:
         found = Reference.parse(value)
     except RemitError:

@@ -144,7 +144,8 @@ def _named(path: str, text: str) -> dict[str, str]:
     if _CARDS.search(path):
         return _card(text, path)
     if path.endswith("package.json"):
-        value = load_json(text.encode(), MAX_BYTES).get("license")
+        package = load_json(text.encode(), MAX_BYTES)
+        value = package.get("license") if isinstance(package, Mapping) else None
         return {"license": _spdx(value)} if isinstance(value, str) else {}
     if path.endswith("pyproject.toml"):
         match = re.search(r'^license\s*=\s*"([^"\n]{1,200})"', text, re.MULTILINE)
