@@ -6,94 +6,24 @@ to the names that an archive gives.
 """
 
 import contextlib
-import functools
 import io
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from remit.artifacts.decompress import Compression, Decompressed
-from remit.artifacts.diff.tree import (
-    CHUNK_BYTES,
-    MAX_ENTRIES,
-    Entry,
-    Metadata,
-    Referrer,
-    TreeError,
-    digest_stream,
-)
+from remit.artifacts.diff.tarred import PartEntry, tar_entries, unpacked
+from remit.artifacts.diff.tree import CHUNK_BYTES, Entry, Metadata, Referrer, TreeError
 from remit.artifacts.errors import ArtifactError, DefinitionError, ManifestError
 from remit.artifacts.layout import Layout, LayoutError
-from remit.artifacts.members import Limits
 from remit.artifacts.modelkit import Artifact, Layer, read_artifact
 from remit.artifacts.oci.digests import algorithm_of, hasher, hex_of
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Descriptor, Manifest
 from remit.artifacts.oci.names import Reference
-from remit.artifacts.untar import TarReader
 from remit.core.digest import Digest
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_REFERRERS = 1000
 MAX_REFERRER_BYTES = 4 * 1024 * 1024
-MEMORY_BYTES = 8 * 1024 * 1024
-LIMITS = Limits(entries=MAX_ENTRIES, total=256 << 30)
-"""For one layer: what is more is not looked into."""
-
-
-class _Window(io.RawIOBase):
-    """A part of a file that is open already; reading it moves only itself."""
-
-    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file = file
-        self._start = start
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        count = max(0, min(len(buffer), self._size - self._at))
-        self._file.seek(self._start + self._at)
-        data = self._file.read(count)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-
-class StoredEntry:
-    """A file in a layer."""
-
-    kind: Literal["file", "link"] = "file"
-
-    def __init__(self, path: str, layer: BinaryIO, place: tuple[int, int], mode: int) -> None:
-        self.path = path
-        self.executable = bool(mode & 0o100)
-        self._layer = layer
-        self._start, self.size = place
-
-    @functools.cached_property
-    def digest(self) -> Digest:
-        """SHA-256 of the content."""
-        with self.open() as file:
-            return digest_stream(file)
-
-    def open(self) -> BinaryIO:
-        """The content, read from the layer."""
-        window = _Window(self._layer, self._start, self.size)
-        return io.BufferedReader(window, CHUNK_BYTES)
 
 
 class ArtifactTree:
@@ -184,23 +114,19 @@ class ArtifactTree:
             for each in self.manifest.layers
         )
 
-    def _layer(self, layer: Layer, number: int) -> Iterator[StoredEntry]:
+    def _layer(self, layer: Layer, number: int) -> Iterator[PartEntry]:
         file = self._verified(layer.descriptor)
         if layer.compression:
-            file = self._unpacked(file, layer.compression)
+            file = unpacked(file, layer.compression)
+            self._open.callback(file.close)
         if not layer.archive:
             size = file.seek(0, io.SEEK_END)
             path = layer.path or layer.descriptor.annotations.get(
                 "org.opencontainers.image.title", ""
             )
-            yield StoredEntry(path or f"layer-{number}", file, (0, size), 0o644)
+            yield PartEntry(path or f"layer-{number}", file, (0, size), 0o644)
             return
-        file.seek(0)
-        reader = TarReader(file.read, LIMITS)
-        for member in reader:
-            if not member.directory:
-                # The reader takes whole blocks and nothing ahead: content begins here.
-                yield StoredEntry(member.name, file, (file.tell(), member.size), member.mode)
+        yield from tar_entries(file)
 
     def _verified(self, descriptor: Descriptor) -> BinaryIO:
         """The blob, once all of it has the digest; it stays open, so it stays what it is.
@@ -220,19 +146,6 @@ class ArtifactTree:
             raise TreeError(f"the file of `{descriptor.digest}` in the store holds something else")
         file.seek(0)
         return file
-
-    def _unpacked(self, file: BinaryIO, compression: Compression) -> BinaryIO:
-        out = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115 - `close` does
-        self._open.callback(out.close)
-        stream = Decompressed(file.read, compression, LIMITS)
-        size = 0
-        while chunk := stream.read(CHUNK_BYTES):
-            size += len(chunk)
-            if size > LIMITS.total:
-                raise TreeError(f"it unpacks to more than {LIMITS.total} bytes")
-            out.write(chunk)
-        out.seek(0)
-        return out  # type: ignore[return-value] # it has all of BinaryIO that is used
 
 
 def open_stored(root: Path, reference: str) -> ArtifactTree:

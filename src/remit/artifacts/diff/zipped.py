@@ -69,6 +69,7 @@ class ZipTree:
         self.name = name
         self.problems: Sequence[tuple[str, str]] = ()
         self._budget = max(FREE_BYTES, min(MAX_EXPANDED_BYTES, size * MAX_RATIO))
+        self._paid: dict[str, int] = {}
         _measured(file, size)
         try:
             self._zip = zipfile.ZipFile(file)
@@ -115,14 +116,18 @@ class ZipTree:
         return out  # type: ignore[return-value] # it has all of BinaryIO that is used
 
     def _pour(self, info: zipfile.ZipInfo, out: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+        size = 0
         with self._zip.open(info) as member:
             while chunk := member.read(CHUNK_BYTES):
-                self._budget -= len(chunk)
-                if self._budget < 0:
+                size += len(chunk)
+                # A member that is opened again counts once.
+                if size - self._paid.get(info.filename, 0) > self._budget:
                     raise NotLookedIntoError(
                         f"the archive unpacks to more than {MAX_RATIO} times its size"
                     )
                 out.write(chunk)
+        self._budget -= max(0, size - self._paid.get(info.filename, 0))
+        self._paid[info.filename] = max(size, self._paid.get(info.filename, 0))
 
 
 def _measured(file: BinaryIO, size: int) -> None:

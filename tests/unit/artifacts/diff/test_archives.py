@@ -6,6 +6,7 @@ import pytest
 
 from remit.artifacts.diff import zipped as module
 from tests.unit.artifacts.diff.making import difference, only, refused, seen, zipped
+from tests.unit.artifacts.diff.storing import tar
 
 
 def test_members_are_files(tmp_path):
@@ -100,3 +101,25 @@ def test_names_that_lead_elsewhere_are_only_names(tmp_path):
     )
     assert only(found).path == "x.zip!/../../a"
     assert not (tmp_path.parent / "a").exists()
+
+
+@pytest.mark.parametrize(("name", "gz"), [("x.tar", False), ("x.tar.gz", True), ("x.tgz", True)])
+def test_tar_archives(tmp_path, name, gz):
+    found = difference(
+        tmp_path,
+        {name: tar({"a/b.txt": "1\n", "same": "1"}, gz)},
+        {name: tar({"a/b.txt": "2\n", "same": "1"}, gz)},
+    )
+    change = only(found)
+    assert (change.kind, change.path) == ("text.changed", f"{name}!/a/b.txt")
+
+
+def test_a_tar_archive_that_leaves_its_folder_is_not_looked_into(tmp_path):
+    found = difference(tmp_path, {"x.tar": tar({"a": "1"})}, {"x.tar": tar({"../a": "1"})})
+    assert "leaves the folder" in refused(found)
+
+
+def test_a_member_that_is_looked_at_again_counts_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FREE_BYTES", 3000)
+    a, b = zipped({"a.txt": "a" * 2000}), zipped({"a.txt": "a" * 1999 + "b"})
+    assert only(difference(tmp_path, {"x.zip": a}, {"x.zip": b})).kind == "text.changed"

@@ -147,7 +147,7 @@ def test_a_layer_that_is_no_archive_is_not_looked_into(store):
 def test_a_bomb_in_a_layer_is_not_unpacked(store, monkeypatch):
     import gzip
 
-    monkeypatch.setattr(module, "LIMITS", Limits(free=1 << 20, ratio=20))
+    monkeypatch.setattr("remit.artifacts.diff.tarred.LIMITS", Limits(free=1 << 20, ratio=20))
     store.kit("a:v1", {"code": {"x": "1"}})
     broken(
         store, gzip.compress(bytes(64 << 20)), "application/vnd.kitops.modelkit.code.v1.tar+gzip"

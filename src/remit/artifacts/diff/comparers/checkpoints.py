@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Literal
 
 from remit.artifacts.diff.base import Change, Pair, Work, capped
-from remit.artifacts.diff.comparers.archives import COMPARER as ARCHIVES
+from remit.artifacts.diff.comparers.archives import is_zip
 from remit.artifacts.diff.comparers.pickles import pickle_changes
 from remit.artifacts.diff.formats.numbers import differing_bytes
 from remit.artifacts.diff.formats.pickles import profile
@@ -30,7 +30,7 @@ class CheckpointComparer:
 
     def takes(self, pair: Pair) -> bool:
         """A ZIP with a suffix of checkpoints."""
-        return pair.suffix in _SUFFIXES and ARCHIVES.takes(pair)
+        return pair.suffix in _SUFFIXES and all(map(is_zip, pair.heads))
 
     def compare(self, pair: Pair, work: Work) -> Iterator[Change]:
         """As archives, but with storages told apart."""
