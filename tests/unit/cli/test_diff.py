@@ -52,7 +52,7 @@ def test_what_was_not_looked_into_is_told_and_no_success(tmp_path):
     a = files(tmp_path / "a", {"m.onnx": b"\0\1"})
     result = run(a, files(tmp_path / "b", {"m.onnx": b"\0\2"}))
     assert result.exit_code == 1
-    assert "not looked into\n  m.onnx: no comparer knows this kind of file" in result.stdout
+    assert "not looked into\n  m.onnx: ONNX graphs are not looked into" in result.stdout
 
 
 def test_policies_by_their_meaning(tmp_path):
@@ -152,3 +152,8 @@ def test_help_imports_nothing_heavy(name):
 
     code = f"import remit.cli.diff, sys; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_time_means_that_nothing_is_looked_into(tmp_path):
+    a, b = files(tmp_path / "a", {"x": "1\n"}), files(tmp_path / "b", {"x": "2\n"})
+    assert "x: the time was over" in run(a, b, "--time-limit", "0").stdout
