@@ -119,6 +119,31 @@ def crane(directory: Path) -> Registry:
     return Registry(command, port, directory / "log")
 
 
+class Hub(Registry):
+    """Remit's Hub: OCI 1.1, Bearer tokens, uploads that are taken up again."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.state = directory / "state"
+        command = [REMIT, "hub", "run", "--state", str(self.state)]
+        command += ["--listen", f"127.0.0.1:{port}", *options]
+        super().__init__(command, port, directory / "log")
+        self.password = (self.state / "admin-password").read_text().strip()
+
+    def command(self, *arguments: str, stdin: str = "") -> None:
+        """A command over its state."""
+        done = remit("hub", *arguments, "--state", self.state, state=self.state, stdin=stdin)
+        assert not done.returncode, done.stderr
+
+    def login(self, host: str, state: Path) -> None:
+        """Log in as its administrator, by whatever way it is reached."""
+        done = remit(
+            "login", host, "-u", "admin", "--password-stdin", state=state, stdin=self.password
+        )
+        assert not done.returncode, done.stderr
+
+
 class Cutter:
     """A TCP proxy before a registry that drops its connections after some bytes, some times.
 
