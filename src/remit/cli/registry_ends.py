@@ -53,47 +53,83 @@ PARALLEL = click.option(
 )
 
 
+_CA_FILE = click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="REMIT_CA_FILE",
+    help="Certificates (PEM) to trust in place of the system's; means HTTPS on this machine too.",
+)
+
+
 class Connection(NamedTuple):
     """How registries are reached.
 
     Attributes:
-        plain_http: HTTP or HTTPS; None for HTTPS but on this machine.
         ca_file: certificates to trust in place of the system's.
+        plain_http: HTTP or HTTPS; None for HTTPS but on this machine.
+        target_plain_http: the same for what is copied to.
     """
 
-    plain_http: bool | None
-    ca_file: Path | None
+    ca_file: Path | None = None
+    plain_http: bool | None = None
+    target_plain_http: bool | None = None
 
 
 def connected(command: F) -> F:
     """Add the options of a connection, and end with the exit status that an error stands for."""
-
-    @click.option(
+    option = click.option(
         "--plain-http/--tls",
         default=None,
         help="HTTP, without any protection, or HTTPS.  [default: HTTP on this machine only]",
     )
-    @click.option(
-        "--ca-file",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        envvar="REMIT_CA_FILE",
-        help="Certificates (PEM) to trust in place of the system's.",
-    )
+
     @functools.wraps(command)
     def run(*args: Any, plain_http: bool | None, ca_file: Path | None, **options: Any) -> Any:
-        if ca_file is not None and plain_http is None:
-            plain_http = False
-        try:
-            return command(*args, connection=Connection(plain_http, ca_file), **options)
-        except RemitError as error:
-            click.echo(f"remit: {error.diagnostics()}", err=True)
-            sys.exit(_status(error))
-        except OSError as error:
-            place = f"`{error.filename}`" if error.filename else "the store"
-            click.echo(f"remit: {place} cannot be used: {error.strerror or error}", err=True)
-            sys.exit(2)
+        plain = _plain(plain_http, ca_file)
+        return _ended(command, *args, connection=Connection(ca_file, plain, plain), **options)
 
-    return run  # type: ignore[return-value]
+    return option(_CA_FILE(run))  # type: ignore[return-value]
+
+
+def connected_twice(command: F) -> F:
+    """The same for a command with a registry at each end."""
+    source = click.option(
+        "--from-plain-http/--from-tls",
+        default=None,
+        help="HTTP or HTTPS to the registry of SOURCE.  [default: HTTP on this machine only]",
+    )
+    target = click.option(
+        "--to-plain-http/--to-tls", default=None, help="The same to the registry of TARGET."
+    )
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        from_plain_http: bool | None,
+        to_plain_http: bool | None,
+        ca_file: Path | None,
+        **options: Any,
+    ) -> Any:
+        come, go = _plain(from_plain_http, ca_file), _plain(to_plain_http, ca_file)
+        return _ended(command, *args, connection=Connection(ca_file, come, go), **options)
+
+    return source(target(_CA_FILE(run)))  # type: ignore[return-value]
+
+
+def _plain(plain_http: bool | None, ca_file: Path | None) -> bool | None:
+    return False if plain_http is None and ca_file is not None else plain_http
+
+
+def _ended(command: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    try:
+        return command(*args, **options)
+    except RemitError as error:
+        click.echo(f"remit: {error.diagnostics()}", err=True)
+        sys.exit(_status(error))
+    except OSError as error:
+        place = f"`{error.filename}`" if error.filename else "the store"
+        click.echo(f"remit: {place} cannot be used: {error.strerror or error}", err=True)
+        sys.exit(2)
 
 
 def _status(error: RemitError) -> int:
@@ -168,37 +204,38 @@ class Ends:
     def __init__(self, transport: "Transport", connection: Connection) -> None:
         self.transport = transport
         self._connection = connection
-        self._sessions: dict[tuple[str, Any], Session] = {}
+        self._sessions: dict[tuple[str, Any, bool | None], Session] = {}
 
-    def session(self, host: str, known: "Credentials | None") -> "Session":
-        """The session with a registry."""
+    def session(self, host: str, known: "Credentials | None", *, target: bool = False) -> "Session":
+        """The session with a registry, as the source of a copy or as its target."""
         from remit.artifacts.oci.auth import Auth
         from remit.artifacts.oci.session import Session
         from remit.artifacts.oci.urls import endpoint
 
-        if (host, known) not in self._sessions:
-            origin = endpoint(host, plain_http=self._connection.plain_http)
-            plain = bool(self._connection.plain_http)
+        said = self._connection.target_plain_http if target else self._connection.plain_http
+        if (host, known, said) not in self._sessions:
+            origin, plain = endpoint(host, plain_http=said), bool(said)
 
             def warn(text: str) -> None:
                 click.echo(f"warning of {host}: {text}", err=True)
 
-            self._sessions[host, known] = Session(
+            self._sessions[host, known, said] = Session(
                 self.transport,
                 origin,
                 Auth(origin, known, plain_http=plain),
                 plain_http=plain,
                 warn=warn,
             )
-        return self._sessions[host, known]
+        return self._sessions[host, known, said]
 
-    def repository(self, parsed: "Reference") -> "Repository":
-        """The repository of a reference."""
+    def repository(self, parsed: "Reference", *, target: bool = False) -> "Repository":
+        """The repository of a reference, to copy from or to."""
         from remit.artifacts.oci.client import Repository
         from remit.artifacts.oci.urls import repository_at
 
         name = repository_at(parsed.host, parsed.repository)
-        return Repository(self.session(parsed.host, credentials(parsed.host, name)), name)
+        known = credentials(parsed.host, name)
+        return Repository(self.session(parsed.host, known, target=target), name)
 
     def source(self, text: str, path: Path | None) -> "tuple[Source, str, str]":
         """An end to copy from: it, the name of the artifact there, and its tag."""
@@ -258,7 +295,7 @@ class Ends:
         if layout is not None:
             uploads = Uploads(layout.root, time.time)
             uploads.sweep()
-        return RegistryTarget(self.repository(parsed), parsed.host, uploads)
+        return RegistryTarget(self.repository(parsed, target=True), parsed.host, uploads)
 
     async def _pause(self, attempt: int) -> None:
         await self.transport.sleep(0.5 * 2 ** (attempt - 1))

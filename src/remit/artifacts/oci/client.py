@@ -14,11 +14,18 @@ from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.answers import length, next_link, part, received
 from remit.artifacts.oci.auth import repository_scope
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
-from remit.artifacts.oci.errors import NotFoundError, ProtocolError, RegistryError
+from remit.artifacts.oci.errors import (
+    DeniedError,
+    NotFoundError,
+    ProtocolError,
+    RegistryError,
+    UnreachableError,
+)
 from remit.artifacts.oci.http import Answer, Stream, read
 from remit.artifacts.oci.manifest import (
     ACCEPT,
     INDEXES,
+    MAX_DESCRIPTORS,
     MAX_MANIFEST_BYTES,
     Descriptor,
     Manifest,
@@ -32,6 +39,7 @@ from remit.core.digest import Digest
 from remit.core.strictjson import StrictJsonError, parse
 
 MAX_PAGES = 10_000
+MAX_TAGS = 1_000_000
 MAX_LIST_BYTES = 8 * 1024 * 1024
 _OCTETS = (("Content-Type", "application/octet-stream"),)
 _NO_REFERRERS = frozenset({404, 405, 501})
@@ -211,11 +219,14 @@ class Repository:
             scopes=self._read,
             redirect=True,
         )
-        async with self.session.send(call) as answer:
-            if answer.status == 404:  # noqa: PLR2004
-                return False
-            found = length(answer.headers)
-            return found is None or found == descriptor.size
+        try:
+            async with self.session.send(call) as answer:
+                if answer.status == 404:  # noqa: PLR2004
+                    return False
+                found = length(answer.headers)
+                return found is None or found == descriptor.size
+        except DeniedError:
+            return False  # an answer to HEAD has no reason; the upload's will
 
     async def read_blob(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
@@ -226,7 +237,7 @@ class Repository:
         sends all of it; what was not asked for is dropped as it comes.
 
         Raises:
-            ProtocolError: the registry sends more, or less, than the descriptor says.
+            DigestError: the registry has more, or less, than the descriptor says.
             UnreachableError: the answer broke off.
         """
         left = descriptor.size - offset if length is None else length
@@ -234,8 +245,7 @@ class Repository:
             return
         end = offset + left - 1
         ranged = offset or end != descriptor.size - 1
-        async with self._blob(descriptor.digest, offset, end, ranged=bool(ranged)) as (answer, at):
-            whole = at == 0 and answer.status == 200  # noqa: PLR2004
+        async with self._blob(descriptor, offset, end, ranged=bool(ranged)) as (answer, whole):
             skip = offset if whole else 0
             async for piece in answer.pieces():
                 if skip >= len(piece):
@@ -246,21 +256,18 @@ class Repository:
                     if whole and end < descriptor.size - 1:
                         yield data[:left]
                         return
-                    raise ProtocolError(
-                        f"`{descriptor.digest}` is larger than the {descriptor.size} bytes that"
-                        " its descriptor says"
-                    )
+                    raise _other_size(descriptor)
                 left -= len(data)
                 yield data
             if left:
-                raise ProtocolError(
-                    f"`{descriptor.digest}` is {left} bytes shorter than its descriptor says"
-                )
+                raise UnreachableError(f"`{self.session.origin}` broke off an answer")
 
     @contextlib.asynccontextmanager
     async def _blob(
-        self, digest: Digest, offset: int, end: int, *, ranged: bool
-    ) -> AsyncIterator[tuple[Answer, int]]:
+        self, descriptor: Descriptor, offset: int, end: int, *, ranged: bool
+    ) -> AsyncIterator[tuple[Answer, bool]]:
+        """The answer to a request for a blob, and whether it is all of it."""
+        digest = descriptor.digest
         call = Call(
             method="GET",
             target=f"{self._base}/blobs/{digest}",
@@ -271,10 +278,13 @@ class Repository:
             redirect=True,
         )
         async with self.session.send(call) as answer:
-            begins = part(answer.headers)[0] if answer.status == 206 else 0  # noqa: PLR2004
-            if begins not in {0, offset}:
+            whole = answer.status == 200  # noqa: PLR2004
+            begins, size = (0, length(answer.headers)) if whole else part(answer.headers)
+            if not whole and begins != offset:
                 raise ProtocolError(f"the registry answers from byte {begins} and not {offset}")
-            yield answer, begins
+            if size not in {None, descriptor.size}:
+                raise _other_size(descriptor)
+            yield answer, whole
 
     async def delete_blob(self, digest: Digest) -> bool:
         """Take a blob out of the repository; whether it was there."""
@@ -401,6 +411,8 @@ class Repository:
             if not isinstance(names, list):
                 raise ProtocolError("the list of tags is not a list")
             found.extend(each for each in names if isinstance(each, str) and is_tag(each))
+            if len(found) > MAX_TAGS:
+                raise ProtocolError(f"`{self.name}` has more than {MAX_TAGS} tags")
             if limit is not None and len(found) >= limit:
                 return found[:limit]
         return found
@@ -415,6 +427,8 @@ class Repository:
                 data = msgspec.json.encode(page)
                 for each in parse_manifest(data).manifests:
                     found.setdefault(each.digest, each)
+                if len(found) > MAX_DESCRIPTORS:
+                    raise ProtocolError(f"more than {MAX_DESCRIPTORS} refer to `{subject}`")
         except RegistryError as error:
             if error.status not in _NO_REFERRERS:
                 raise
@@ -471,6 +485,14 @@ class Repository:
         if _MIN_CHUNK.fullmatch(said):
             minimum = int(said)
         return Place(url=url, offset=offset, minimum=minimum)
+
+
+def _other_size(descriptor: Descriptor) -> DigestError:
+    return DigestError(
+        f"`{descriptor.digest}` has another size than the {descriptor.size} bytes that its"
+        " descriptor says",
+        hint="what the registry sends is not what the manifest names; nothing of it was kept",
+    )
 
 
 async def ping(session: Session) -> bool:

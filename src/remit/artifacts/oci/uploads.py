@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from remit.artifacts.errors import DigestError
 from remit.artifacts.oci.client import Place, Repository
 from remit.artifacts.oci.digests import algorithm_of
 from remit.artifacts.oci.errors import (
@@ -36,6 +37,7 @@ _ONE_REQUEST = ("ghcr.io", "gcr.io", "pkg.dev", "amazonaws.com")
 _NO_CHUNKS = frozenset({400, 404, 405, 411, 413, 415, 501})
 _LOST = frozenset({400, 404, 410, 416})
 MAX_MOUNTS = 4
+_HOPELESS = 3
 
 Reader = Callable[[int, int], AsyncIterator[bytes]]
 """Opens the content at an offset, for a number of bytes."""
@@ -116,8 +118,14 @@ class Upload(msgspec.Struct, kw_only=True):
                 await self.repository.session.pause(failures)
                 if await self.repository.has_blob(self.descriptor):
                     return self._done("resumed" if self._resumed else "sent")
-                await self._recall(self._place.url if self._place is not None else "")
+                # A place where it twice went no further is no good, whatever the registry says.
+                known = self._place is not None and failures < _HOPELESS
+                await self._recall(self._place.url if self._place and known else "")
                 continue
+            except DigestError:
+                if self.slot is not None:
+                    self.slot.forget()
+                raise
             return self._done("resumed" if self._resumed else "sent")
 
     def _done(self, outcome: Outcome) -> Outcome:
