@@ -19,6 +19,7 @@ from remit.cli.registry_ends import (
     connected_twice,
     ends,
     local_name,
+    parse,
     reference,
     store,
     stored_name,
@@ -102,13 +103,12 @@ def pull(
       remit pull registry.example/team/model:v1
       remit pull registry.example/team/model@sha256:…
     """
-    from remit.artifacts.oci.names import Reference
     from remit.artifacts.transfer.layouts import LayoutTarget
     from remit.artifacts.transfer.partial import sweep
     from remit.artifacts.transfer.registries import RegistrySource
 
     parsed = reference(ref)
-    here = stored_name(Reference.parse(name) if name else parsed)
+    here = stored_name(parse(name) if name else parsed)
     layout = store(store_path, create=True)
     sweep(layout, time.time())
 

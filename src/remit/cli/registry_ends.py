@@ -158,9 +158,8 @@ def reference(text: str) -> "Reference":
         BadReferenceError: malformed, or without a host.
     """
     from remit.artifacts.errors import BadReferenceError
-    from remit.artifacts.oci.names import Reference
 
-    found = Reference.parse(text)
+    found = parse(text)
     if not found.host:
         raise BadReferenceError(
             f"`{text[:200]}` does not say which registry",
@@ -169,15 +168,29 @@ def reference(text: str) -> "Reference":
     return found
 
 
+def parse(text: str) -> "Reference":
+    """A reference that a user wrote: a malformed digest in it is bad usage, not a bad artifact.
+
+    Raises:
+        BadReferenceError: malformed.
+    """
+    from remit.artifacts.errors import BadReferenceError, DigestError
+    from remit.artifacts.oci.names import Reference
+
+    try:
+        return Reference.parse(text)
+    except DigestError as error:
+        raise BadReferenceError(error.message, hint=error.hint) from error
+
+
 def local_name(layout: "Layout", text: str) -> str:
     """By what name or digest something is in the store: as given, else with ``:latest``."""
     from remit.artifacts.oci.digests import is_digest
-    from remit.artifacts.oci.names import Reference
 
     names = layout.names()
     if text in names or is_digest(text):
         return text
-    parsed = Reference.parse(text)
+    parsed = parse(text)
     if parsed.digest:
         return parsed.digest
     if not parsed.tag and f"{text}:latest" in names:
@@ -240,7 +253,6 @@ class Ends:
     def source(self, text: str, path: Path | None) -> "tuple[Source, str, str]":
         """An end to copy from: it, the name of the artifact there, and its tag."""
         from remit.artifacts.layout import Layout
-        from remit.artifacts.oci.names import Reference
         from remit.artifacts.transfer.layouts import LayoutSource
         from remit.artifacts.transfer.registries import RegistrySource
 
@@ -248,7 +260,7 @@ class Ends:
             directory, name = _layout(text)
             tag = "" if ":" in name else name
             return LayoutSource(Layout.open(directory)), name, tag
-        parsed = Reference.parse(text)
+        parsed = parse(text)
         if parsed.host:
             return RegistrySource(self.repository(parsed), parsed.host), parsed.name, parsed.tag
         layout = store(path)
@@ -264,7 +276,6 @@ class Ends:
         """
         from remit.artifacts.errors import BadReferenceError
         from remit.artifacts.layout import Layout
-        from remit.artifacts.oci.names import Reference
         from remit.artifacts.transfer.layouts import LayoutTarget
 
         if text.startswith(_LAYOUT):
@@ -275,7 +286,7 @@ class Ends:
                 raise BadReferenceError("a target has a tag, not a digest")
             written = f"{_LAYOUT}{directory}" + (f":{name}" if name else "")
             return LayoutTarget(layout, self._pause), name, written
-        parsed = Reference.parse(text)
+        parsed = parse(text)
         if parsed.digest:
             raise BadReferenceError("a target has a tag, not a digest", hint="leave the digest out")
         if parsed.host:

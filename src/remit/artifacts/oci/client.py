@@ -406,10 +406,9 @@ class Repository:
         found: list[str] = []
         query = f"?n={limit}" if limit is not None else ""
         target = f"{self._base}/tags/list{query}"
-        async for page in self._pages(target, f"list the tags of `{self.name}`"):
-            names = page.get("tags") or []
-            if not isinstance(names, list):
-                raise ProtocolError("the list of tags is not a list")
+        what = f"list the tags of `{self.name}`"
+        async for page in self._pages(target, what):
+            names = _tags(page, what)
             found.extend(each for each in names if isinstance(each, str) and is_tag(each))
             if len(found) > MAX_TAGS:
                 raise ProtocolError(f"`{self.name}` has more than {MAX_TAGS} tags")
@@ -424,8 +423,7 @@ class Repository:
         found: dict[str, Descriptor] = {}
         try:
             async for page in self._pages(target, f"list what refers to `{subject}`"):
-                data = msgspec.json.encode(page)
-                for each in parse_manifest(data).manifests:
+                for each in parse_manifest(page).manifests:
                     found.setdefault(each.digest, each)
                 if len(found) > MAX_DESCRIPTORS:
                     raise ProtocolError(f"more than {MAX_DESCRIPTORS} refer to `{subject}`")
@@ -458,7 +456,7 @@ class Repository:
         async with self.session.send(call) as answer:
             return answer.status != 404  # noqa: PLR2004
 
-    async def _pages(self, target: str, what: str) -> AsyncIterator[dict[str, object]]:
+    async def _pages(self, target: str, what: str) -> AsyncIterator[bytes]:
         seen: set[str] = set()
         while target:
             if target in seen or len(seen) >= MAX_PAGES:
@@ -468,13 +466,7 @@ class Repository:
             async with self.session.send(call) as answer:
                 data = await read(answer, MAX_LIST_BYTES)
                 link = next_link(answer.headers)
-            try:
-                page = parse(data, fold_keys=False, max_bytes=MAX_LIST_BYTES, max_depth=32)
-            except StrictJsonError as error:
-                raise ProtocolError(f"cannot {what}: {error.message}") from error
-            if not isinstance(page, dict):
-                raise ProtocolError(f"cannot {what}: the list is not a JSON object")
-            yield page
+            yield data
             target = self.session.follow(link, self.session.follow(target)) if link else ""
 
     def _place(self, answer: Answer, offset: int, url: str = "", minimum: int = 0) -> Place:
@@ -485,6 +477,17 @@ class Repository:
         if _MIN_CHUNK.fullmatch(said):
             minimum = int(said)
         return Place(url=url, offset=offset, minimum=minimum)
+
+
+def _tags(page: bytes, what: str) -> list[object]:
+    try:
+        document = parse(page, fold_keys=False, max_bytes=MAX_LIST_BYTES, max_depth=32)
+    except StrictJsonError as error:
+        raise ProtocolError(f"cannot {what}: {error.message}") from error
+    names = document.get("tags") if isinstance(document, dict) else ""
+    if names is not None and not isinstance(names, list):
+        raise ProtocolError(f"cannot {what}: the registry answers with something else")
+    return names or []
 
 
 def _other_size(descriptor: Descriptor) -> DigestError:

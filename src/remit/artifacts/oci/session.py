@@ -88,6 +88,7 @@ class Session:
         self._plain_http = plain_http
         self._warn = warn
         self._warned: set[str] = set()
+        self._answered = False
         self.proved = False
         """Whether the registry asked who it is, and was answered."""
 
@@ -125,10 +126,13 @@ class Session:
                     answer, url = await self._follow(call, trial)
                 except UnreachableError:
                     attempt += 1
-                    if not call.repeat or attempt >= self.attempts:
+                    # A host that never answered is more often wrong than busy.
+                    most = self.attempts if self._answered else min(self.attempts, 2)
+                    if not call.repeat or attempt >= most:
                         raise
                     await self.pause(attempt)
                     continue
+                self._answered = True
                 self._heed(answer)
                 if answer.status in call.ok:
                     stack.push_async_exit(trial.pop_all())

@@ -38,6 +38,7 @@ _NO_CHUNKS = frozenset({400, 404, 405, 411, 413, 415, 501})
 _LOST = frozenset({400, 404, 410, 416})
 MAX_MOUNTS = 4
 _HOPELESS = 3
+_OFFSET = 416
 
 Reader = Callable[[int, int], AsyncIterator[bytes]]
 """Opens the content at an offset, for a number of bytes."""
@@ -99,7 +100,7 @@ class Upload(msgspec.Struct, kw_only=True):
             await self._recall(self.slot.location)
         elif await self._mounted():
             return self._done("mounted")
-        failures, best = 0, -1
+        failures, best = 0, 0
         while True:
             try:
                 if self._place is None:
@@ -108,25 +109,32 @@ class Upload(msgspec.Struct, kw_only=True):
                     )
                 await self._send()
             except RegistryError as error:
-                if not self._again(error):
-                    raise
-                reached = self._place.offset if self._place is not None else 0
-                failures = 1 if reached > best >= 0 else failures + 1
-                best = max(best, reached)
-                if failures >= self.repository.session.attempts:
+                failures += 1
+                if not self._again(error) or failures >= self.repository.session.attempts:
                     raise
                 await self.repository.session.pause(failures)
                 if await self.repository.has_blob(self.descriptor):
-                    return self._done("resumed" if self._resumed else "sent")
-                # A place where it twice went no further is no good, whatever the registry says.
-                known = self._place is not None and failures < _HOPELESS
-                await self._recall(self._place.url if self._place and known else "")
-                continue
+                    break
+                await self._recall(self._usable(error, failures))
+                if self._place is not None and self._place.offset > best:
+                    failures, best = 0, self._place.offset
             except DigestError:
                 if self.slot is not None:
                     self.slot.forget()
                 raise
-            return self._done("resumed" if self._resumed else "sent")
+            else:
+                break
+        return self._done("resumed" if self._resumed else "sent")
+
+    def _usable(self, error: RegistryError, failures: int) -> str:
+        """Where to go on after a failure; empty for a new upload.
+
+        Not where it went no further again and again; nor where the registry does not want the
+        first byte, although it says that it has none: it says the same if it has one.
+        """
+        if self._place is None or failures >= _HOPELESS:
+            return ""
+        return self._place.url if error.status != _OFFSET or self._place.offset else ""
 
     def _done(self, outcome: Outcome) -> Outcome:
         if self.slot is not None:
@@ -156,8 +164,7 @@ class Upload(msgspec.Struct, kw_only=True):
         if found is not None and found.offset > self.descriptor.size:
             found = None
         self._place = found
-        if found is not None and found.offset:
-            self._resumed = True
+        self._resumed = found is not None and found.offset > 0
         if found is None and self.slot is not None:
             self.slot.forget()
 
