@@ -37,7 +37,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@.venv/bin/python -m examples.demo
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
-	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
+	@scripts/prerequisites.sh strace softhsm2 gnome-keyring docker-registry || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
 
@@ -45,7 +45,7 @@ rig-names: setup
 	@scripts/install.sh names
 
 test-all: rig-peers rig-agents rig-names ## Every test, the slow and the long ones too
-	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
+	@scripts/prerequisites.sh strace softhsm2 gnome-keyring docker-registry || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 

@@ -2,7 +2,7 @@
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
 # Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
-# softhsm2 gnome-keyring chromium.
+# softhsm2 gnome-keyring chromium docker-registry.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -36,6 +36,7 @@ for want in "$@"; do
         git) command -v git >/dev/null 2>&1 || packages="$packages git" ;;
         softhsm2) [ -e /usr/lib/softhsm/libsofthsm2.so ] || packages="$packages softhsm2" ;;
         gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;
+        docker-registry) command -v docker-registry >/dev/null 2>&1 || packages="$packages docker-registry" ;;
         node) have_node || packages="$packages nodejs npm" ;;
         *) say "prerequisites.sh: unknown: $want"; exit 2 ;;
     esac
@@ -49,6 +50,13 @@ if [ -n "$packages" ]; then
     fi
     say "· installing$packages"
     log=$(mktemp)
+    # Only programs are wanted: no service that a package brings is started.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+    fi
     # shellcheck disable=SC2086 - a list of words
     if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
