@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from remit.artifacts.errors import DigestError
-from remit.artifacts.oci.client import Place, Repository
+from remit.artifacts.oci.client import Repository
 from remit.artifacts.oci.digests import algorithm_of
 from remit.artifacts.oci.errors import (
     DeniedError,
@@ -28,6 +28,7 @@ from remit.artifacts.oci.errors import (
 )
 from remit.artifacts.oci.http import Stream
 from remit.artifacts.oci.manifest import Descriptor
+from remit.artifacts.oci.places import Place
 
 Outcome = Literal["sent", "resumed", "mounted", "exists"]
 CHUNK_BYTES = 32 * 1024 * 1024
@@ -104,7 +105,7 @@ class Upload(msgspec.Struct, kw_only=True):
         while True:
             try:
                 if self._place is None:
-                    self._place = await self.repository.begin_upload(
+                    self._place = await self.repository.places.begin(
                         algorithm=algorithm_of(self.descriptor.digest)
                     )
                 await self._send()
@@ -145,7 +146,7 @@ class Upload(msgspec.Struct, kw_only=True):
     async def _mounted(self) -> bool:
         for source in self.mounts[:MAX_MOUNTS]:
             try:
-                place = await self.repository.begin_upload(
+                place = await self.repository.places.begin(
                     mount=self.descriptor.digest, source=source
                 )
             except (DeniedError, UnauthorizedError):
@@ -155,12 +156,12 @@ class Upload(msgspec.Struct, kw_only=True):
             if self._place is None:
                 self._place = place
             else:
-                await self.repository.cancel_upload(place.url)
+                await self.repository.places.cancel(place.url)
         return False
 
     async def _recall(self, url: str) -> None:
         """Where the upload is by the registry's own word; none if it has forgotten it."""
-        found = await self.repository.upload_state(url) if url and not self._whole else None
+        found = await self.repository.places.state(url) if url and not self._whole else None
         if found is not None and found.offset > self.descriptor.size:
             found = None
         self._place = found
@@ -175,20 +176,20 @@ class Upload(msgspec.Struct, kw_only=True):
             raise ProtocolError("the registry answers an upload with 201 that mounts nothing")
         if not place.offset and (self._whole or size <= max(self.chunk, place.minimum)):
             body = Stream(size, lambda: self._pieces(0, size)) if size else None
-            await self.repository.finish_upload(place, self.descriptor.digest, body)
+            await self.repository.places.finish(place, self.descriptor.digest, body)
             return
         while place.offset < size:
             place = self._place = await self._append(place)
             if self.slot is not None:
                 self.slot.keep(place.url)
             self.moved(place.offset)
-        await self.repository.finish_upload(place, self.descriptor.digest)
+        await self.repository.places.finish(place, self.descriptor.digest)
 
     async def _append(self, place: Place) -> Place:
         size, begin = self.descriptor.size, place.offset
         count = min(size - begin, max(self.chunk, min(place.minimum, MAX_CHUNK_BYTES)))
         try:
-            found = await self.repository.append(
+            found = await self.repository.places.append(
                 place, Stream(count, lambda: self._pieces(begin, count)), last=begin + count - 1
             )
         except RegistryError as error:
