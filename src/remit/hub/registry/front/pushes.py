@@ -75,7 +75,7 @@ class FrontPushes(Pushes):
         headers: tuple[tuple[str, str], ...] = ()
         if not self._upstream.whole or mount is not None:
             async with self._upstream.answering(invalid="BLOB_UPLOAD_INVALID"):
-                place = await repository.begin_upload(
+                place = await repository.places.begin(
                     mount=mount,
                     source=self._upstream.prefix + source if mount is not None else "",
                     algorithm=algorithm_of(wanted) if wanted else algorithm,
@@ -85,7 +85,7 @@ class FrontPushes(Pushes):
                     raise UploadInvalid("the upstream registry began no upload")
                 return await self._mounted(request, name, by, mount, source)
             if self._upstream.whole:
-                await repository.cancel_upload(place.url)
+                await repository.places.cancel(place.url)
             else:
                 upload = msgspec.structs.replace(upload, parts=(place.url,))
                 if place.minimum:

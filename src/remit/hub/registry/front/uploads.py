@@ -18,11 +18,11 @@ from collections.abc import AsyncIterator, Iterator
 import msgspec
 
 from remit.artifacts.errors import ArtifactError
-from remit.artifacts.oci.client import Place
 from remit.artifacts.oci.digests import algorithm_of, hasher
 from remit.artifacts.oci.errors import RegistryError as UpstreamError
 from remit.artifacts.oci.errors import UnreachableError
 from remit.artifacts.oci.http import UNKNOWN, Stream
+from remit.artifacts.oci.places import Place
 from remit.core.digest import Digest
 from remit.hub.registry.errors import DigestInvalid, RegistryError, Unavailable
 from remit.hub.registry.front.ports import Spool
@@ -151,7 +151,7 @@ class Line:
         del error
         repository = self._upstream.repository(upload.repository)
         try:
-            place = await repository.upload_state(upload.parts[0])
+            place = await repository.places.state(upload.parts[0])
         except ArtifactError:
             return upload
         return None if place is None else _at(upload, place)
@@ -208,9 +208,9 @@ class Line:
         for left in reversed(range(TRIES)):
             stream = Stream(upload.size, lambda: self._spool.received(upload, 0, upload.size))
             try:
-                place = await repository.begin_upload(algorithm=algorithm_of(digest))
+                place = await repository.places.begin(algorithm=algorithm_of(digest))
                 if place is not None:
-                    await repository.finish_upload(place, digest, stream if upload.size else None)
+                    await repository.places.finish(place, digest, stream if upload.size else None)
                 break
             except ArtifactError as error:
                 if not left or not isinstance(error, UnreachableError):
@@ -223,7 +223,7 @@ class Line:
     ) -> None:
         repository = self._upstream.repository(upload.repository)
         try:
-            await repository.finish_upload(self.place(upload), digest, stream)
+            await repository.places.finish(self.place(upload), digest, stream)
         except ArtifactError as error:
             # The answer may have been lost and not the blob.
             if isinstance(error, UnreachableError):
@@ -238,7 +238,7 @@ class Line:
         """Let the upstream and the spool forget an upload."""
         self._runs.forget(upload.id)
         if upload.parts:
-            await self._upstream.repository(upload.repository).cancel_upload(upload.parts[0])
+            await self._upstream.repository(upload.repository).places.cancel(upload.parts[0])
         else:
             await self._spool.discard(upload)
 

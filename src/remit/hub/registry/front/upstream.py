@@ -7,9 +7,10 @@ from urllib.parse import quote, urlencode
 from remit.artifacts.errors import ArtifactError
 from remit.artifacts.oci.answers import length, received
 from remit.artifacts.oci.auth import Auth, repository_scope
-from remit.artifacts.oci.client import Place, Repository, ping
+from remit.artifacts.oci.client import Repository, ping
 from remit.artifacts.oci.errors import NotFoundError, ProtocolError
 from remit.artifacts.oci.http import UNKNOWN, Answer, Stream
+from remit.artifacts.oci.places import Place
 from remit.artifacts.oci.session import Call, Session
 from remit.artifacts.oci.uploads import takes_one_request
 from remit.core.digest import Digest
@@ -179,7 +180,7 @@ class Upstream:
         repository = self.repository(name)
         if body.length != UNKNOWN:
             last = place.offset + body.length - 1
-            found = await repository.append(place, body, last=last)
+            found = await repository.places.append(place, body, last=last)
             if found.offset != last + 1:
                 raise ProtocolError(
                     f"the registry says that it has {found.offset} bytes and not {last + 1}",
@@ -211,7 +212,7 @@ class Upstream:
         scopes = (repository_scope(repository.name, "pull", "push"),)
         now = self.session.transport.now()
         if self._credentials and not self._auth.authorization(place.url, scopes, now):
-            await repository.upload_state(place.url)
+            await repository.places.state(place.url)
 
     # -- manifests -----------------------------------------------------------------------------
 
