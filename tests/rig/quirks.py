@@ -131,7 +131,7 @@ def _handler(target: Registry, quirks: Quirks) -> Callable[..., Any]:
                 said = said[: -len(quirks.wrong)] + quirks.wrong
             self.say(status, given, said)
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = serve
+        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = serve  # noqa: N815
 
     return Handler
 
