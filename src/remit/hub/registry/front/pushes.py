@@ -10,6 +10,7 @@ import msgspec
 from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.digests import algorithm_of
 from remit.artifacts.oci.errors import NotFoundError
+from remit.artifacts.oci.errors import RegistryError as UpstreamError
 from remit.artifacts.oci.names import is_repository
 from remit.artifacts.oci.referral import refer, unrefer
 from remit.artifacts.oci.referrers import referrer
@@ -39,6 +40,9 @@ from remit.hub.registry.pushes import (
     record_of,
 )
 from remit.hub.registry.routes import Route, digest_in
+
+_NO_TAGS = frozenset({400, 405, 501})
+"""What those say who can delete by digest only."""
 
 
 class FrontPushes(Pushes):
@@ -221,7 +225,15 @@ class FrontPushes(Pushes):
     async def _drop_tag(self, repository: str, tag: str, record: Record) -> str | None:
         async with self._turn(repository), self._upstream.answering():
             await self._notes.check_drop(repository, tag)
-            if not await self._upstream.repository(repository).delete_manifest(tag):
+            try:
+                there = await self._upstream.repository(repository).delete_manifest(tag)
+            except UpstreamError as error:
+                if error.status in _NO_TAGS:
+                    raise Unsupported(
+                        f"the upstream registry deletes no tags, only manifests: {error.message}"
+                    ) from error
+                raise
+            if not there:
                 await self._upstream.alive()
                 await self._notes.gone(repository, tag, record, always=False)
                 return None

@@ -19,8 +19,8 @@ import msgspec
 
 from remit.artifacts.errors import ArtifactError
 from remit.artifacts.oci.digests import algorithm_of, hasher
+from remit.artifacts.oci.errors import NotFoundError, UnreachableError
 from remit.artifacts.oci.errors import RegistryError as UpstreamError
-from remit.artifacts.oci.errors import UnreachableError
 from remit.artifacts.oci.http import UNKNOWN, Stream
 from remit.artifacts.oci.places import Place
 from remit.core.digest import Digest
@@ -225,8 +225,9 @@ class Line:
         try:
             await repository.places.finish(self.place(upload), digest, stream)
         except ArtifactError as error:
-            # The answer may have been lost and not the blob.
-            if isinstance(error, UnreachableError):
+            # The answer may have been lost and not the blob. What sends such a request again, as
+            # HTTP allows, is told that the upload is over.
+            if isinstance(error, UnreachableError | NotFoundError):
                 with contextlib.suppress(ArtifactError):
                     if await self._upstream.size(upload.repository, digest) == size:
                         return
