@@ -118,6 +118,7 @@ def hub(
     auth: str = "bearer",
     options: Sequence[str] = (),
     port: int = 0,
+    extra: Mapping[str, str] | None = None,
 ) -> Iterator[Registry]:
     """`remit hub run` with its state in `directory`; `options` are those of the command."""
     port = port or free_port()
@@ -126,7 +127,7 @@ def hub(
         REMIT, "hub", "run", "--listen", f"127.0.0.1:{port}", "--state", str(state),
         "--auth", auth, *options,
     ]  # fmt: skip
-    env = clean_environment(directory / "home")
+    env = clean_environment(directory / "home", **(extra or {}))
     if "PYTHONPATH" in os.environ:
         env["PYTHONPATH"] = os.environ["PYTHONPATH"]
     with serving(command, f"http://127.0.0.1:{port}/healthz", log, env=env):
@@ -178,9 +179,7 @@ def crane_registry(directory: Path) -> Iterator[Registry]:
     data, log = directory / "data", directory / "registry.log"
     data.mkdir(parents=True)
     command = [str(go_tool("crane")), "registry", "serve", "--disk", str(data)]
-    with serving(
-        [*command, "--address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/v2/", log
-    ):
+    with serving([*command, "--address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/v2/", log):
         yield Registry(host=f"127.0.0.1:{port}", log=log, state=directory)
 
 

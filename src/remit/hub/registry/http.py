@@ -50,6 +50,8 @@ class Request:
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope.get("scheme", "http")
         self.pathsend = _PATHSEND in scope.get("extensions", {})
+        # HTTP/2 ends a body by a flag, so that no header needs to say that there is one.
+        self._unframed = not scope.get("http_version", "1.1").startswith("1")
         self._receive = receive
 
     def first(self, name: str) -> str | None:
@@ -65,7 +67,7 @@ class Request:
         """
         text = self.headers.get("content-length")
         if text is None:
-            return None if "transfer-encoding" in self.headers else 0
+            return None if self._unframed or "transfer-encoding" in self.headers else 0
         if not text.isascii() or not text.isdigit():
             raise SizeInvalid("`Content-Length` is not a number")
         return int(text)

@@ -92,11 +92,17 @@ class Pushes:
     async def append(self, request: Request, route: Route) -> Reply:
         """``PATCH``: the next piece."""
         async with self._held(route.repository, route.value) as (upload, holder):
-            _check_range(request, upload)
-            grown = upload.grown(await self._store.append(upload, request.body()))
+            grown = await self._grow(request, upload)
             if not await self._metadata.release_upload(grown, holder):
                 raise UploadInvalid("another request has taken this upload over")
         return empty(202, _progress(grown))
+
+    async def _grow(self, request: Request, upload: Upload) -> Upload:
+        said = _check_range(request, upload)
+        appended = await self._store.append(upload, request.body())
+        if said is not None and appended.size != said:
+            raise UploadInvalid(f"`Content-Range` is of {said} bytes and {appended.size} came")
+        return upload.grown(appended)
 
     async def finish(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT``: the last piece, and what all of it is."""
@@ -111,8 +117,7 @@ class Pushes:
         async with self._held(repository, id_) as (held, _):
             upload = held
             if request.length != 0:
-                _check_range(request, held)
-                upload = held.grown(await self._store.append(held, request.body()))
+                upload = await self._grow(request, held)
             elif held.size == 0:
                 upload = held.grown(await self._store.append(held, _nothing()))
             record = _record("registry.push", by, request, repository, digest, size=upload.size)
@@ -254,8 +259,11 @@ def _record(
     )
 
 
-def _check_range(request: Request, upload: Upload) -> None:
+def _check_range(request: Request, upload: Upload) -> int | None:
     """A piece begins where the last one ended; without a range it is simply the next.
+
+    Returns:
+        How many bytes the range says that there are; ``None`` without one.
 
     Raises:
         RangeInvalid: it does not; the headers tell where to go on.
@@ -263,7 +271,7 @@ def _check_range(request: Request, upload: Upload) -> None:
     """
     header = request.headers.get("content-range")
     if header is None:
-        return
+        return None
     found = _CONTENT_RANGE.fullmatch(header.strip())
     if found is None:
         raise UploadInvalid("`Content-Range` is `FIRST-LAST`")
@@ -274,6 +282,7 @@ def _check_range(request: Request, upload: Upload) -> None:
         )
     if request.length is not None and last - first + 1 != request.length:
         raise UploadInvalid("`Content-Range` and `Content-Length` do not agree")
+    return last - first + 1
 
 
 def _progress(upload: Upload) -> tuple[tuple[str, str], ...]:
