@@ -33,7 +33,7 @@ rig-agents: rig
 # Clients and servers of registries: ten minutes of Go, so `make test` does without them.
 rig-registry: rig
 	@scripts/prerequisites.sh skopeo postgresql
-	@for name in conformance oras crane helm cosign cosign2; do scripts/install.sh go-$$name || exit 1; done
+	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
 	@scripts/install.sh deb-docker-registry
 	@scripts/install.sh py-oras
 	@scripts/install.sh py-moto

@@ -91,7 +91,7 @@ case $what in
         mkdir -p "$target" .rig/go/bin
         # No git: modules come from the proxy only, as they were published.
         run env GOBIN="$(pwd)/$target" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module"
-        # What it is called follows from its path; two versions of one program have two names here.
+        # Not every program is called as the last part of its path.
         mv "$target"/[a-z]* ".rig/go/bin/${what#go-}"
         ;;
     deb-*)

@@ -110,7 +110,7 @@ def find_kit() -> Path | None:
 
 
 def client(name: str, home: Path, registry: Registry) -> Client:
-    """One of kit, oras, helm, crane, cosign, cosign2, skopeo."""
+    """One of kit, oras, helm, crane, cosign, skopeo."""
     if name == "skopeo":
         program = Path(shutil.which("skopeo") or "")
         if program == Path():
@@ -120,10 +120,8 @@ def client(name: str, home: Path, registry: Registry) -> Client:
         kit = find_kit()
         assert kit is not None, "ask find_kit first"
         return Client(name, [str(kit), "--progress", "none"], home, registry)
-    extra = {"COSIGN_PASSWORD": "a-password-of-keys", "SIGSTORE_NO_CACHE": "true"}
-    return Client(
-        name.rstrip("2"), [str(go_tool(name))], home, registry, extra if "cosign" in name else None
-    )
+    extra = {"COSIGN_PASSWORD": "a-password-of-keys"} if name == "cosign" else {}
+    return Client(name, [str(go_tool(name))], home, registry, extra)
 
 
 def oras_py() -> str:

@@ -14,7 +14,7 @@ GROUPS = {
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
-    "hub": ("remit.cli.hub:hub", "Run the registry of artifacts."),
+    "hub": ("remit.cli.hub_admin:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),

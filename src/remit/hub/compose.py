@@ -16,11 +16,15 @@ from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
 from remit.audit.log import Log, directory_of
+from remit.core.errors import RemitError
 from remit.core.files import write_atomically
 from remit.core.ids import EntropyPool, ulid
 from remit.core.locks import try_hold
+from remit.hub.administration import Administration
 from remit.hub.app import Hub
+from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
+from remit.hub.fsck import Checked, Progress, fsck
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -51,6 +55,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         url: how clients reach the Hub; empty for what they say in ``Host``.
         certificate, key: files of TLS; without them the Hub speaks HTTP.
         redirect: send clients to the object store for blobs.
+        collect_s: seconds between two collections; 0 for none.
         basic: ask clients for Basic credentials and give no tokens.
     """
 
@@ -63,6 +68,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Path | None = None
     key: Path | None = None
     redirect: bool = False
+    collect_s: float = 3600
     basic: bool = False
 
 
@@ -164,8 +170,20 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             ledger,
             url=options.url,
         )
+        collector = Collector(database, store, clock, log.origin, os.urandom)
+        collecting = asyncio.create_task(_collect(collector, options.collect_s))
+        stack.callback(collecting.cancel)
         yield Hub(registry, ledger)
         await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+async def _collect(collector: Collector, every_s: float) -> None:
+    while every_s:
+        await asyncio.sleep(every_s)
+        try:
+            await collector.run()
+        except (RemitError, OSError) as error:
+            say(f"remit hub: garbage was not collected: {error}")
 
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
@@ -236,3 +254,60 @@ async def _serve(options: HubOptions) -> int:
         say(f"remit hub: ready at {scheme}://{options.host}:{options.port}")
         await server.serve()
     return 0
+
+
+@contextlib.asynccontextmanager
+async def administration(options: HubOptions, by: str) -> AsyncIterator[Administration]:
+    """Changes to the database of a Hub, which may run meanwhile.
+
+    Raises:
+        RemitError: the database cannot be used.
+    """
+    database = connect(options.database, options.state)
+    try:
+        await database.change(migrate)
+        yield Administration(database, SystemClock(), by)
+    finally:
+        await database.close()
+
+
+async def collect_garbage(options: HubOptions, *, grace_s: float, stray_s: float) -> Collected:
+    """Collect once, beside a Hub that may run.
+
+    Raises:
+        RemitError: the database or the blobs cannot be used.
+    """
+    async with _opened_stores(options) as (database, store):
+        return await Collector(
+            database,
+            store,
+            SystemClock(),
+            "",
+            os.urandom,
+            grace_us=int(grace_s * 1e6),
+            stray_us=int(stray_s * 1e6),
+        ).run()
+
+
+async def check(options: HubOptions, *, deep: bool, progress: Progress | None) -> Checked:
+    """Look whether everything is as it must be.
+
+    Raises:
+        RemitError: the database or the blobs cannot be used.
+    """
+    async with _opened_stores(options) as (database, store):
+        return await fsck(database, store, deep=deep, progress=progress)
+
+
+@contextlib.asynccontextmanager
+async def _opened_stores(options: HubOptions) -> AsyncIterator[tuple[Database, BlobStore]]:
+    database = connect(options.database, options.state)
+    try:
+        await database.change(migrate)
+        store = open_blobs(options)
+        try:
+            yield database, store
+        finally:
+            await store.close()
+    finally:
+        await database.close()

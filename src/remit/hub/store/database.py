@@ -24,6 +24,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from remit.hub.errors import HubError
 
+__all__ = ["Change", "Connection", "Database", "Postgres", "Sqlite", "StoreError", "connect"]
+
 _R = TypeVar("_R")
 READERS = 4
 BUSY_MS = 20_000
