@@ -124,6 +124,9 @@ class Pulls:
     async def referrers(self, request: Request, route: Route) -> Reply:
         """One page of what refers to a manifest; never 404."""
         wanted = request.first("artifactType") or ""
+        if ";" not in wanted:
+            # Clients that do not escape the `+` of a media type mean it all the same.
+            wanted = wanted.replace(" ", "+")
         count = page_size(request) or MAX_PAGE
         found = await self._metadata.referrers(
             route.repository, route.digest, wanted, request.first("last") or "", count + 1

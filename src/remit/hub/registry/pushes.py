@@ -176,8 +176,7 @@ class Pushes:
 
     async def put_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT`` of a manifest, by digest or by tag."""
-        length = request.length
-        if length is not None and length > MAX_MANIFEST_BYTES:
+        if (request.length or 0) > MAX_MANIFEST_BYTES:
             raise ManifestTooLarge(f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes")
         try:
             body = await request.read(MAX_MANIFEST_BYTES)
