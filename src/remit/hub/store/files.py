@@ -46,6 +46,12 @@ class Files:
         self._root = root
         for name in ("blobs/sha256", "blobs/sha512", "uploads", "trash"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # All of them now and durably: a push then makes one name durable, and not also its folder.
+        for algorithm in ("sha256", "sha512"):
+            for number in range(256):
+                (root / "blobs" / algorithm / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
+            _sync_directory(root / "blobs" / algorithm)
+        _sync_directory(root / "blobs")
         self._pool = ThreadPoolExecutor(THREADS, "hub-files")
         self._runs = Runs()
         self._pool.submit(self._empty_trash)
@@ -160,9 +166,6 @@ class Files:
 
         def work() -> None:
             target = self._blob(digest)
-            if not target.parent.is_dir():
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_directory(target.parent.parent)
             self._upload(upload).replace(target)
             _sync_directory(target.parent)
 

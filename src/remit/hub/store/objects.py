@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.exceptions import NotFoundError as ObjectMissing
 from obstore.store import S3Store
 
 from remit.artifacts.errors import DigestError
@@ -49,7 +48,7 @@ class ObjectsError(HubError):
 def _told() -> Iterator[None]:
     try:
         yield
-    except BaseError as error:
+    except (BaseError, FileNotFoundError) as error:
         text = " ".join(str(error).split())[:200]
         raise ObjectsError(
             f"the object store cannot be used: {text}",
@@ -230,7 +229,8 @@ class Objects:
             with _told():
                 return (await obstore.head_async(self._store, self._blob(digest)))["size"]
         except ObjectsError as error:
-            if isinstance(error.__cause__, ObjectMissing | FileNotFoundError):
+            # obstore raises the built-in error and not one of its own.
+            if isinstance(error.__cause__, FileNotFoundError):
                 return None
             raise
 
