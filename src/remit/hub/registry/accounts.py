@@ -36,6 +36,7 @@ MAX_WAIT_US = 60_000_000
 MAX_KEPT = 4096
 CHECKS_AT_ONCE = 1
 _WRONG = "the user name or the password is wrong"
+MAX_QUEUED = 64
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +111,7 @@ class Doorkeeper:
         self._wrong: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._known: OrderedDict[str, tuple[Account | None, tuple[Grant, ...], int]] = OrderedDict()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._queued = 0
 
     async def basic(self, name: str, password: str, peer: str) -> Caller:
         """The account with this password."""
@@ -146,13 +148,19 @@ class Doorkeeper:
         known = self._right.get(mark)
         if known is not None and known[0] == kept and known[1] > self._clock.now_us():
             return True
-        async with self._checks:
-            # Asked again in turn: guesses that came together count like those one by one.
-            self._let_try(name, peer)
-            right = await asyncio.to_thread(same, kept, password) and kept is not _nobody()
-            if not right:
-                self._count_wrong(name, peer)
-                return False
+        if self._queued >= MAX_QUEUED:
+            raise TooMany("too many log in at once", headers=(("retry-after", "2"),))
+        self._queued += 1
+        try:
+            async with self._checks:
+                # Asked again in turn: guesses that came together count like those one by one.
+                self._let_try(name, peer)
+                right = await asyncio.to_thread(same, kept, password) and kept is not _nobody()
+                if not right:
+                    self._count_wrong(name, peer)
+                    return False
+        finally:
+            self._queued -= 1
         self._wrong.pop((name, peer), None)
         _put(self._right, mark, (kept, self._clock.now_us() + REMEMBER_US))
         return True
