@@ -318,8 +318,9 @@ class Known:
     async def blob(self, repository, data=DATA):
         upload = Upload(id=secrets.token_hex(32), repository=repository, size=len(data))
         await self.metadata.start_upload(upload, "ann")
+        await self.metadata.hold_upload(repository, upload.id, "h")
         name = Digest(digest(data))
-        await self.metadata.add_blob(upload, name, nothing, record(repository))
+        await self.metadata.add_blob(upload, name, nothing, record(repository), holder="h")
         return name
 
     async def put(self, repository, document, *tags, media_type=MANIFEST):
@@ -346,6 +347,10 @@ class Known:
 
 async def nothing():
     pass
+
+
+async def never():
+    raise AssertionError
 
 
 def record(repository):
@@ -415,6 +420,40 @@ def test_a_writer_that_is_silent_is_followed_by_another(known):
     known(work)
 
 
+def test_who_was_followed_by_another_publishes_nothing(known):
+    """The bytes that were verified may not be those that are there now."""
+
+    async def work(k):
+        upload = new_upload()
+        await k.metadata.start_upload(upload, "ann")
+        await k.metadata.hold_upload("a/b", upload.id, "h1")
+        k.clock.us += HELD_US + 1
+        await k.metadata.hold_upload("a/b", upload.id, "h2")
+        name = Digest(digest(b"x"))
+        with pytest.raises(Busy):
+            await k.metadata.add_blob(upload, name, never, record("a/b"), holder="h1")
+        assert await k.metadata.blob("a/b", name, lease=False) is None
+        assert await k.waiting() == []
+
+    known(work)
+
+
+def test_a_hub_that_starts_again_lets_go_of_what_it_held(known):
+    async def work(k):
+        ours, other = new_upload(), new_upload()
+        for upload in (ours, other):
+            await k.metadata.start_upload(upload, "ann")
+        await k.metadata.hold_upload("a/b", ours.id, "h1")
+        second = SqlMetadata(k.database, k.clock, "node/2", EntropyPool(os.urandom))
+        await second.hold_upload("a/b", other.id, "h1")
+        assert await k.metadata.let_go() == 1
+        assert await k.metadata.hold_upload("a/b", ours.id, "h2") == ours
+        with pytest.raises(Busy):
+            await k.metadata.hold_upload("a/b", other.id, "h2")
+
+    known(work)
+
+
 def test_an_upload_expires(known):
     async def work(k):
         upload = new_upload()
@@ -459,17 +498,18 @@ def test_publishing_is_one_step_with_its_row(known):
     async def work(k):
         upload = Upload(id=secrets.token_hex(32), repository="a", size=5)
         await k.metadata.start_upload(upload, "ann")
+        await k.metadata.hold_upload("a", upload.id, "h")
         name = Digest(digest(b"x"))
 
         async def failing():
             raise OSError(5, "broken")
 
         with pytest.raises(OSError, match="broken"):
-            await k.metadata.add_blob(upload, name, failing, record("a"))
+            await k.metadata.add_blob(upload, name, failing, record("a"), holder="h")
         assert await k.metadata.blob("a", name, lease=False) is None
         assert await k.metadata.upload("a", upload.id) is not None
         assert await k.waiting() == []
-        await k.metadata.add_blob(upload, name, nothing, record("a"))
+        await k.metadata.add_blob(upload, name, nothing, record("a"), holder="h")
         assert await k.metadata.blob("a", name, lease=False) == 5
         assert await k.metadata.upload("a", upload.id) is None
 

@@ -17,6 +17,7 @@ from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
+from remit.core.errors import RemitError
 from remit.hub.registry.errors import (
     BlobUnknown,
     Denied,
@@ -114,7 +115,7 @@ class Pushes:
     async def _finish(
         self, request: Request, repository: str, id_: str, digest: Digest, by: str
     ) -> Reply:
-        async with self._held(repository, id_) as (held, _):
+        async with self._held(repository, id_) as (held, holder):
             upload = held
             if request.length != 0:
                 upload = await self._grow(request, held)
@@ -127,7 +128,13 @@ class Pushes:
 
             try:
                 await self._store.prepare(upload, digest)
-                event = await self._metadata.add_blob(upload, digest, publish, record)
+                event = await self._metadata.add_blob(
+                    upload, digest, publish, record, holder=holder
+                )
+            except FileNotFoundError as error:
+                # An attempt before this one gave the bytes their name, and failed to say so.
+                await self._forget(upload)
+                raise UploadUnknown("the bytes of the upload are gone; begin it again") from error
             except DigestError as error:
                 await self._forget(upload)
                 raise DigestInvalid(error.message, detail={"digest": digest}) from error
@@ -170,7 +177,9 @@ class Pushes:
     async def _keep(self, id_: str, holder: str) -> None:
         while True:
             await asyncio.sleep(KEEP_S)
-            await self._metadata.keep_upload(id_, holder)
+            # Whether it is still the writer is asked when the upload is released or published.
+            with contextlib.suppress(RemitError):
+                await self._metadata.keep_upload(id_, holder)
 
     # -- manifests -----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ of several, they are read, verified and written as one. Any process can go on wi
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,6 +37,8 @@ CONCURRENCY = 4
 MAX_COPY = 4 * 1024**3
 """Beyond 5 GiB, S3 copies no object in one request."""
 SIGNED_S = 600
+RETRY = timedelta(seconds=20)
+"""How long a store that does not answer is asked again before the client hears of it."""
 
 
 class ObjectsError(HubError):
@@ -83,6 +86,7 @@ def store_at(url: str) -> S3Store:
             prefix=parts.path.strip("/") or None,
             config=config,
             client_options={"allow_http": clear, "timeout": "300s"},
+            retry_config={"max_retries": 5, "retry_timeout": RETRY},
         )
 
 
@@ -256,8 +260,6 @@ class Objects:
         """A signed address."""
         if not self._redirect:
             return None
-        from datetime import timedelta
-
         with _told():
             return await obstore.sign_async(
                 self._store, "GET", self._blob(digest), timedelta(seconds=SIGNED_S)
