@@ -161,6 +161,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
         metadata = SqlMetadata(database, clock, log.origin, EntropyPool(os.urandom))
+        await metadata.let_go()
         registry = Registry(
             metadata,
             Pulls(metadata, store),
@@ -188,13 +189,18 @@ async def _collect(collector: Collector, every_s: float) -> None:
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
     """Make an administrator where there is nobody yet, so that nothing begins open to all."""
+    if await database.look(accounts.everybody):
+        return
     # Of hexadecimal digits: one that began with `-` would be an option on a command line.
     password = secrets.token_hex(20)
     account = Account(name=ADMIN, kind="user", secret=keep("user", password))
-    now = clock.now_us()
+    now, file = clock.now_us(), state / PASSWORD_FILE
+    # Written first: a crash in between leaves a file too many and no account that nobody can use.
+    write_atomically(file, f"{password}\n".encode())
     if await database.change(lambda c: accounts.add_first(c, account, now)):
-        write_atomically(state / PASSWORD_FILE, f"{password}\n".encode())
-        say(f"remit hub: made the account `{ADMIN}`; its password is in {state / PASSWORD_FILE}")
+        say(f"remit hub: made the account `{ADMIN}`; its password is in {file}")
+    else:
+        file.unlink()
 
 
 def say(text: str) -> None:

@@ -177,12 +177,20 @@ class Metadata(Protocol):
         ...
 
     async def add_blob(
-        self, upload: Upload, digest: Digest, publish: Callable[[], Awaitable[None]], record: Record
+        self,
+        upload: Upload,
+        digest: Digest,
+        publish: Callable[[], Awaitable[None]],
+        record: Record,
+        *,
+        holder: str,
     ) -> str:
         """Publish an upload's bytes and link them to its repository, as one step.
 
         Raises:
             Denied: the repository would hold more than its quota.
+            Busy: ``holder`` is not the upload's writer any more, so that the bytes that were
+                verified may not be those that are there.
         """
         ...
 

@@ -15,6 +15,9 @@ from remit.hub.store import blobs, rows
 from remit.hub.store.tables import documents, links, manifests, references, repositories, tags
 
 MAX_TEXT = 1000
+MAX_TYPE = 255
+MAX_COUNT = 2**63 - 1
+"""What a database counts to; descriptors may claim more together."""
 _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"
 SLICE = 500
@@ -58,13 +61,13 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             repository=id_,
             digest=placed.digest,
             media_type=manifest.media_type,
-            artifact_type=manifest.kind[:255],
+            artifact_type=manifest.kind[:MAX_TYPE],
             kind=placed.kind,
-            title=title[:MAX_TEXT],
+            title=title[:MAX_TEXT].replace("\0", " "),
             subject=manifest.subject.digest if manifest.subject else "",
             descriptor=msgspec.json.encode(listed),
             size=len(placed.body),
-            total_bytes=sum(each.size for each in manifest.blobs),
+            total_bytes=min(MAX_COUNT, sum(each.size for each in manifest.blobs)),
             pushed_by=by,
             pushed_us=now_us,
             touched_us=now_us,
@@ -242,7 +245,7 @@ def referrers(
         .where(manifests.c.digest > last)
     )
     if artifact_type:
-        query = query.where(manifests.c.artifact_type == artifact_type)
+        query = query.where(manifests.c.artifact_type == artifact_type[:MAX_TYPE])
     found = connection.scalars(query.order_by(manifests.c.digest).limit(count))
     return [msgspec.json.decode(each, type=Descriptor) for each in found]
 
