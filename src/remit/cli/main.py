@@ -13,12 +13,19 @@ GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
+    "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "hub": ("remit.cli.hub_admin:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
+    "login": ("remit.cli.login:login", "Keep credentials for a registry."),
+    "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),
+    "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
+    "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
+    "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
+    "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
 }
 
 EPILOG = """\b
