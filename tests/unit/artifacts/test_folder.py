@@ -13,6 +13,11 @@ def left(path):
     return sorted(each.name for each in path.iterdir())
 
 
+def run(target, act):
+    with fresh(target) as folder:
+        act(folder)
+
+
 def test_it_appears_when_it_is_published(tmp_path):
     target = tmp_path / "out"
     with fresh(target) as folder:
@@ -29,9 +34,12 @@ def test_it_appears_when_it_is_published(tmp_path):
 
 
 def test_nothing_stays_of_what_was_not_published(tmp_path):
-    with pytest.raises(RuntimeError), fresh(tmp_path / "out") as folder:
+    def fail(folder):
         folder.file("a/b", [b"x"])
         raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        run(tmp_path / "out", fail)
     with fresh(tmp_path / "out") as folder:
         folder.file("a/b", [b"x"])
     assert left(tmp_path) == []
@@ -76,11 +84,15 @@ def test_what_is_there_is_kept(tmp_path, what):
 
 def test_something_that_comes_meanwhile_is_kept(tmp_path):
     target = tmp_path / "out"
-    with pytest.raises(UnpackError, match="cannot be put"), fresh(target) as folder:
+
+    def act(folder):
         folder.file("f", [b"x"])
         target.mkdir()
         (target / "mine").write_text("mine")
         folder.publish()
+
+    with pytest.raises(UnpackError, match="cannot be put"):
+        run(target, act)
     assert (target / "mine").read_text() == "mine"
     assert left(tmp_path) == ["out"]
 
@@ -115,20 +127,23 @@ def test_a_directory_that_is_swapped_for_a_link(tmp_path):
         (partial / "a").symlink_to(outside)
         folder.file("a/two", [b"x"])
         assert left(outside) == []
-        with pytest.raises(UnpackError):
-            folder.file("a/deeper/three", [b"x"])
-            folder.directory("b")
+        folder.file("a/deeper/three", [b"x"])
+        folder.directory("b")
+        with pytest.raises(UnpackError, match="not a directory"):
             folder.file("a/four", [b"x"])
     assert left(outside) == []
 
 
 def test_a_whole_directory_that_is_swapped(tmp_path):
-    with pytest.raises(UnpackError, match="replaced"), fresh(tmp_path / "out") as folder:
+    def act(folder):
         folder.file("f", [b"x"])
         (partial,) = tmp_path.glob(".out.*")
         partial.rename(tmp_path / "moved")
         partial.mkdir()
         folder.publish()
+
+    with pytest.raises(UnpackError, match="replaced"):
+        run(tmp_path / "out", act)
     assert not (tmp_path / "out").exists()
 
 
@@ -161,7 +176,10 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         yield b"x"
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"), fresh(tmp_path / "out") as folder:
+    def act(folder):
         folder.file("f", chunks())
         folder.publish()
+
+    with pytest.raises(OSError, match="No space"):
+        run(tmp_path / "out", act)
     assert left(tmp_path) == []

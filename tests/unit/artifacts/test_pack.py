@@ -153,9 +153,8 @@ def test_an_mcp_bundle_keeps_its_bytes(layout, tmp_path):
 
 def test_what_is_no_mcp_bundle(layout, context):
     (context / "x.mcpb").write_bytes(b"no zip")
-    planned = None
+    planned = _with(context, "mcpServers: [{name: a, path: x.mcpb}]")
     with pytest.raises(ArchiveError):
-        planned = _with(context, "mcpServers: [{name: a, path: x.mcpb}]")
         pack(layout, planned, name="x:v1")
     assert layout.names() == {}
 
@@ -176,8 +175,7 @@ def test_names_that_collide_elsewhere(layout, context):
 
 @pytest.mark.parametrize("name", [b"back\\slash", b"not-utf8-\xff", b"new\nline", b"C:x"])
 def test_names_that_nobody_could_unpack(context, name):
-    with open(os.path.join(os.fsencode(context), b"src", name), "wb"):
-        pass
+    (context / "src" / os.fsdecode(name)).touch()
     with pytest.raises(PackError, match="cannot be packed"):
         plan(context)
 
@@ -209,8 +207,8 @@ def test_a_kitfile_elsewhere_and_a_kind_that_is_given(layout, context, tmp_path)
     assert plan(context, kind="policy").kind == "policy"
     with pytest.raises(PackError, match="no kind"):
         plan(context, kind="thing")
+    (tmp_path / "other.yaml").write_text("x: 1")
     with pytest.raises(DefinitionError, match=r"other\.yaml"):
-        (tmp_path / "other.yaml").write_text("x: 1")
         plan(context, kitfile=tmp_path / "other.yaml")
 
 

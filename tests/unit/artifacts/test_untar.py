@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from remit.artifacts.errors import ArchiveError
-from remit.artifacts.members import Limits
+from remit.artifacts.members import LIMITS, Limits
 from remit.artifacts.tarball import END
 from remit.artifacts.untar import TarReader
 from tests.unit.artifacts.archives import (
@@ -22,7 +22,7 @@ from tests.unit.artifacts.archives import (
 FILE = tar_file("x", b"content")
 
 
-def entries(data: bytes, limits: Limits = Limits(), step: int = 1 << 20):
+def entries(data: bytes, limits: Limits = LIMITS, step: int = 1 << 20):
     stream = io.BytesIO(data)
     reader = TarReader(lambda size: stream.read(min(size, step)), limits)
     return [(each, b"".join(reader.content())) for each in reader]
