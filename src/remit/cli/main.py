@@ -20,7 +20,7 @@ GROUPS = {
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
-    "hub": ("remit.cli.hub_admin:hub", "Run the registry of artifacts."),
+    "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
     "login": ("remit.cli.login:login", "Keep credentials for a registry."),
     "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
