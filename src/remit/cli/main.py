@@ -19,6 +19,7 @@ GROUPS = {
     "untag": ("remit.cli.artifacts:untag", "Take the name of an artifact away."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
+    "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),

@@ -1,6 +1,7 @@
 """``remit push``, ``pull``, ``copy``, ``tags``, ``referrers``: artifacts and registries."""
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ from remit.cli.registry_ends import (
     Connection,
     Ends,
     connected,
+    connected_twice,
     ends,
     local_name,
+    parse,
     reference,
     store,
     stored_name,
@@ -100,13 +103,14 @@ def pull(
       remit pull registry.example/team/model:v1
       remit pull registry.example/team/model@sha256:…
     """
-    from remit.artifacts.oci.names import Reference
     from remit.artifacts.transfer.layouts import LayoutTarget
+    from remit.artifacts.transfer.partial import sweep
     from remit.artifacts.transfer.registries import RegistrySource
 
     parsed = reference(ref)
-    here = stored_name(Reference.parse(name) if name else parsed)
+    here = stored_name(parse(name) if name else parsed)
     layout = store(store_path, create=True)
+    sweep(layout, time.time())
 
     async def work(both: Ends) -> "Transferred":
         source = RegistrySource(both.repository(parsed), parsed.host)
@@ -125,7 +129,7 @@ def pull(
 @PARALLEL
 @STORE
 @OUTPUT
-@connected
+@connected_twice
 def copy(
     source: str,
     target: str,

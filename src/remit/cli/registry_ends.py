@@ -53,47 +53,83 @@ PARALLEL = click.option(
 )
 
 
+_CA_FILE = click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="REMIT_CA_FILE",
+    help="Certificates (PEM) to trust in place of the system's; means HTTPS on this machine too.",
+)
+
+
 class Connection(NamedTuple):
     """How registries are reached.
 
     Attributes:
-        plain_http: HTTP or HTTPS; None for HTTPS but on this machine.
         ca_file: certificates to trust in place of the system's.
+        plain_http: HTTP or HTTPS; None for HTTPS but on this machine.
+        target_plain_http: the same for what is copied to.
     """
 
-    plain_http: bool | None
-    ca_file: Path | None
+    ca_file: Path | None = None
+    plain_http: bool | None = None
+    target_plain_http: bool | None = None
 
 
 def connected(command: F) -> F:
     """Add the options of a connection, and end with the exit status that an error stands for."""
-
-    @click.option(
+    option = click.option(
         "--plain-http/--tls",
         default=None,
         help="HTTP, without any protection, or HTTPS.  [default: HTTP on this machine only]",
     )
-    @click.option(
-        "--ca-file",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        envvar="REMIT_CA_FILE",
-        help="Certificates (PEM) to trust in place of the system's.",
-    )
+
     @functools.wraps(command)
     def run(*args: Any, plain_http: bool | None, ca_file: Path | None, **options: Any) -> Any:
-        if ca_file is not None and plain_http is None:
-            plain_http = False
-        try:
-            return command(*args, connection=Connection(plain_http, ca_file), **options)
-        except RemitError as error:
-            click.echo(f"remit: {error.diagnostics()}", err=True)
-            sys.exit(_status(error))
-        except OSError as error:
-            place = f"`{error.filename}`" if error.filename else "the store"
-            click.echo(f"remit: {place} cannot be used: {error.strerror or error}", err=True)
-            sys.exit(2)
+        plain = _plain(plain_http, ca_file)
+        return _ended(command, *args, connection=Connection(ca_file, plain, plain), **options)
 
-    return run  # type: ignore[return-value]
+    return option(_CA_FILE(run))  # type: ignore[return-value]
+
+
+def connected_twice(command: F) -> F:
+    """The same for a command with a registry at each end."""
+    source = click.option(
+        "--from-plain-http/--from-tls",
+        default=None,
+        help="HTTP or HTTPS to the registry of SOURCE.  [default: HTTP on this machine only]",
+    )
+    target = click.option(
+        "--to-plain-http/--to-tls", default=None, help="The same to the registry of TARGET."
+    )
+
+    @functools.wraps(command)
+    def run(
+        *args: Any,
+        from_plain_http: bool | None,
+        to_plain_http: bool | None,
+        ca_file: Path | None,
+        **options: Any,
+    ) -> Any:
+        come, go = _plain(from_plain_http, ca_file), _plain(to_plain_http, ca_file)
+        return _ended(command, *args, connection=Connection(ca_file, come, go), **options)
+
+    return source(target(_CA_FILE(run)))  # type: ignore[return-value]
+
+
+def _plain(plain_http: bool | None, ca_file: Path | None) -> bool | None:
+    return False if plain_http is None and ca_file is not None else plain_http
+
+
+def _ended(command: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    try:
+        return command(*args, **options)
+    except RemitError as error:
+        click.echo(f"remit: {error.diagnostics()}", err=True)
+        sys.exit(_status(error))
+    except OSError as error:
+        place = f"`{error.filename}`" if error.filename else "the store"
+        click.echo(f"remit: {place} cannot be used: {error.strerror or error}", err=True)
+        sys.exit(2)
 
 
 def _status(error: RemitError) -> int:
@@ -122,9 +158,8 @@ def reference(text: str) -> "Reference":
         BadReferenceError: malformed, or without a host.
     """
     from remit.artifacts.errors import BadReferenceError
-    from remit.artifacts.oci.names import Reference
 
-    found = Reference.parse(text)
+    found = parse(text)
     if not found.host:
         raise BadReferenceError(
             f"`{text[:200]}` does not say which registry",
@@ -133,15 +168,29 @@ def reference(text: str) -> "Reference":
     return found
 
 
+def parse(text: str) -> "Reference":
+    """A reference that a user wrote: a malformed digest in it is bad usage, not a bad artifact.
+
+    Raises:
+        BadReferenceError: malformed.
+    """
+    from remit.artifacts.errors import BadReferenceError, DigestError
+    from remit.artifacts.oci.names import Reference
+
+    try:
+        return Reference.parse(text)
+    except DigestError as error:
+        raise BadReferenceError(error.message, hint=error.hint) from error
+
+
 def local_name(layout: "Layout", text: str) -> str:
     """By what name or digest something is in the store: as given, else with ``:latest``."""
     from remit.artifacts.oci.digests import is_digest
-    from remit.artifacts.oci.names import Reference
 
     names = layout.names()
     if text in names or is_digest(text):
         return text
-    parsed = Reference.parse(text)
+    parsed = parse(text)
     if parsed.digest:
         return parsed.digest
     if not parsed.tag and f"{text}:latest" in names:
@@ -168,42 +217,42 @@ class Ends:
     def __init__(self, transport: "Transport", connection: Connection) -> None:
         self.transport = transport
         self._connection = connection
-        self._sessions: dict[tuple[str, Any], Session] = {}
+        self._sessions: dict[tuple[str, Any, bool | None], Session] = {}
 
-    def session(self, host: str, known: "Credentials | None") -> "Session":
-        """The session with a registry."""
+    def session(self, host: str, known: "Credentials | None", *, target: bool = False) -> "Session":
+        """The session with a registry, as the source of a copy or as its target."""
         from remit.artifacts.oci.auth import Auth
         from remit.artifacts.oci.session import Session
         from remit.artifacts.oci.urls import endpoint
 
-        if (host, known) not in self._sessions:
-            origin = endpoint(host, plain_http=self._connection.plain_http)
-            plain = bool(self._connection.plain_http)
+        said = self._connection.target_plain_http if target else self._connection.plain_http
+        if (host, known, said) not in self._sessions:
+            origin, plain = endpoint(host, plain_http=said), bool(said)
 
             def warn(text: str) -> None:
                 click.echo(f"warning of {host}: {text}", err=True)
 
-            self._sessions[host, known] = Session(
+            self._sessions[host, known, said] = Session(
                 self.transport,
                 origin,
                 Auth(origin, known, plain_http=plain),
                 plain_http=plain,
                 warn=warn,
             )
-        return self._sessions[host, known]
+        return self._sessions[host, known, said]
 
-    def repository(self, parsed: "Reference") -> "Repository":
-        """The repository of a reference."""
+    def repository(self, parsed: "Reference", *, target: bool = False) -> "Repository":
+        """The repository of a reference, to copy from or to."""
         from remit.artifacts.oci.client import Repository
         from remit.artifacts.oci.urls import repository_at
 
         name = repository_at(parsed.host, parsed.repository)
-        return Repository(self.session(parsed.host, credentials(parsed.host, name)), name)
+        known = credentials(parsed.host, name)
+        return Repository(self.session(parsed.host, known, target=target), name)
 
     def source(self, text: str, path: Path | None) -> "tuple[Source, str, str]":
         """An end to copy from: it, the name of the artifact there, and its tag."""
         from remit.artifacts.layout import Layout
-        from remit.artifacts.oci.names import Reference
         from remit.artifacts.transfer.layouts import LayoutSource
         from remit.artifacts.transfer.registries import RegistrySource
 
@@ -211,7 +260,7 @@ class Ends:
             directory, name = _layout(text)
             tag = "" if ":" in name else name
             return LayoutSource(Layout.open(directory)), name, tag
-        parsed = Reference.parse(text)
+        parsed = parse(text)
         if parsed.host:
             return RegistrySource(self.repository(parsed), parsed.host), parsed.name, parsed.tag
         layout = store(path)
@@ -227,7 +276,6 @@ class Ends:
         """
         from remit.artifacts.errors import BadReferenceError
         from remit.artifacts.layout import Layout
-        from remit.artifacts.oci.names import Reference
         from remit.artifacts.transfer.layouts import LayoutTarget
 
         if text.startswith(_LAYOUT):
@@ -238,7 +286,7 @@ class Ends:
                 raise BadReferenceError("a target has a tag, not a digest")
             written = f"{_LAYOUT}{directory}" + (f":{name}" if name else "")
             return LayoutTarget(layout, self._pause), name, written
-        parsed = Reference.parse(text)
+        parsed = parse(text)
         if parsed.digest:
             raise BadReferenceError("a target has a tag, not a digest", hint="leave the digest out")
         if parsed.host:
@@ -258,7 +306,7 @@ class Ends:
         if layout is not None:
             uploads = Uploads(layout.root, time.time)
             uploads.sweep()
-        return RegistryTarget(self.repository(parsed), parsed.host, uploads)
+        return RegistryTarget(self.repository(parsed, target=True), parsed.host, uploads)
 
     async def _pause(self, attempt: int) -> None:
         await self.transport.sleep(0.5 * 2 ** (attempt - 1))

@@ -98,13 +98,15 @@ def transferred(done: "Transferred", written: str, output: str) -> None:
     for blob in done.blobs:
         counts[blob.outcome] = counts.get(blob.outcome, 0) + 1
     said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    with_referrers = f", {done.referrers} referrers" if done.referrers else ""
+    counted = [_count(done.manifests, "manifest"), _count(len(done.blobs), "blob")]
+    if done.referrers:
+        counted.insert(1, _count(done.referrers, "referrer"))
     click.echo(f"{written}@{done.descriptor.digest}")
-    click.echo(
-        f"{done.manifests} manifests{with_referrers}, {len(done.blobs)} blobs ({said}),"
-        f" {size(done.bytes_moved)} moved",
-        err=True,
-    )
+    click.echo(f"{', '.join(counted)} ({said}), {size(done.bytes_moved)} moved", err=True)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _value(done: "Transferred", written: str) -> dict[str, Any]:

@@ -1,24 +1,30 @@
-"""A repository of a registry: every endpoint of the OCI distribution specification 1.1.
+"""A repository of a registry: manifests, blobs and lists (OCI distribution-spec 1.1).
 
-Blobs of any size go through :mod:`uploads` and :mod:`downloads`; what is here is one exchange each.
+What is here is one exchange each; :mod:`places` has the endpoints of uploads.
 """
 
 import contextlib
-import re
 from collections.abc import AsyncIterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
 from remit.artifacts.errors import DigestError, ManifestError
-from remit.artifacts.oci.answers import length, next_link, part, received
+from remit.artifacts.oci.answers import length, next_link, part
 from remit.artifacts.oci.auth import repository_scope
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
-from remit.artifacts.oci.errors import NotFoundError, ProtocolError, RegistryError
-from remit.artifacts.oci.http import Answer, Stream, read
+from remit.artifacts.oci.errors import (
+    DeniedError,
+    NotFoundError,
+    ProtocolError,
+    RegistryError,
+    UnreachableError,
+)
+from remit.artifacts.oci.http import Answer, read
 from remit.artifacts.oci.manifest import (
     ACCEPT,
     INDEXES,
+    MAX_DESCRIPTORS,
     MAX_MANIFEST_BYTES,
     Descriptor,
     Manifest,
@@ -26,17 +32,16 @@ from remit.artifacts.oci.manifest import (
     parse_manifest,
 )
 from remit.artifacts.oci.names import is_tag
+from remit.artifacts.oci.places import Places
 from remit.artifacts.oci.referrers import fallback_tag
 from remit.artifacts.oci.session import Call, Session
 from remit.core.digest import Digest
 from remit.core.strictjson import StrictJsonError, parse
 
 MAX_PAGES = 10_000
+MAX_TAGS = 1_000_000
 MAX_LIST_BYTES = 8 * 1024 * 1024
-_OCTETS = (("Content-Type", "application/octet-stream"),)
 _NO_REFERRERS = frozenset({404, 405, 501})
-_MIN_CHUNK = re.compile(r"[0-9]{1,12}")
-_CREATED = 201
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,20 +50,6 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     descriptor: Descriptor
     manifest: Manifest
     data: bytes
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload that a registry has begun.
-
-    Attributes:
-        url: where to go on; another after each answer.
-        offset: how many bytes it has.
-        minimum: the least size of a chunk that it wants, in bytes; 0 for any.
-    """
-
-    url: str
-    offset: int = 0
-    minimum: int = 0
 
 
 class Repository:
@@ -76,6 +67,7 @@ class Repository:
         self._pull = (repository_scope(name, "pull"),)
         self._push = (repository_scope(name, "pull", "push"),)
         self._delete = (repository_scope(name, "delete", "pull"),)
+        self.places = Places(session, name)
         self.writes = False
         """Ask for one token to read and write with; else each direction gets its own."""
 
@@ -211,11 +203,14 @@ class Repository:
             scopes=self._read,
             redirect=True,
         )
-        async with self.session.send(call) as answer:
-            if answer.status == 404:  # noqa: PLR2004
-                return False
-            found = length(answer.headers)
-            return found is None or found == descriptor.size
+        try:
+            async with self.session.send(call) as answer:
+                if answer.status == 404:  # noqa: PLR2004
+                    return False
+                found = length(answer.headers)
+                return found is None or found == descriptor.size
+        except DeniedError:
+            return False  # an answer to HEAD has no reason; the upload's will
 
     async def read_blob(
         self, descriptor: Descriptor, offset: int = 0, length: int | None = None
@@ -226,7 +221,7 @@ class Repository:
         sends all of it; what was not asked for is dropped as it comes.
 
         Raises:
-            ProtocolError: the registry sends more, or less, than the descriptor says.
+            DigestError: the registry has more, or less, than the descriptor says.
             UnreachableError: the answer broke off.
         """
         left = descriptor.size - offset if length is None else length
@@ -234,8 +229,7 @@ class Repository:
             return
         end = offset + left - 1
         ranged = offset or end != descriptor.size - 1
-        async with self._blob(descriptor.digest, offset, end, ranged=bool(ranged)) as (answer, at):
-            whole = at == 0 and answer.status == 200  # noqa: PLR2004
+        async with self._blob(descriptor, offset, end, ranged=bool(ranged)) as (answer, whole):
             skip = offset if whole else 0
             async for piece in answer.pieces():
                 if skip >= len(piece):
@@ -246,21 +240,18 @@ class Repository:
                     if whole and end < descriptor.size - 1:
                         yield data[:left]
                         return
-                    raise ProtocolError(
-                        f"`{descriptor.digest}` is larger than the {descriptor.size} bytes that"
-                        " its descriptor says"
-                    )
+                    raise _other_size(descriptor)
                 left -= len(data)
                 yield data
             if left:
-                raise ProtocolError(
-                    f"`{descriptor.digest}` is {left} bytes shorter than its descriptor says"
-                )
+                raise UnreachableError(f"`{self.session.origin}` broke off an answer")
 
     @contextlib.asynccontextmanager
     async def _blob(
-        self, digest: Digest, offset: int, end: int, *, ranged: bool
-    ) -> AsyncIterator[tuple[Answer, int]]:
+        self, descriptor: Descriptor, offset: int, end: int, *, ranged: bool
+    ) -> AsyncIterator[tuple[Answer, bool]]:
+        """The answer to a request for a blob, and whether it is all of it."""
+        digest = descriptor.digest
         call = Call(
             method="GET",
             target=f"{self._base}/blobs/{digest}",
@@ -271,123 +262,17 @@ class Repository:
             redirect=True,
         )
         async with self.session.send(call) as answer:
-            begins = part(answer.headers)[0] if answer.status == 206 else 0  # noqa: PLR2004
-            if begins not in {0, offset}:
+            whole = answer.status == 200  # noqa: PLR2004
+            begins, size = (0, length(answer.headers)) if whole else part(answer.headers)
+            if not whole and begins != offset:
                 raise ProtocolError(f"the registry answers from byte {begins} and not {offset}")
-            yield answer, begins
+            if size not in {None, descriptor.size}:
+                raise _other_size(descriptor)
+            yield answer, whole
 
     async def delete_blob(self, digest: Digest) -> bool:
         """Take a blob out of the repository; whether it was there."""
         return await self._remove("blobs", digest)
-
-    # -- uploads -------------------------------------------------------------------------------
-
-    async def begin_upload(
-        self, *, mount: Digest | None = None, source: str = "", algorithm: str = "sha256"
-    ) -> Place | None:
-        """Begin an upload; None if the blob was mounted from ``source`` and none is needed."""
-        query: dict[str, str] = {}
-        scopes: tuple[str, ...] = self._push
-        if mount is not None and source:
-            query = {"mount": mount, "from": source}
-            scopes = (*self._push, repository_scope(source, "pull"))
-        elif algorithm != "sha256":
-            query = {"digest-algorithm": algorithm}
-        call = Call(
-            method="POST",
-            target=f"{self._base}/blobs/uploads/" + (f"?{urlencode(query)}" if query else ""),
-            what=f"upload to `{self.name}`",
-            ok=frozenset({201, 202}),
-            scopes=scopes,
-        )
-        async with self.session.send(call) as answer:
-            if answer.status == _CREATED:
-                return None
-            return self._place(answer, 0)
-
-    async def upload_state(self, url: str) -> Place | None:
-        """How far an upload is; None if the registry does not know it any more."""
-        call = Call(
-            method="GET",
-            target=url,
-            what=f"go on with an upload to `{self.name}`",
-            ok=frozenset({200, 202, 204, 400, 404, 405, 410, 416}),
-            scopes=self._push,
-        )
-        async with self.session.send(call) as answer:
-            if answer.status >= 400:  # noqa: PLR2004
-                return None
-            return self._place(answer, received(answer.headers), url)
-
-    async def append(self, place: Place, chunk: Stream, *, last: int) -> Place:
-        """Send the next chunk.
-
-        Args:
-            place: where the upload is.
-            chunk: its bytes.
-            last: offset of its last byte.
-
-        Raises:
-            RegistryError: of status 416 if the registry is at another offset.
-        """
-        call = Call(
-            method="PATCH",
-            target=place.url,
-            what=f"upload to `{self.name}`",
-            ok=frozenset({201, 202, 204}),  # 201 is what Amazon's says
-            scopes=self._push,
-            headers=(*_OCTETS, ("Content-Range", f"{place.offset}-{last}")),
-            body=chunk,
-            repeat=False,
-        )
-        async with self.session.send(call) as answer:
-            offset = received(answer.headers) if answer.headers.get("range") else last + 1
-            return self._place(answer, offset, place.url, place.minimum)
-
-    async def finish_upload(self, place: Place, digest: Digest, body: Stream | None = None) -> None:
-        """Close an upload; ``body`` is what is left of the blob, from ``place.offset`` on.
-
-        Raises:
-            DigestError: the registry has other bytes than were meant.
-        """
-        joint = "&" if "?" in place.url else "?"
-        ranged: tuple[tuple[str, str], ...] = ()
-        if body is not None and place.offset:
-            last = place.offset + body.length - 1
-            ranged = (("Content-Range", f"{place.offset}-{last}"),)
-        call = Call(
-            method="PUT",
-            target=f"{place.url}{joint}digest={quote(digest, safe='')}",
-            what=f"upload `{digest}` to `{self.name}`",
-            ok=frozenset({201, 204}),
-            scopes=self._push,
-            headers=(*_OCTETS, *ranged),
-            body=body if body is not None else b"",
-            repeat=False,
-        )
-        try:
-            async with self.session.send(call):
-                return
-        except RegistryError as error:
-            if "DIGEST_INVALID" in error.reasons:
-                raise DigestError(
-                    f"what arrived does not have the digest `{digest}`: {error.message}"
-                ) from error
-            raise
-
-    async def cancel_upload(self, url: str) -> None:
-        """Give an upload up. That it cannot be is no error: it expires."""
-        call = Call(
-            method="DELETE",
-            target=url,
-            what="give up an upload",
-            scopes=self._push,
-            ok=frozenset(range(200, 600)),
-            repeat=False,
-        )
-        with contextlib.suppress(RegistryError):
-            async with self.session.send(call):
-                pass
 
     # -- lists ---------------------------------------------------------------------------------
 
@@ -396,11 +281,12 @@ class Repository:
         found: list[str] = []
         query = f"?n={limit}" if limit is not None else ""
         target = f"{self._base}/tags/list{query}"
-        async for page in self._pages(target, f"list the tags of `{self.name}`"):
-            names = page.get("tags") or []
-            if not isinstance(names, list):
-                raise ProtocolError("the list of tags is not a list")
+        what = f"list the tags of `{self.name}`"
+        async for page in self._pages(target, what):
+            names = _tags(page, what)
             found.extend(each for each in names if isinstance(each, str) and is_tag(each))
+            if len(found) > MAX_TAGS:
+                raise ProtocolError(f"`{self.name}` has more than {MAX_TAGS} tags")
             if limit is not None and len(found) >= limit:
                 return found[:limit]
         return found
@@ -412,9 +298,10 @@ class Repository:
         found: dict[str, Descriptor] = {}
         try:
             async for page in self._pages(target, f"list what refers to `{subject}`"):
-                data = msgspec.json.encode(page)
-                for each in parse_manifest(data).manifests:
+                for each in parse_manifest(page).manifests:
                     found.setdefault(each.digest, each)
+                if len(found) > MAX_DESCRIPTORS:
+                    raise ProtocolError(f"more than {MAX_DESCRIPTORS} refer to `{subject}`")
         except RegistryError as error:
             if error.status not in _NO_REFERRERS:
                 raise
@@ -444,7 +331,7 @@ class Repository:
         async with self.session.send(call) as answer:
             return answer.status != 404  # noqa: PLR2004
 
-    async def _pages(self, target: str, what: str) -> AsyncIterator[dict[str, object]]:
+    async def _pages(self, target: str, what: str) -> AsyncIterator[bytes]:
         seen: set[str] = set()
         while target:
             if target in seen or len(seen) >= MAX_PAGES:
@@ -454,23 +341,27 @@ class Repository:
             async with self.session.send(call) as answer:
                 data = await read(answer, MAX_LIST_BYTES)
                 link = next_link(answer.headers)
-            try:
-                page = parse(data, fold_keys=False, max_bytes=MAX_LIST_BYTES, max_depth=32)
-            except StrictJsonError as error:
-                raise ProtocolError(f"cannot {what}: {error.message}") from error
-            if not isinstance(page, dict):
-                raise ProtocolError(f"cannot {what}: the list is not a JSON object")
-            yield page
+            yield data
             target = self.session.follow(link, self.session.follow(target)) if link else ""
 
-    def _place(self, answer: Answer, offset: int, url: str = "", minimum: int = 0) -> Place:
-        location = answer.headers.get("location")
-        if location or not url:
-            url = self.session.follow(location)
-        said = answer.headers.get("oci-chunk-min-length")
-        if _MIN_CHUNK.fullmatch(said):
-            minimum = int(said)
-        return Place(url=url, offset=offset, minimum=minimum)
+
+def _tags(page: bytes, what: str) -> list[object]:
+    try:
+        document = parse(page, fold_keys=False, max_bytes=MAX_LIST_BYTES, max_depth=32)
+    except StrictJsonError as error:
+        raise ProtocolError(f"cannot {what}: {error.message}") from error
+    names = document.get("tags") if isinstance(document, dict) else ""
+    if names is not None and not isinstance(names, list):
+        raise ProtocolError(f"cannot {what}: the registry answers with something else")
+    return names or []
+
+
+def _other_size(descriptor: Descriptor) -> DigestError:
+    return DigestError(
+        f"`{descriptor.digest}` has another size than the {descriptor.size} bytes that its"
+        " descriptor says",
+        hint="what the registry sends is not what the manifest names; nothing of it was kept",
+    )
 
 
 async def ping(session: Session) -> bool:

@@ -26,6 +26,7 @@ from remit.artifacts.oci.urls import Origin, follow
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.5
 MAX_REDIRECTS = 4
+MAX_PROOFS = 2
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
@@ -87,6 +88,7 @@ class Session:
         self._plain_http = plain_http
         self._warn = warn
         self._warned: set[str] = set()
+        self._answered = False
         self.proved = False
         """Whether the registry asked who it is, and was answered."""
 
@@ -124,10 +126,13 @@ class Session:
                     answer, url = await self._follow(call, trial)
                 except UnreachableError:
                     attempt += 1
-                    if not call.repeat or attempt >= self.attempts:
+                    # A host that never answered is more often wrong than busy.
+                    most = self.attempts if self._answered else min(self.attempts, 2)
+                    if not call.repeat or attempt >= most:
                         raise
                     await self.pause(attempt)
                     continue
+                self._answered = True
                 self._heed(answer)
                 if answer.status in call.ok:
                     stack.push_async_exit(trial.pop_all())
@@ -136,10 +141,10 @@ class Session:
                 asked = answer.headers.all("www-authenticate") if here else ()
                 error = await self._error(call, answer)
                 wait = retry_after(answer.headers)
-            if asked and answer.status in {_UNAUTHORIZED, _FORBIDDEN} and proved < 2:  # noqa: PLR2004
+            if asked and answer.status in {_UNAUTHORIZED, _FORBIDDEN} and proved < MAX_PROOFS:
                 proved += 1
-                if await self._prove(call, asked, answer.status, error, again=proved > 1):
-                    continue
+                await self._prove(call, asked, answer.status, error)
+                continue
             attempt += 1
             if (
                 answer.status not in BUSY
@@ -187,11 +192,9 @@ class Session:
         return failure(call.what, where, answer.status, answer.headers, bytes(body))
 
     async def _prove(
-        self, call: Call, asked: tuple[str, ...], status: int, error: RegistryError, *, again: bool
-    ) -> bool:
-        """Get what the registry asks for; False if the answer stands (403 and nothing to add)."""
-        if again and status == _FORBIDDEN:
-            return False
+        self, call: Call, asked: tuple[str, ...], status: int, error: RegistryError
+    ) -> None:
+        """Get what the registry asks for, for another attempt."""
         self._auth.forget(call.scopes)
         try:
             request = self._auth.challenged(asked, call.scopes)
@@ -201,7 +204,6 @@ class Session:
         self.proved = True
         if request is not None:
             await self._token(request, call.scopes)
-        return True
 
     async def _token(self, request: Request, scopes: tuple[str, ...]) -> None:
         attempt = 0

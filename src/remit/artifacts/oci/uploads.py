@@ -16,7 +16,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from remit.artifacts.oci.client import Place, Repository
+from remit.artifacts.errors import DigestError
+from remit.artifacts.oci.client import Repository
 from remit.artifacts.oci.digests import algorithm_of
 from remit.artifacts.oci.errors import (
     DeniedError,
@@ -27,6 +28,7 @@ from remit.artifacts.oci.errors import (
 )
 from remit.artifacts.oci.http import Stream
 from remit.artifacts.oci.manifest import Descriptor
+from remit.artifacts.oci.places import Place
 
 Outcome = Literal["sent", "resumed", "mounted", "exists"]
 CHUNK_BYTES = 32 * 1024 * 1024
@@ -36,6 +38,8 @@ _ONE_REQUEST = ("ghcr.io", "gcr.io", "pkg.dev", "amazonaws.com")
 _NO_CHUNKS = frozenset({400, 404, 405, 411, 413, 415, 501})
 _LOST = frozenset({400, 404, 410, 416})
 MAX_MOUNTS = 4
+_HOPELESS = 3
+_OFFSET = 416
 
 Reader = Callable[[int, int], AsyncIterator[bytes]]
 """Opens the content at an offset, for a number of bytes."""
@@ -97,28 +101,41 @@ class Upload(msgspec.Struct, kw_only=True):
             await self._recall(self.slot.location)
         elif await self._mounted():
             return self._done("mounted")
-        failures, best = 0, -1
+        failures, best = 0, 0
         while True:
             try:
                 if self._place is None:
-                    self._place = await self.repository.begin_upload(
+                    self._place = await self.repository.places.begin(
                         algorithm=algorithm_of(self.descriptor.digest)
                     )
                 await self._send()
             except RegistryError as error:
-                if not self._again(error):
-                    raise
-                reached = self._place.offset if self._place is not None else 0
-                failures = 1 if reached > best >= 0 else failures + 1
-                best = max(best, reached)
-                if failures >= self.repository.session.attempts:
+                failures += 1
+                if not self._again(error) or failures >= self.repository.session.attempts:
                     raise
                 await self.repository.session.pause(failures)
                 if await self.repository.has_blob(self.descriptor):
-                    return self._done("resumed" if self._resumed else "sent")
-                await self._recall(self._place.url if self._place is not None else "")
-                continue
-            return self._done("resumed" if self._resumed else "sent")
+                    break
+                await self._recall(self._usable(error, failures))
+                if self._place is not None and self._place.offset > best:
+                    failures, best = 0, self._place.offset
+            except DigestError:
+                if self.slot is not None:
+                    self.slot.forget()
+                raise
+            else:
+                break
+        return self._done("resumed" if self._resumed else "sent")
+
+    def _usable(self, error: RegistryError, failures: int) -> str:
+        """Where to go on after a failure; empty for a new upload.
+
+        Not where it went no further again and again; nor where the registry does not want the
+        first byte, although it says that it has none: it says the same if it has one.
+        """
+        if self._place is None or failures >= _HOPELESS:
+            return ""
+        return self._place.url if error.status != _OFFSET or self._place.offset else ""
 
     def _done(self, outcome: Outcome) -> Outcome:
         if self.slot is not None:
@@ -129,7 +146,7 @@ class Upload(msgspec.Struct, kw_only=True):
     async def _mounted(self) -> bool:
         for source in self.mounts[:MAX_MOUNTS]:
             try:
-                place = await self.repository.begin_upload(
+                place = await self.repository.places.begin(
                     mount=self.descriptor.digest, source=source
                 )
             except (DeniedError, UnauthorizedError):
@@ -139,17 +156,16 @@ class Upload(msgspec.Struct, kw_only=True):
             if self._place is None:
                 self._place = place
             else:
-                await self.repository.cancel_upload(place.url)
+                await self.repository.places.cancel(place.url)
         return False
 
     async def _recall(self, url: str) -> None:
         """Where the upload is by the registry's own word; none if it has forgotten it."""
-        found = await self.repository.upload_state(url) if url and not self._whole else None
+        found = await self.repository.places.state(url) if url and not self._whole else None
         if found is not None and found.offset > self.descriptor.size:
             found = None
         self._place = found
-        if found is not None and found.offset:
-            self._resumed = True
+        self._resumed = found is not None and found.offset > 0
         if found is None and self.slot is not None:
             self.slot.forget()
 
@@ -160,20 +176,20 @@ class Upload(msgspec.Struct, kw_only=True):
             raise ProtocolError("the registry answers an upload with 201 that mounts nothing")
         if not place.offset and (self._whole or size <= max(self.chunk, place.minimum)):
             body = Stream(size, lambda: self._pieces(0, size)) if size else None
-            await self.repository.finish_upload(place, self.descriptor.digest, body)
+            await self.repository.places.finish(place, self.descriptor.digest, body)
             return
         while place.offset < size:
             place = self._place = await self._append(place)
             if self.slot is not None:
                 self.slot.keep(place.url)
             self.moved(place.offset)
-        await self.repository.finish_upload(place, self.descriptor.digest)
+        await self.repository.places.finish(place, self.descriptor.digest)
 
     async def _append(self, place: Place) -> Place:
         size, begin = self.descriptor.size, place.offset
         count = min(size - begin, max(self.chunk, min(place.minimum, MAX_CHUNK_BYTES)))
         try:
-            found = await self.repository.append(
+            found = await self.repository.places.append(
                 place, Stream(count, lambda: self._pieces(begin, count)), last=begin + count - 1
             )
         except RegistryError as error:

@@ -6,7 +6,7 @@ from remit.artifacts.errors import ArtifactError, DigestError, ManifestError
 from remit.artifacts.layout import CHUNK_BYTES, Layout, LayoutError
 from remit.artifacts.oci.client import Fetched
 from remit.artifacts.oci.digests import is_digest
-from remit.artifacts.oci.errors import ProtocolError, UnreachableError
+from remit.artifacts.oci.errors import UnreachableError
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Descriptor, parse_manifest
 from remit.artifacts.oci.names import Reference
 from remit.artifacts.oci.uploads import Outcome
@@ -204,7 +204,7 @@ class LayoutTarget:
                 async for data in source.read(partial.descriptor, begin, size - begin):
                     partial.checked_write(data)
                     moved(partial.size)
-            except ProtocolError:
+            except DigestError:
                 partial.restart()
                 raise
             except UnreachableError:

@@ -92,8 +92,9 @@ def take_up(layout: Layout, descriptor: Descriptor) -> Iterator[Partial]:
     try:
         partial.rehash()
         yield partial
-    except BaseException:
-        if path.name != name or not partial.size:
+    except BaseException as error:
+        # A disk that is full or broken is no place to keep a part for later.
+        if path.name != name or not partial.size or isinstance(error, OSError):
             path.unlink(missing_ok=True)
         raise
     finally:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from remit.artifacts.oci.client import Fetched, Repository
+from remit.artifacts.oci.errors import DeniedError
 from remit.artifacts.oci.manifest import Descriptor
 from remit.artifacts.oci.referral import refer
 from remit.artifacts.oci.referrers import referrer
@@ -72,7 +73,10 @@ class RegistryTarget:
 
     async def has_manifest(self, descriptor: Descriptor) -> bool:
         """Whether it is there: a registry takes no manifest without its blobs."""
-        found = await self.repository.head_manifest(descriptor.digest)
+        try:
+            found = await self.repository.head_manifest(descriptor.digest)
+        except DeniedError:
+            return False  # an answer to HEAD has no reason; that to what follows will
         return found is not None and found.digest == descriptor.digest
 
     async def put_blob(

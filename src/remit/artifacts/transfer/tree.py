@@ -32,12 +32,14 @@ class Tree(msgspec.Struct, kw_only=True):
 
     def blobs(self) -> Iterator[tuple[Fetched, Descriptor]]:
         """Each blob once, with a manifest that names it."""
-        seen: set[Digest] = set()
+        sizes: dict[Digest, int] = {}
         for node in (*self.nodes, *self.referrers):
             for blob in node.manifest.blobs:
-                if blob.digest not in seen:
-                    seen.add(blob.digest)
+                if blob.digest not in sizes:
+                    sizes[blob.digest] = blob.size
                     yield node, blob
+                elif sizes[blob.digest] != blob.size:
+                    raise ManifestError(f"`{blob.digest}` is said to have two sizes")
 
 
 class _Walk:

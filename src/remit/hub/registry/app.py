@@ -40,6 +40,7 @@ from remit.hub.registry.http import (
     link_next,
     respond,
 )
+from remit.hub.registry.oauth import read_form
 from remit.hub.registry.ports import Metadata
 from remit.hub.registry.pulls import Pulls, error_body, page_size
 from remit.hub.registry.pushes import Pushes
@@ -216,7 +217,15 @@ class Registry:
         assert self._tokens is not None
         if request.method not in {"GET", "POST"}:
             raise Unsupported("a token is asked for by GET or POST")
-        return await self._tokens.answer(request, caller, self._ledger)
+        asked = [value for key, value in request.query if key == "scope"]
+        if request.method == "POST":
+            try:
+                caller, more = await read_form(request, caller, self._authenticator)
+            except Unauthorized as error:
+                await self._ledger.note("registry.deny", _denied("", request, error))
+                raise
+            asked += more
+        return await self._tokens.answer(request, caller, asked, self._ledger)
 
     async def _catalog(self, request: Request, caller: Caller, realm: str) -> Reply:
         """Names of the repositories that the caller may list (Docker's catalogue)."""

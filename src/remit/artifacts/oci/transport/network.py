@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 CONNECT_S = 20.0
-IDLE_S = 120.0
+IDLE_S = 300.0
 """How long an answer, or the next piece of one, may take: a registry hashes what it was sent."""
 READ_BYTES = 1 << 20
 HELPER_S = 60.0
