@@ -150,7 +150,7 @@ class Registry:
         try:
             caller = await authenticate(request, self._authenticator, realm)
         except Unauthorized as error:
-            await self._stranger(request, error)
+            await self.stranger(request, error)
             raise
         if request.path == "/token" and self._tokens is not None:
             return await self._token(request, caller, realm)
@@ -173,7 +173,7 @@ class Registry:
             await self._ledger.note("registry.deny", body)
             raise
 
-    async def _stranger(self, request: Request, error: RegistryError) -> None:
+    async def stranger(self, request: Request, error: RegistryError) -> None:
         """Record wrong credentials: of one address so many a minute, that none can fill the log."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:

@@ -15,7 +15,7 @@ from typing import Any
 
 from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
-from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
 from remit.core.errors import RemitError
@@ -32,7 +32,7 @@ from remit.hub.registry.errors import (
     UploadUnknown,
 )
 from remit.hub.registry.http import Reply, Request, empty
-from remit.hub.registry.ports import BlobStore, Metadata, Placed, Record, Upload
+from remit.hub.registry.ports import About, BlobStore, Describe, Metadata, Placed, Record, Upload
 from remit.hub.registry.routes import Route, digest_in
 
 Settle = Callable[[str, Record], Awaitable[None]]
@@ -48,10 +48,17 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}
 class Pushes:
     """Everything that changes the registry."""
 
-    def __init__(self, metadata: Metadata, store: BlobStore, settle: Settle) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        store: BlobStore,
+        settle: Settle,
+        describe: Describe | None = None,
+    ) -> None:
         self._metadata = metadata
         self._store = store
         self._settle = settle
+        self._describe = describe
 
     # -- uploads -------------------------------------------------------------------------------
 
@@ -227,11 +234,19 @@ class Pushes:
             extra["artifact_type"] = manifest.kind[:200]
         if manifest.subject:
             extra["subject"] = manifest.subject.digest
+        about = await self._about(route.repository, digest, manifest)
+        if about.kind:
+            extra["kind"] = about.kind
         record = _record(
             "registry.push", by, request, route.repository, digest, tags=list(tags), **extra
         )
         placed = Placed(
-            repository=route.repository, digest=digest, body=body, manifest=manifest, tags=tags
+            repository=route.repository,
+            digest=digest,
+            body=body,
+            manifest=manifest,
+            tags=tags,
+            about=about,
         )
         event = await self._metadata.put_manifest(placed, by, record)
         await self._settle(event, record)
@@ -244,6 +259,9 @@ class Pushes:
         if asked:
             headers.append(("oci-tag", ", ".join(asked)))
         return empty(201, tuple(headers))
+
+    async def _about(self, repository: str, digest: Digest, manifest: Manifest) -> About:
+        return await self._describe(repository, digest, manifest) if self._describe else About()
 
     async def drop_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``DELETE`` of a tag, or of a manifest with its tags."""
@@ -274,7 +292,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 def _record(
-    kind: str, by: str, request: Request, repository: str, digest: str, **more: Any
+    kind: str, by: str, request: Request, repository: str, digest: str, /, **more: Any
 ) -> Record:
     artifact = {"repository": repository, **more}
     if digest:
