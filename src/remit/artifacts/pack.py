@@ -1,9 +1,10 @@
 """Packing: a directory becomes an artifact in the store of this machine.
 
 Each entry of the Kitfile becomes one layer, streamed into the store in pieces of 1 MiB, then come
-config and manifest, and last the name: until then nothing refers to the new content. The same files
-give the same digests, on every machine and at every time: neither owners nor times are packed, and
-a time is in the manifest only if it is given.
+config and manifest, and last the name: until then nothing refers to the new content.
+
+The same files with the same permissions give the same digests, on every machine and at every time:
+neither owners nor times are packed, and a time is in the manifest only if it is given.
 """
 
 import io
