@@ -19,14 +19,9 @@ import msgspec
 from remit.artifacts import modelkit
 from remit.artifacts.errors import ArchiveError, PackError
 from remit.artifacts.kinds.recognise import check_kind, kind_of, recognise
-from remit.artifacts.kitfile import (
-    NAMES,
-    Entry,
-    Kitfile,
-    config_bytes,
-    parse_yaml,
-    validate,
-)
+from remit.artifacts.kitfile import NAMES, Entry, Kitfile, config_bytes
+from remit.artifacts.kitread import parse_yaml
+from remit.artifacts.kitrules import validate
 from remit.artifacts.layout import Ingest, Layout
 from remit.artifacts.mcpb import read_mcpb
 from remit.artifacts.members import Names, shown
