@@ -42,9 +42,9 @@ W = np.arange(6, dtype=np.float32).reshape(2, 3)
 NODES = (node("MatMul", ["x", "w"], ["h"], "mm"), node("Relu", ["h"], ["y"], "act"))
 
 
-def model(nodes=NODES, tensors=(tensor("w", W),), opset=17, more=b""):
+def model(nodes=NODES, tensors=None, opset=17, more=b""):
     graph = b"".join(field(1, each) for each in nodes) + field(2, "g")
-    graph += b"".join(field(5, each) for each in tensors)
+    graph += b"".join(field(5, each) for each in tensors or (tensor("w", W),))
     graph += field(11, field(1, "x")) + field(12, field(1, "y"))
     head = field(1, 8) + field(2, "test") + field(8, field(1, "") + field(2, opset))
     return {"m.onnx": head + field(7, graph) + more}

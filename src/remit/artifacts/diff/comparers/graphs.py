@@ -129,7 +129,9 @@ def _facts(path: str, before: Graph, after: Graph) -> Iterator[Change]:
                 path=path,
                 subject=shown(name),
                 severity="high" if name.startswith("outside data") else "low",
-                summary=f"metadata {what}",
+                summary=f"`{shown(was or '', 100)}` → `{shown(now or '', 100)}`"
+                if was is not None and now is not None
+                else f"{what}: `{shown(now or was or '', 100)}`",
                 before=None if was is None else shown(was, 500),
                 after=None if now is None else shown(now, 500),
             )
