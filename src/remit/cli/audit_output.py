@@ -99,6 +99,13 @@ def dump(values: list[dict[str, Any]], output: str) -> None:
         click.echo(_ascii(orjson.dumps(values, option=orjson.OPT_INDENT_2)))
 
 
+def dump_one(value: Any) -> None:
+    """Print one value as JSON."""
+    import orjson
+
+    click.echo(_ascii(orjson.dumps(value, option=orjson.OPT_INDENT_2)))
+
+
 def _ascii(data: bytes) -> str:
     r"""JSON text in which control and format characters are ``\uXXXX``, so it stays JSON."""
     text = data.decode()

@@ -12,6 +12,11 @@ from remit.core.errors import RemitError
 GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
+    "inspect": ("remit.cli.artifacts:inspect", "Show what an artifact holds."),
+    "list": ("remit.cli.artifacts:list_", "List the artifacts of this machine."),
+    "pack": ("remit.cli.artifacts:pack", "Pack a directory into an artifact."),
+    "unpack": ("remit.cli.artifacts:unpack", "Unpack an artifact, verified."),
+    "untag": ("remit.cli.artifacts:untag", "Take the name of an artifact away."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
