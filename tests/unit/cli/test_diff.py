@@ -157,3 +157,19 @@ def test_help_imports_nothing_heavy(name):
 def test_no_time_means_that_nothing_is_looked_into(tmp_path):
     a, b = files(tmp_path / "a", {"x": "1\n"}), files(tmp_path / "b", {"x": "2\n"})
     assert "x: the time was over" in run(a, b, "--time-limit", "0").stdout
+
+
+def test_what_was_packed_is_compared(tmp_path):
+    from remit.cli.artifacts import pack
+
+    for tag, text in (("v1", "Ask.\n"), ("v2", "Never ask.\n")):
+        front = "---\nname: mail\ndescription: Sends mail\n---\n"
+        root = files(tmp_path / tag / "mail", {"SKILL.md": front + text, "same.txt": "1"})
+        done = CliRunner().invoke(
+            pack, [str(root), "-t", f"skills/mail:{tag}", "--store", str(tmp_path / "store")]
+        )
+        assert done.exit_code == 0, done.output
+    found = json.loads(
+        run("skills/mail:v1", "skills/mail:v2", "--store", tmp_path / "store", "-o", "json").stdout
+    )
+    assert [(e["kind"], e["path"]) for e in found["changes"]] == [("text.changed", "SKILL.md")]
