@@ -11,6 +11,8 @@ import msgspec
 from remit.artifacts.diff.base import NotLookedIntoError
 
 MAX_FIELDS = 4_000_000
+MAX_TEXT_BYTES = 128 * 1024 * 1024
+"""Of all texts and lists that are read."""
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 _MAX_VARINT = 10
 
@@ -45,6 +47,7 @@ class Message:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._count = 0
+        self._taken = 0
 
     def fields(self, start: int, end: int) -> Iterator[Field]:
         """The fields between two places, in order; others may be read in between."""
@@ -79,6 +82,9 @@ class Message:
         """The bytes of a field with a length."""
         if field.end - field.start > limit:
             raise NotLookedIntoError(f"it has a text or list of more than {limit} bytes")
+        self._taken += field.end - field.start
+        if self._taken > MAX_TEXT_BYTES:
+            raise NotLookedIntoError(f"it has texts of more than {MAX_TEXT_BYTES} bytes")
         self._file.seek(field.start)
         return self._file.read(field.end - field.start)
 
