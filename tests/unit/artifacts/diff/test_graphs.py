@@ -127,3 +127,8 @@ def test_a_model_that_lies_is_not_looked_into(tmp_path, data, reason):
 def test_millions_of_fields_end(tmp_path):
     data = field(1, 1) * 5_000_000
     assert not difference(tmp_path, model(), {"m.onnx": data}).equal
+
+
+def test_fields_of_initializers_that_nobody_reads_are_told(tmp_path):
+    a, b = (model(tensors=(tensor("w", W) + field(12, text),)) for text in ("one", "two"))
+    assert only(difference(tmp_path, a, b)).subject == "field 12 of w"

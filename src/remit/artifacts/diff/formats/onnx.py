@@ -144,6 +144,7 @@ class _Reader:
     def _tensor(self, tensor: Field) -> None:
         shape: list[int] = []
         name, kind, outside = "", 0, ""
+        others: list[tuple[int, str]] = []
         raw: Field | None = None
         for field in self._message.fields(tensor.start, tensor.end):
             if field.number == 1:
@@ -158,6 +159,8 @@ class _Reader:
             elif field.number == 13 and field.framed:  # noqa: PLR2004 - external_data
                 parts = self._parts(field)
                 outside += f"{parts.get(1, '')}={parts.get(2, '')} "
+            else:
+                others.append((field.number, self._digest(field)))
         if len(shape) > MAX_DIMENSIONS:
             raise NotLookedIntoError(f"a tensor has more than {MAX_DIMENSIONS} dimensions")
         dtype, width, scalar = _DTYPES.get(kind, (f"type {kind}", 0, ""))
@@ -165,16 +168,23 @@ class _Reader:
             self._fact(f"outside data of {name}", f"{dtype} {shape} {outside.strip()}")
         elif raw is None:
             self._fact(f"initializer {name}", f"{dtype} {shape} {self._digest(tensor)}")
-        else:
+            return
+        for number, value in others:
+            self._fact(f"field {number} of {name}", value)
+        if raw is not None:
             found = Tensor(
                 name=name, dtype=dtype, shape=tuple(shape), offset=raw.start,
                 size=raw.end - raw.start, scalar=scalar,
             )  # fmt: skip
-            if width and found.count * width != found.size:
-                raise NotLookedIntoError("the size of a tensor is not that of its shape and type")
-            if name in self._tensors:
-                raise NotLookedIntoError("it has a tensor twice")
-            self._tensors[name] = found
+            self._keep(found, width)
+
+    def _keep(self, found: Tensor, width: int) -> None:
+        """Take a tensor whose numbers have ``width`` bytes, 0 if that is not known."""
+        if width and found.count * width != found.size:
+            raise NotLookedIntoError("the size of a tensor is not that of its shape and type")
+        if found.name in self._tensors:
+            raise NotLookedIntoError("it has a tensor twice")
+        self._tensors[found.name] = found
 
     def _parts(self, field: Field) -> dict[int, str]:
         """The texts and numbers of a small message by field number."""
