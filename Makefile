@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-peers rig-agents rig-names demo test test-all lint format screenshots bench clean
+.PHONY: help setup rig rig-peers rig-agents rig-names rig-registry demo test test-all lint format screenshots bench clean
 
 PYTEST := .venv/bin/python -m pytest
 # One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
@@ -21,6 +21,7 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh py-sqlite
 	@scripts/install.sh npm
 	@scripts/install.sh npm-browser
+	@scripts/install.sh py-oras
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -29,6 +30,13 @@ rig-peers: rig
 
 rig-agents: rig
 	@scripts/install.sh npm-agents
+
+# Clients and servers of registries: ten minutes of Go, so `make test` does without them.
+rig-registry: rig
+	@scripts/prerequisites.sh skopeo postgresql
+	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
+	@scripts/install.sh deb-docker-registry
+	@scripts/install.sh py-moto
 
 demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh py-modern
@@ -39,12 +47,13 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring docker-registry || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh skopeo || echo "Without skopeo copying to and from the Hub is NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
 
 rig-names: setup
 	@scripts/install.sh names
 
-test-all: rig-peers rig-agents rig-names ## Every test, the slow and the long ones too
+test-all: rig-peers rig-agents rig-names rig-registry ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring docker-registry || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)

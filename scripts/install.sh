@@ -6,6 +6,8 @@
 #   install.sh names                 .rig/names            Remit with the extra `names`, for the test of it
 #   install.sh npm-browser           .rig/npm-browser      tests/rig/browser/package.json
 #   install.sh npm-agents            .rig/npm-agents       tests/rig/agents/package.json
+#   install.sh go-NAME               .rig/go/bin/NAME      its line in tests/rig/go-tools.txt
+#   install.sh deb-NAME              .rig/deb-NAME         Debian's package, unpacked: no service, no root
 set -eu
 cd "$(dirname "$0")/.."
 what=$1
@@ -19,12 +21,19 @@ case $what in
     npm) target=.rig/npm inputs="tests/rig/package.json scripts/install.sh" ;;
     npm-browser) target=.rig/npm-browser inputs="tests/rig/browser/package.json scripts/install.sh" ;;
     npm-agents) target=.rig/npm-agents inputs="tests/rig/agents/package.json scripts/install.sh" ;;
+    go-*) target=.rig/go/$what inputs="" ;;
+    deb-*) target=.rig/$what inputs="" ;;
     *) say "install.sh: unknown environment: $what"; exit 2 ;;
 esac
 
+# The line of one program: another that moves does not build this one again.
+go_tool() {
+    awk -v name="${what#go-}" '$1 == name {print $2}' tests/rig/go-tools.txt
+}
+
 stamp=$target/.installed
 # shellcheck disable=SC2086 - a list of paths
-digest=$(cat $inputs | sha256sum | cut -d' ' -f1)-$(pwd | sha256sum | cut -c1-8)
+digest=$({ cat /dev/null $inputs; go_tool; } | sha256sum | cut -d' ' -f1)-$(pwd | sha256sum | cut -c1-8)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$digest" ]; then
     exit 0
 fi
@@ -36,9 +45,9 @@ run() {
         tail -n 25 "$log" >&2
         say ""
         say "Installing $what failed: $*"
-        say "If this was a download, check that this machine reaches a Python package index and an npm"
-        say "registry (directly, or as pip and npm are configured here) and run make again; what is"
-        say "already installed is kept. Full output: $log"
+        say "If this was a download, check that this machine reaches a Python package index, an npm"
+        say "registry and a Go module proxy (directly, or as pip, npm and go are configured here) and"
+        say "run make again; what is already installed is kept. Full output: $log"
         exit 1
     fi
 }
@@ -74,6 +83,24 @@ case $what in
         cp "${inputs% *}" "$target/package.json"
         # No install scripts: everything used here runs as it was published.
         run npm --prefix "$target" install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+        ;;
+    go-*)
+        module=$(go_tool)
+        [ -n "$module" ] || { say "install.sh: ${what#go-} is not in tests/rig/go-tools.txt"; exit 2; }
+        scripts/prerequisites.sh go
+        mkdir -p "$target" .rig/go/bin
+        # No git: modules come from the proxy only, as they were published.
+        run env GOBIN="$(pwd)/$target" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module"
+        # Not every program is called as the last part of its path.
+        mv "$target"/[a-z]* ".rig/go/bin/${what#go-}"
+        ;;
+    deb-*)
+        scripts/prerequisites.sh apt
+        rm -rf "$target"
+        mkdir -p "$target"
+        ( cd "$target" && run apt-get download "${what#deb-}" )
+        run dpkg-deb -x "$target"/*.deb "$target"
+        rm -f "$target"/*.deb
         ;;
 esac
 rm -f "$log"

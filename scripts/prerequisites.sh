@@ -2,7 +2,7 @@
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
 # Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
-# softhsm2 gnome-keyring chromium docker-registry.
+# softhsm2 gnome-keyring chromium docker-registry go skopeo postgresql apt.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -22,6 +22,12 @@ PY
     return 1
 }
 
+# From 1.21 on, go fetches the newer toolchain that a module asks for by itself.
+have_go() {
+    command -v go >/dev/null 2>&1 &&
+        go version | awk '{split(substr($3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 21)}'
+}
+
 have_node() {
     command -v npm >/dev/null 2>&1 &&
         node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)' >/dev/null 2>&1
@@ -37,6 +43,9 @@ for want in "$@"; do
         softhsm2) [ -e /usr/lib/softhsm/libsofthsm2.so ] || packages="$packages softhsm2" ;;
         gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;
         docker-registry) command -v docker-registry >/dev/null 2>&1 || packages="$packages docker-registry" ;;
+        skopeo) command -v skopeo >/dev/null 2>&1 || packages="$packages skopeo" ;;
+        postgresql) ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql" ;;
+        go | apt) ;;
         node) have_node || packages="$packages nodejs npm" ;;
         *) say "prerequisites.sh: unknown: $want"; exit 2 ;;
     esac
@@ -74,6 +83,21 @@ for want in "$@"; do
                 say "  sudo apt-get install python3.11 python3.11-venv"
                 exit 1
             } ;;
+        go)
+            have_go || {
+                say "go 1.21 or newer is needed to build the registry clients that the tests use."
+                say "Debian's is older: install it as its project says, and have it in PATH."
+                exit 1
+            } ;;
+        apt)
+            command -v apt-get >/dev/null 2>&1 || {
+                say "Debian's packages are needed here, and there is no apt-get."
+                exit 1
+            }
+            # The lists of a fresh image are empty.
+            if [ "$(id -u)" = 0 ] && ! apt-cache show docker-registry >/dev/null 2>&1; then
+                apt-get update >/dev/null 2>&1 || true
+            fi ;;
         node)
             have_node || {
                 say "This system's node is older than 18: install node 18 or newer with npm."

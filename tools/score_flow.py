@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from remit.guard.clock import SystemClock
+
 from remit.content.detectors.injection import InjectionDetector
 from remit.core.ids import EntropyPool
-from remit.guard.clock import SystemClock
 from remit.guard.simulate import Simulator
 from remit.policy.bundle import load_bundle
 from remit.policy.shipped import INFORMATION_FLOW

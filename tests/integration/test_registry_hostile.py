@@ -11,7 +11,7 @@ import pytest
 
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.manifest import MANIFEST
-from tests.rig.registries import put_artifact, remit
+from tests.rig.remotes import put_artifact, remit
 
 CONTENT = b"the content of the blob " * 4000
 

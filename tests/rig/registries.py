@@ -1,299 +1,318 @@
-"""Registries as real processes, a proxy that cuts connections to them, and artifacts to move."""
+"""Registries as real processes on loopback ports, and what a larger Hub stands on.
+
+Each is a context manager that leaves nothing running and nothing outside its directory:
+`hub` (this project's), `docker_registry` (Debian's, which knows no referrers), `crane_registry`
+(go-containerregistry's, which knows no accounts), `s3` (moto) and `postgresql` (Debian's).
+"""
 
 import contextlib
-import hashlib
-import json
+import dataclasses
 import os
-import random
-import select
+import pwd
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
-import threading
+import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
-from remit.artifacts.layout import Layout
-from remit.artifacts.oci.digests import digest_of
-from remit.artifacts.oci.manifest import INDEX, MANIFEST, Descriptor
 from tests.rig.governed import REMIT
-from tests.rig.programs import RIG
+from tests.rig.programs import RIG, clean_environment, need
 
-USER, PASSWORD = "robot", "let-me-in"
-# bcrypt of the password, as htpasswd would write it.
-HTPASSWD = f"{USER}:$2b$04$1dUZh5NlFaP12NUr717BYOxGC.egY/Ofct/tGnLMD4S/dsjUvsAM6\n"
-CONFIG = """\
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: {root}}}
-  delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
-AUTH = "auth: {{htpasswd: {{realm: test, path: {path}}}}}\n"
+DEADLINE_S = 60.0
+USER = "admin"
+PASSWORD = "a-password-of-tests"
+PASSWORD_BCRYPT = "$2y$05$abcdefghijklmnopqrstuueA.5djcjiTIZGfiZPkCs0FT7mnizswe"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where a registry is, and who may do everything there.
+
+    Attributes:
+        host: ``127.0.0.1:PORT``, as references begin.
+        user, password: of an account that may do everything; empty if nobody is asked.
+        auth: ``basic``, ``bearer`` or empty.
+        log: what the process wrote.
+        state: its directory.
+    """
+
+    host: str
+    log: Path
+    state: Path
+    user: str = ""
+    password: str = ""
+    auth: str = ""
+
+    @property
+    def url(self) -> str:
+        """How HTTP clients call it."""
+        return f"http://{self.host}"
 
 
 def free_port() -> int:
-    """A port that nobody has now."""
+    """A loopback port that nobody has."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def program(*places: Path | str) -> str:
-    """The first program that is there, or fail: a test without its program checks nothing."""
-    for place in places:
-        if found := shutil.which(place):
-            return found
-    raise FileNotFoundError(f"none of {', '.join(map(str, places))} is installed: run `make rig`")
+def answers(url: str) -> bool:
+    """Whether a server answers at `url`, with whatever status."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, urllib.error.URLError):
+        return False
 
 
-class Registry:
-    """A registry process on a port of its own."""
-
-    def __init__(self, command: list[str], port: int, log: Path, env: dict[str, str] | None = None):
-        self.port = port
-        self.host = f"127.0.0.1:{port}"
-        self._command = command
-        self._log = log
-        self._env = env
-        self.start()
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env={**os.environ, **(self._env or {})}
-            )
-        until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            assert time.monotonic() < until, self._log.read_text()
-            assert self._process.poll() is None, self._log.read_text()
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait(20)
-
-    def get(self, path: str) -> Any:
-        """A JSON answer of its API."""
-        with urllib.request.urlopen(f"http://{self.host}{path}") as answer:
-            return json.load(answer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+@contextlib.contextmanager
+def serving(
+    command: Sequence[str],
+    url: str,
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server while the block runs; it answers at `url` when the block begins."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env=None if env is None else dict(env), start_new_session=True,
+            user=user, group=user, extra_groups=None if user is None else [],
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + DEADLINE_S
+        while not answers(url):
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text()[-2000:]}"
+            assert time.monotonic() < until, f"{command[0]} does not answer: {log.read_text()}"
+            time.sleep(0.05)
+        yield process
+    finally:
+        stop(process)
 
 
-def distribution(directory: Path, *, auth: bool = False) -> Registry:
-    """Debian's docker-registry: no referrers API, chunks whose place is signed."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    config = CONFIG.format(root=directory / "data", port=port)
-    if auth:
-        (directory / "htpasswd").write_text(HTPASSWD)
-        config += AUTH.format(path=directory / "htpasswd")
-    (directory / "config.yml").write_text(config)
-    place = program(
-        RIG / "deb-docker-registry" / "usr" / "bin" / "docker-registry", "docker-registry"
-    )
-    command = [place, "serve", str(directory / "config.yml")]
-    return Registry(command, port, directory / "log")
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server of ours, politely first."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(15)
 
 
-def crane(directory: Path) -> Registry:
-    """The registry of go-containerregistry: OCI 1.1 with referrers."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    place = program(RIG / "go" / "bin" / "crane", "crane")
-    (directory / "blobs").mkdir()
-    command = [place, "registry", "serve", "--address", f"127.0.0.1:{port}"]
-    command += ["--disk", str(directory / "blobs")]
-    return Registry(command, port, directory / "log")
-
-
-class Hub(Registry):
-    """Remit's Hub: OCI 1.1, Bearer tokens, uploads that are taken up again."""
-
-    def __init__(self, directory: Path, *options: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.state = directory / "state"
-        command = [REMIT, "hub", "run", "--state", str(self.state)]
-        command += ["--listen", f"127.0.0.1:{port}", *options]
-        super().__init__(command, port, directory / "log")
-        self.password = (self.state / "admin-password").read_text().strip()
-
-    def command(self, *arguments: str, stdin: str = "") -> None:
-        """A command over its state."""
-        done = remit("hub", *arguments, "--state", self.state, state=self.state, stdin=stdin)
-        assert not done.returncode, done.stderr
-
-    def login(self, host: str, state: Path) -> None:
-        """Log in as its administrator, by whatever way it is reached."""
-        done = remit(
-            "login", host, "-u", "admin", "--password-stdin", state=state, stdin=self.password
+@contextlib.contextmanager
+def hub(
+    directory: Path,
+    *,
+    auth: str = "bearer",
+    options: Sequence[str] = (),
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Registry]:
+    """`remit hub run` with its state in `directory`; `options` are those of the command."""
+    port = port or free_port()
+    state, log = directory / "hub", directory / "hub.log"
+    command = [
+        REMIT, "hub", "run", "--listen", f"127.0.0.1:{port}", "--state", str(state),
+        "--auth", auth, *options,
+    ]  # fmt: skip
+    variables = {**clean_environment(directory / "home"), **(env or {})}
+    with serving(command, f"http://127.0.0.1:{port}/healthz", log, env=variables):
+        yield Registry(
+            host=f"127.0.0.1:{port}",
+            log=log,
+            state=state,
+            user=USER,
+            password=(state / "admin-password").read_text().strip(),
+            auth=auth,
         )
-        assert not done.returncode, done.stderr
 
 
-class Cutter:
-    """A TCP proxy before a registry that drops its connections after some bytes, some times.
+@contextlib.contextmanager
+def large_hub(directory: Path, *, auth: str = "bearer") -> Iterator[Registry]:
+    """A Hub over PostgreSQL and S3, both of which are started for it."""
+    with postgresql() as database, s3(directory / "s3") as endpoint:
+        options = ["--database", database, "--blobs", f"s3://artifacts?endpoint={endpoint}"]
+        with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT) as registry:
+            yield registry
 
-    `cuts` are numbers of bytes in one direction; each is used once, in the order in which
-    connections reach it.
+
+def administer(registry: Registry, *arguments: str, send: str = "") -> str:
+    """Run `remit hub …` for a Hub over SQLite and files: what it printed."""
+    command = [REMIT, "hub", *arguments, "--state", str(registry.state)]
+    done = subprocess.run(
+        command, input=send, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def person(registry: Registry, name: str, role: str, pattern: str) -> Registry:
+    """Make an account with one role: the registry as this person sees it."""
+    password = f"the password of {name}"
+    administer(registry, "account", "add", name, send=f"{password}\n")
+    administer(registry, "grant", name, role, pattern)
+    return dataclasses.replace(registry, user=name, password=password)
+
+
+@contextlib.contextmanager
+def docker_registry(directory: Path, *, auth: str = "") -> Iterator[Registry]:
+    """Debian's docker-registry, which asks for a password if `auth` is ``basic``."""
+    found = shutil.which("docker-registry")
+    program = found or need(RIG / "deb-docker-registry/usr/bin/docker-registry", "rig-registry")
+    port = free_port()
+    directory.mkdir(parents=True, exist_ok=True)
+    asked = ""
+    if auth == "basic":
+        htpasswd = directory / "htpasswd"
+        htpasswd.write_text(f"{USER}:{PASSWORD_BCRYPT}\n")
+        asked = f"auth:\n  htpasswd:\n    realm: test\n    path: {htpasswd}\n"
+    config = directory / "config.yml"
+    config.write_text(
+        "version: 0.1\nlog:\n  level: warn\n  accesslog:\n    disabled: true\n"
+        "storage:\n  delete:\n    enabled: true\n"
+        f"  filesystem:\n    rootdirectory: {directory / 'data'}\n"
+        f"http:\n  addr: 127.0.0.1:{port}\n{asked}"
+    )
+    log = directory / "registry.log"
+    with serving([str(program), "serve", str(config)], f"http://127.0.0.1:{port}/v2/", log):
+        yield Registry(
+            host=f"127.0.0.1:{port}",
+            log=log,
+            state=directory,
+            user=USER if auth else "",
+            password=PASSWORD if auth else "",
+            auth=auth,
+        )
+
+
+@contextlib.contextmanager
+def crane_registry(directory: Path) -> Iterator[Registry]:
+    """The registry of go-containerregistry, over files; it asks nobody who they are."""
+    port = free_port()
+    data, log = directory / "data", directory / "registry.log"
+    data.mkdir(parents=True)
+    command = [str(go_tool("crane")), "registry", "serve", "--disk", str(data)]
+    with serving([*command, "--address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/v2/", log):
+        yield Registry(host=f"127.0.0.1:{port}", log=log, state=directory)
+
+
+@contextlib.contextmanager
+def s3(directory: Path, bucket: str = "artifacts") -> Iterator[str]:
+    """An S3 server with one bucket: its endpoint. Any credentials will do."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    directory.mkdir(parents=True, exist_ok=True)
+    program = str(need(RIG / "py-moto/bin/moto_server", "rig-registry"))
+    command = [program, "-H", "127.0.0.1", "-p", str(port)]
+    with serving(
+        command, endpoint, directory / "s3.log", env=clean_environment(directory / "home")
+    ):
+        request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
+        with urllib.request.urlopen(request, timeout=30):
+            yield endpoint
+
+
+S3_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+}
+"""Credentials that the S3 server takes."""
+
+
+@contextlib.contextmanager
+def postgresql(options: Sequence[str] = ()) -> Iterator[str]:
+    """A PostgreSQL of our own in a temporary directory: the address of its database ``remit``.
+
+    As root it runs as the user ``postgres``, whom Debian's package makes: it refuses to be root.
     """
-
-    def __init__(self, port: int, *, up: list[int] | None = None, down: list[int] | None = None):
-        self.up, self.down = list(up or []), list(down or [])
-        self.passed_up = self.passed_down = self.cut = 0
-        self._to = port
-        self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self.host = f"127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            server = socket.create_connection(("127.0.0.1", self._to))
-            up = down = 0
-            with server:
-                while True:
-                    ready, _, _ = select.select([client, server], [], [], 60)
-                    if not ready:
-                        return
-                    for side in ready:
-                        data = side.recv(1 << 16)
-                        if not data:
-                            return
-                        with self._lock:
-                            if side is client:
-                                up += len(data)
-                                self.passed_up += len(data)
-                            else:
-                                down += len(data)
-                                self.passed_down += len(data)
-                            done = (side is client and self.up and up >= self.up[0]) or (
-                                side is server and self.down and down >= self.down[0]
-                            )
-                            if done:
-                                (self.up if side is client else self.down).pop(0)
-                                self.cut += 1
-                        if done:
-                            if side is client:
-                                server.sendall(data)
-                            return
-                        (server if side is client else client).sendall(data)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
+    root = os.geteuid() == 0
+    user = "postgres" if root else None
+    # Not pytest's directory: that one is root's alone, and a socket's name must be short.
+    directory = Path(tempfile.mkdtemp(prefix="remit-pg-", dir="/tmp"))
+    try:
+        if root:
+            entry = pwd.getpwnam("postgres")
+            os.chown(directory, entry.pw_uid, entry.pw_gid)
+        data, log, password = directory / "data", directory / "log", secrets.token_hex(16)
+        secret = directory / "password"
+        secret.write_text(password)
+        secret.chmod(0o644)
+        subprocess.run(
+            [
+                _postgresql_program("initdb"), "--pgdata", str(data), "--username", "remit",
+                "--pwfile", str(secret), "--auth", "scram-sha-256", "--encoding", "UTF8",
+                "--no-locale", "--no-sync",
+            ],
+            check=True, capture_output=True, cwd=directory, user=user, group=user,
+            extra_groups=None if user is None else [],
+        )  # fmt: skip
+        port = free_port()
+        url = f"postgresql://remit:{password}@127.0.0.1:{port}/postgres"
+        command = [
+            _postgresql_program("postgres"), "-D", str(data), "-p", str(port),
+            "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={directory}",
+            *options,
+        ]  # fmt: skip
+        with _postgresql_running(command, log, user, port, directory):
+            subprocess.run(
+                ["psql", url, "--quiet", "-c", "CREATE DATABASE remit"],
+                check=True,
+                capture_output=True,
+            )
+            yield f"{url.removesuffix('/postgres')}/remit"
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def remit(
-    *arguments: str | Path, state: Path, stdin: str = "", timeout: float = 110, **env: str
-) -> subprocess.CompletedProcess[str]:
-    """`remit …` with a state directory of its own and nobody's credentials."""
-    return subprocess.run(
-        [REMIT, *map(str, arguments)],
-        env=environment(state, **env),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+@contextlib.contextmanager
+def _postgresql_running(
+    command: Sequence[str], log: Path, user: str | None, port: int, directory: Path
+) -> Iterator[None]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
+            start_new_session=True, user=user, group=user,
+            extra_groups=None if user is None else [],
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + DEADLINE_S
+        ready = ["pg_isready", "--host", "127.0.0.1", "--port", str(port), "--quiet"]
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        yield
+    finally:
+        # Fast shutdown: connections are closed, nothing waits for their clients.
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
 
 
-def environment(state: Path, **env: str) -> dict[str, str]:
-    """The environment of a user without credentials of docker and podman."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
-    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE"):
-        kept.pop(name, None)
-    return {**kept, "REMIT_STATE": str(state), "HOME": str(state), **env}
+def _postgresql_program(name: str) -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if found:
+        return str(found[-1])
+    elsewhere = shutil.which(name)
+    if elsewhere is None:
+        raise FileNotFoundError(f"{name} is not installed: run `make rig-registry`")
+    return elsewhere
 
 
-def random_file(path: Path, size: int, seed: int = 1) -> str:
-    """A file of random bytes; its hex digest. Fast enough for gigabytes."""
-    generator, taken = random.Random(seed), hashlib.sha256()
-    with path.open("wb") as file:
-        while size:
-            data = generator.randbytes(min(size, 1 << 20))
-            taken.update(data)
-            file.write(data)
-            size -= len(data)
-    return taken.hexdigest()
-
-
-def put_artifact(layout: Layout, name: str, *blobs: bytes | Path, **more: Any) -> Descriptor:
-    """Store a manifest over blobs (bytes or files), under a name unless it is empty."""
-    layers = []
-    for blob in blobs:
-        if isinstance(blob, Path):
-            with layout.ingest() as ingest, blob.open("rb") as file:
-                while data := file.read(1 << 20):
-                    ingest.write(data)
-                size, digest = ingest.size, layout.commit(ingest)
-        else:
-            size, digest = len(blob), layout.put(blob)
-        layers.append({"mediaType": "application/octet-stream", "digest": digest, "size": size})
-    config = b"{}"
-    layout.put(config)
-    document = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "artifactType": "application/vnd.example.thing",
-        "config": {
-            "mediaType": "application/vnd.oci.empty.v1+json",
-            "digest": digest_of(config),
-            "size": len(config),
-        },
-        "layers": layers,
-        **more,
-    }
-    return put_document(layout, name, document)
-
-
-def put_index(layout: Layout, name: str, *children: dict[str, Any]) -> Descriptor:
-    """Store an index."""
-    return put_document(
-        layout, name, {"schemaVersion": 2, "mediaType": INDEX, "manifests": list(children)}
-    )
-
-
-def put_document(layout: Layout, name: str, document: dict[str, Any]) -> Descriptor:
-    """Store a manifest or index."""
-    data = json.dumps(document).encode()
-    layout.put(data)
-    described = Descriptor(media_type=document["mediaType"], digest=digest_of(data), size=len(data))
-    if name:
-        layout.name(name, described)
-    elif "subject" in document:
-        layout.record(described)
-    return described
-
-
-def plain(descriptor: Descriptor, **more: Any) -> dict[str, Any]:
-    """A descriptor as JSON."""
-    return {
-        "mediaType": descriptor.media_type,
-        "digest": descriptor.digest,
-        "size": descriptor.size,
-        **more,
-    }
+def go_tool(name: str) -> Path:
+    """A program of tests/rig/go-tools.txt."""
+    return need(RIG / "go/bin" / name, "rig-registry")

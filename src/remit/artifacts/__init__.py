@@ -1,4 +1,5 @@
 """Artifacts: what an agent is made of, in the form in which registries keep it. Pure.
 
-Only ``oci.transport`` touches the network and only ``store`` the disk.
+Only ``oci.transport`` touches the network; the disk is read in ``tree`` and ``zipped``, written in
+``layout`` and ``folder``.
 """

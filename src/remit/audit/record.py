@@ -33,6 +33,10 @@ KINDS = frozenset(
         "approval.decision", "approval.consume", "key.rotate", "anchor.received", "edge.anchor",
         "sync.conflict", "clock.jump", "audit.gap", "retention.redact", "program.start",
         "evidence.request", "evidence.export", "evidence.accept", "gap.open", "gap.close",
+        "hub.start", "hub.stop", "registry.push", "registry.pull", "registry.mount",
+        "registry.delete", "registry.deny", "registry.token", "registry.retire",
+        "registry.collect", "account.add", "account.password", "account.remove", "account.grant",
+        "account.revoke", "rule.set", "rule.drop",
     )
 )  # fmt: skip
 """Kinds that have a meaning today. Others of the same form are kept and verified all the same."""

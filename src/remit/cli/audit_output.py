@@ -70,15 +70,24 @@ def _row(entry: "Entry") -> tuple[str, ...]:
     rules = field(record, "decision.rule_ids")
     if not detail and isinstance(rules, list):
         detail = safe(" ".join(map(str, rules)), 200).replace("\n", " ").replace("\t", " ")
+    reasons = field(record, "decision.reasons")
+    if not detail and isinstance(reasons, list):
+        detail = safe(" ".join(map(str, reasons)), 200).replace("\n", " ").replace("\t", " ")
+    detail = detail or text("artifact.digest")
     return (
         str(entry.seq),
         _iso(record.get("time")),
         text("kind"),
-        text("actor.agent"),
-        text("action.name") or text("action.tool"),
+        text("actor.agent") or text("actor.user"),
+        text("action.name") or text("action.tool") or _artifact(text),
         text("decision.effect"),
         detail,
     )
+
+
+def _artifact(text: Callable[[str], str]) -> str:
+    tag = text("artifact.tag")
+    return text("artifact.repository") + (f":{tag}" if tag else "")
 
 
 def _iso(time_us: Any) -> str:
@@ -97,6 +106,13 @@ def dump(values: list[dict[str, Any]], output: str) -> None:
             click.echo(_ascii(orjson.dumps(value)))
     else:
         click.echo(_ascii(orjson.dumps(values, option=orjson.OPT_INDENT_2)))
+
+
+def dump_one(value: Any) -> None:
+    """Print one value as JSON."""
+    import orjson
+
+    click.echo(_ascii(orjson.dumps(value, option=orjson.OPT_INDENT_2)))
 
 
 def _ascii(data: bytes) -> str:

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-
 from remit.core.clock import Clock
 from remit.core.ids import ulid
 from remit.hub.errors import HubError
@@ -18,7 +16,7 @@ from remit.hub.registry.access import ANONYMOUS, ROLES, Grant
 from remit.hub.registry.accounts import ROBOT_PREFIX, Account, keep, new_secret
 from remit.hub.registry.ports import Record
 from remit.hub.store import accounts, outbox
-from remit.hub.store.database import Database
+from remit.hub.store.database import Connection, Database
 from remit.hub.store.rows import Rule
 
 _R = TypeVar("_R")

@@ -20,14 +20,13 @@ from functools import partial
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection
 
 from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import BlobStore, Record, Upload
 from remit.hub.store import collect, manifests, outbox, rows, uploads
-from remit.hub.store.database import Database
+from remit.hub.store.database import Connection, Database
 
 _R = TypeVar("_R")
 BATCH = 200

@@ -188,7 +188,8 @@ async def _collect(collector: Collector, every_s: float) -> None:
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
     """Make an administrator where there is nobody yet, so that nothing begins open to all."""
-    password = secrets.token_urlsafe(24)
+    # Of hexadecimal digits: one that began with `-` would be an option on a command line.
+    password = secrets.token_hex(20)
     account = Account(name=ADMIN, kind="user", secret=keep("user", password))
     now = clock.now_us()
     if await database.change(lambda c: accounts.add_first(c, account, now)):

@@ -53,6 +53,10 @@ async def fsck(
     while last is not None:
         work = partial(check.manifest_page, last=last, count=PAGE)
         problems, last, count = await database.look(work)
+        if problems:
+            # A manifest may have been dropped between two statements of the look.
+            again, _, _ = await database.look(work)
+            problems = [each for each in problems if each in again]
         done.manifests += count
         done.problems += problems
         tell("manifests", done.manifests)

@@ -6,6 +6,7 @@ is remembered for a minute, under a key of this process, because clients send it
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import hmac
 import secrets
@@ -32,7 +33,8 @@ GRANTS_US = 2_000_000
 FREE_TRIES = 5
 MAX_WAIT_US = 60_000_000
 MAX_KEPT = 4096
-CHECKS_AT_ONCE = 2
+CHECKS_AT_ONCE = 1
+MAX_QUEUED = 64
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +92,9 @@ def same(kept: bytes, password: str) -> bool:
     return False
 
 
-_NOBODY = keep("user", "nobody has this password")
+@functools.cache
+def _nobody() -> bytes:
+    return keep("user", "nobody has this password")
 
 
 class Doorkeeper:
@@ -105,6 +109,7 @@ class Doorkeeper:
         self._wrong: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._known: OrderedDict[str, tuple[Account | None, tuple[Grant, ...], int]] = OrderedDict()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._queued = 0
 
     async def basic(self, name: str, password: str, peer: str) -> Caller:
         """The account with this password."""
@@ -128,15 +133,21 @@ class Doorkeeper:
     async def _right_password(self, account: Account | None, name: str, password: str) -> bool:
         if len(password) > MAX_PASSWORD:
             return False
-        kept = account.secret if account and self._alive(account) else _NOBODY
+        kept = account.secret if account and self._alive(account) else _nobody()
         mark = hmac.digest(self._key, f"{len(name)}:{name}{password}".encode(), "sha256")
         now = self._clock.now_us()
         known = self._right.get(mark)
         if known is not None and known[0] == kept and known[1] > now:
             return True
-        async with self._checks:
-            right = await asyncio.to_thread(same, kept, password)
-        if right and kept is not _NOBODY:
+        if self._queued >= MAX_QUEUED:
+            raise TooMany("too many log in at once", headers=(("retry-after", "2"),))
+        self._queued += 1
+        try:
+            async with self._checks:
+                right = await asyncio.to_thread(same, kept, password)
+        finally:
+            self._queued -= 1
+        if right and kept is not _nobody():
             _put(self._right, mark, (kept, now + REMEMBER_US))
             return True
         return False

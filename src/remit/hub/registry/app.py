@@ -4,8 +4,10 @@ A reader should see these steps in this order in :meth:`Registry._answer`. Whate
 refusal in the specification's words; nothing is changed and nothing is given out.
 """
 
+import collections
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,6 +40,7 @@ from remit.hub.registry.http import (
     link_next,
     respond,
 )
+from remit.hub.registry.oauth import read_form
 from remit.hub.registry.ports import Metadata
 from remit.hub.registry.pulls import Pulls, error_body, page_size
 from remit.hub.registry.pushes import Pushes
@@ -65,6 +68,8 @@ _NEEDS = {
 """The action that a role must allow, and those of which a token must name one."""
 _VERSION = (("docker-distribution-api-version", "registry/2.0"),)
 NO_SPACE = 28
+MAX_STRANGERS = 60
+"""Wrong credentials of one address that are recorded in a minute."""
 
 
 class Registry:
@@ -97,6 +102,8 @@ class Registry:
         self._tokens = tokens
         self._ledger = ledger
         self._url = url
+        self._minute = 0
+        self._strangers: collections.Counter[str] = collections.Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -112,7 +119,8 @@ class Registry:
 
     async def _guarded(self, request: Request) -> Reply:
         try:
-            return await self._answer(request)
+            with request.watched():
+                return await self._answer(request)
         except RegistryError as error:
             return _refusal(error)
         except GoneError:
@@ -136,7 +144,7 @@ class Registry:
         try:
             caller = await authenticate(request, self._authenticator, realm)
         except Unauthorized as error:
-            await self._ledger.note("registry.deny", _denied("", request, error))
+            await self._stranger(request, error)
             raise
         if request.path == "/token" and self._tokens is not None:
             return await self._token(request, caller)
@@ -158,6 +166,19 @@ class Registry:
             body["artifact"] = {"repository": route.repository, "name": route.value}
             await self._ledger.note("registry.deny", body)
             raise
+
+    async def _stranger(self, request: Request, error: RegistryError) -> None:
+        """Record wrong credentials: of one address so many a minute, that none can fill the log."""
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._strangers = minute, collections.Counter()
+        self._strangers[request.peer] += 1
+        count = self._strangers[request.peer]
+        if count <= MAX_STRANGERS:
+            body = _denied("", request, error)
+            if count == MAX_STRANGERS:
+                body["decision"]["detail"] = "more of this minute are not recorded"
+            await self._ledger.note("registry.deny", body)
 
     async def _do(self, request: Request, route: Route, caller: Caller) -> Reply:
         by = caller.name
@@ -196,7 +217,15 @@ class Registry:
         assert self._tokens is not None
         if request.method not in {"GET", "POST"}:
             raise Unsupported("a token is asked for by GET or POST")
-        return await self._tokens.answer(request, caller, self._ledger)
+        asked = [value for key, value in request.query if key == "scope"]
+        if request.method == "POST":
+            try:
+                caller, more = await read_form(request, caller, self._authenticator)
+            except Unauthorized as error:
+                await self._ledger.note("registry.deny", _denied("", request, error))
+                raise
+            asked += more
+        return await self._tokens.answer(request, caller, asked, self._ledger)
 
     async def _catalog(self, request: Request, caller: Caller, realm: str) -> Reply:
         """Names of the repositories that the caller may list (Docker's catalogue)."""

@@ -4,7 +4,16 @@ Handlers take a :class:`Request` and give a :class:`Reply`; they know nothing of
 are streams in both directions: the Hub never holds a blob in memory.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+import asyncio
+import contextlib
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +27,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _SINGLE = ("authorization", "content-length", "content-range", "content-type", "host", "range")
 _PATHSEND = "http.response.pathsend"
+
+
+IDLE_S = 120.0
+"""How long a client may send nothing of its body."""
 
 
 class GoneError(ConnectionError):
@@ -51,6 +64,7 @@ class Request:
         self.scheme: str = scope.get("scheme", "http")
         self.pathsend = _PATHSEND in scope.get("extensions", {})
         self._receive = receive
+        self._heard = 0.0
 
     def first(self, name: str) -> str | None:
         """The first query parameter of that name."""
@@ -80,7 +94,9 @@ class Request:
         if length == 0:
             return
         while True:
+            self._heard = asyncio.get_running_loop().time()
             message = await self._receive()
+            self._heard = 0.0
             if message["type"] != "http.request":
                 raise GoneError("the client went away")
             piece = message.get("body", b"")
@@ -91,6 +107,39 @@ class Request:
                 break
         if length is not None and received != length:
             raise GoneError(f"{received} bytes came of {length}")
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """End the request if its body does not come.
+
+        One timer for all of it: a time-out around each piece would cost more than the piece.
+
+        Raises:
+            GoneError: nothing came for :data:`IDLE_S`.
+        """
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        silent = False
+        timer: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal silent, timer
+            if self._heard and loop.time() - self._heard > IDLE_S:
+                silent = True
+                task.cancel()
+            else:
+                timer = loop.call_later(IDLE_S / 4, look)
+
+        timer = loop.call_later(IDLE_S / 4, look)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not silent:
+                raise
+            task.uncancel()
+            raise GoneError("the client sent nothing for long") from None
+        finally:
+            timer.cancel()
 
     async def read(self, limit: int) -> bytes:
         """The whole body, of at most ``limit`` bytes.

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
 from remit.hub.registry.errors import (
     BlobUnknown,
+    Busy,
     Denied,
     DigestInvalid,
     ManifestInvalid,
@@ -36,6 +38,8 @@ Settle = Callable[[str, Record], Awaitable[None]]
 MayPull = Callable[[str], bool]
 """Whether the caller may pull from the repository of that name."""
 KEEP_S = 5.0
+PATIENCE_S = 5.0
+"""How long a request waits for another to be done with the same upload."""
 MAX_TAGS = 64
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
 
@@ -149,9 +153,7 @@ class Pushes:
     async def _held(self, repository: str, id_: str) -> AsyncIterator[tuple[Upload, str]]:
         """Be the one writer of an upload; afterwards it is as far as it was, or released."""
         holder = secrets.token_hex(16)
-        upload = await self._metadata.hold_upload(repository, id_, holder)
-        if upload is None:
-            raise UploadUnknown("there is no such upload, or it has expired")
+        upload = await self._hold(repository, id_, holder)
         keeping = asyncio.create_task(self._keep(id_, holder))
         try:
             yield upload, holder
@@ -161,6 +163,21 @@ class Pushes:
             raise
         finally:
             keeping.cancel()
+
+    async def _hold(self, repository: str, id_: str, holder: str) -> Upload:
+        # A client whose connection broke is back before the Hub knows that the old one is gone.
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                upload = await self._metadata.hold_upload(repository, id_, holder)
+            except Busy:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            if upload is None:
+                raise UploadUnknown("there is no such upload, or it has expired")
+            return upload
 
     async def _keep(self, id_: str, holder: str) -> None:
         while True:

@@ -2,7 +2,8 @@
 
 SQLite runs it in threads, one for changes and a few for looks; PostgreSQL on the event loop, over
 asyncpg. A change is one transaction, durable when it returns: ``synchronous = FULL`` in SQLite, and
-PostgreSQL's default. Looks of SQLite see a snapshot and wait for nobody (WAL).
+PostgreSQL's default. Looks wait for nobody (WAL), and each of their statements sees what was
+committed before it.
 
 SQLite's one writer is queued for here, in order, so that a burst of changes waits and does not
 fail; several processes on one file wait for each other in the database.
@@ -11,6 +12,7 @@ fail; several processes on one file wait for each other in the database.
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,9 +22,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import QueuePool
 
 from remit.hub.errors import HubError
+
+__all__ = ["Change", "Connection", "Database", "Postgres", "Sqlite", "StoreError", "connect"]
 
 _R = TypeVar("_R")
 READERS = 4
@@ -108,18 +112,21 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._readers = self._engine("BEGIN", READERS)
-        self._writer = self._engine("BEGIN IMMEDIATE", 1)
+        self._readers = self._engine(READERS)
+        self._writer = self._engine(1)
+        event.listen(self._writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+        self._kept = threading.local()
         self._looks = ThreadPoolExecutor(READERS, "hub-look")
         self._changes = ThreadPoolExecutor(1, "hub-change")
         self._turn = asyncio.Lock()
 
-    def _engine(self, begin: str, size: int) -> Engine:
+    def _engine(self, size: int) -> Engine:
         engine = create_engine(
             f"sqlite:///{self._path}",
-            poolclass=QueuePool if size > 1 else StaticPool,
+            poolclass=QueuePool,
+            pool_size=size,
+            max_overflow=0,
             connect_args={"check_same_thread": False},
-            **({"pool_size": size, "max_overflow": 0} if size > 1 else {}),
         )
 
         @event.listens_for(engine, "connect")
@@ -134,18 +141,29 @@ class Sqlite:
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
-        @event.listens_for(engine, "begin")
-        def _begun(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
         return engine
 
+    def _reader(self) -> Connection:
+        """The connection of this thread: taking one from a pool costs more than a look."""
+        found: Connection | None = getattr(self._kept, "connection", None)
+        if found is None:
+            # Without transactions: each statement sees what was committed before it.
+            found = self._readers.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._kept.connection = found
+        return found
+
     async def look(self, work: Callable[[Connection], _R]) -> _R:
-        """Do ``work`` on a snapshot."""
+        """Do ``work``; each statement sees what was committed before it."""
 
         def run() -> _R:
-            with _told(), self._readers.connect() as connection, connection.begin():
-                return work(connection)
+            with _told():
+                try:
+                    return work(self._reader())
+                except BaseException:
+                    if (kept := getattr(self._kept, "connection", None)) is not None:
+                        self._kept.connection = None
+                        kept.close()
+                    raise
 
         return await asyncio.get_running_loop().run_in_executor(self._looks, run)
 
