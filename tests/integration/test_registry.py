@@ -230,7 +230,7 @@ def test_what_does_not_answer(me, store):
     for command in (["push", "thing:v1", f"{host}/a/b:v1"], ["tags", f"{host}/a/b"]):
         done = remit(*command, state=me)
         assert done.returncode == 5
-        assert host in done.stderr
+        assert f"`http://{host}` does not answer: Connection refused" in done.stderr
         assert "Traceback" not in done.stderr
 
 
@@ -251,7 +251,7 @@ def test_what_does_not_answer(me, store):
 def test_mistakes(me, store, arguments, says):
     put_artifact(store, "thing:v1", b"thing")
     done = remit(*arguments, state=me)
-    assert done.returncode == 2
+    assert done.returncode == (1 if "store" in says else 2)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
