@@ -336,6 +336,7 @@ def test_what_was_killed_goes_on(hub, me, store, big, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_gibibytes_need_little_memory(hub, debian, me, store, tmp_path):
     size = 2 << 30
     log_in(hub, me)
