@@ -2,7 +2,7 @@
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
 # Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
-# softhsm2 gnome-keyring chromium docker-registry go skopeo postgresql apt.
+# softhsm2 gnome-keyring chromium go skopeo postgresql apt.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -42,7 +42,6 @@ for want in "$@"; do
         git) command -v git >/dev/null 2>&1 || packages="$packages git" ;;
         softhsm2) [ -e /usr/lib/softhsm/libsofthsm2.so ] || packages="$packages softhsm2" ;;
         gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;
-        docker-registry) command -v docker-registry >/dev/null 2>&1 || packages="$packages docker-registry" ;;
         skopeo) command -v skopeo >/dev/null 2>&1 || packages="$packages skopeo" ;;
         postgresql) ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql" ;;
         go | apt) ;;

@@ -11,10 +11,7 @@ import pytest
 
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.digests import digest_of
-from tests.rig.governed import REMIT
-from tests.rig.registries import docker_registry, free_port, person
-from tests.rig.registries import hub as running_hub
-from tests.rig.remotes import (
+from tests.rig.exchange import (
     Cutter,
     environment,
     log_in,
@@ -25,6 +22,9 @@ from tests.rig.remotes import (
     random_file,
     remit,
 )
+from tests.rig.governed import REMIT
+from tests.rig.registries import docker_registry, free_port, person
+from tests.rig.registries import hub as running_hub
 
 BIG = 100_000_000
 

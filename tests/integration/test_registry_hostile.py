@@ -15,7 +15,7 @@ from cryptography import x509
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.manifest import MANIFEST
 from tests.integration.test_http_tls import LOCAL, Authority
-from tests.rig.remotes import put_artifact, remit
+from tests.rig.exchange import put_artifact, remit
 
 CONTENT = b"the content of the blob " * 4000
 

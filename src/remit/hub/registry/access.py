@@ -52,6 +52,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     actions: tuple[str, ...]
 
 
+CATALOG = Scope(type="registry", name="catalog", actions=("*",))
+"""The list of repositories (distribution's token specification)."""
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks.
 
@@ -106,13 +110,18 @@ class Authenticator(Protocol):
         ...
 
 
-def challenge(request: Request, realm: str, repository: str = "", action: str = "") -> str:
+def challenge(
+    request: Request, realm: str, repository: str = "", action: str = "", scope: Scope | None = None
+) -> str:
     """The ``WWW-Authenticate`` of a refusal (RFC 9110; distribution's token specification)."""
     if not realm:
         return 'Basic realm="Remit Hub", charset="UTF-8"'
     wanted = {"push": "pull,push", "delete": "delete"}.get(action, "pull")
-    scope = f',scope="repository:{repository}:{wanted}"' if repository else ""
-    return f'Bearer realm="{realm}",service="{service(request)}"{scope}'
+    asked = f"repository:{repository}:{wanted}" if repository else ""
+    if scope is not None:
+        asked = f"{scope.type}:{scope.name}:{','.join(scope.actions)}"
+    said = f',scope="{asked}"' if asked else ""
+    return f'Bearer realm="{realm}",service="{service(request)}"{said}'
 
 
 def service(request: Request) -> str:
@@ -211,6 +220,8 @@ def granted(caller: Caller, asked: Iterable[Scope]) -> tuple[Scope, ...]:
     """What of ``asked`` the account may do now; ``*`` asks for everything."""
     found: list[Scope] = []
     for scope in asked:
+        if scope == CATALOG:
+            found.append(scope)
         if scope.type != "repository":
             continue
         wanted = WIRE if "*" in scope.actions else scope.actions

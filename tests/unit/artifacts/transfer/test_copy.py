@@ -11,7 +11,7 @@ from remit.artifacts.oci.digests import digest_of
 from remit.artifacts.oci.manifest import INDEX, MANIFEST
 from remit.artifacts.transfer.copy import Transfer
 from remit.artifacts.transfer.layouts import LayoutSource, LayoutTarget
-from tests.rig.remotes import plain, put_artifact, put_document, put_index
+from tests.rig.exchange import plain, put_artifact, put_document, put_index
 
 
 class Watch:
