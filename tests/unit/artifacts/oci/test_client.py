@@ -17,7 +17,7 @@ from remit.artifacts.oci.errors import (
     UnreachableError,
 )
 from remit.artifacts.oci.manifest import INDEX, MANIFEST, Descriptor
-from remit.artifacts.oci.referral import refer
+from remit.artifacts.oci.referral import refer, settle
 from remit.artifacts.oci.referrers import fallback_tag
 from tests.rig.scripted import Said, session
 
@@ -276,6 +276,18 @@ def test_others_without_end():
     server.list = [entry(1)]
     with pytest.raises(RegistryError, match="does not stay"):
         referred(server)
+
+
+def test_who_is_undone_later_does_it_again():
+    server = Tagged()
+    found, server.transport = repository(server)
+    new = Descriptor(media_type=MANIFEST, digest=digest_of(b"new"), size=3)
+    server.list = [entry(1)]  # another wrote what it had read before
+    asyncio.run(settle(found, [(SUBJECT, new)]))
+    assert [each["digest"] for each in server.list] == [digest_of(b"1"), digest_of(b"new")]
+    assert server.transport.slept == [1.0, 1.0]
+    asyncio.run(settle(found, []))
+    assert len(server.transport.slept) == 2
 
 
 def test_ping():
