@@ -286,5 +286,5 @@ def staged(
         database, blobs = servers.database(), servers.blobs()
         options = (*options, "--database", database, "--blobs", blobs)
     directory.mkdir(parents=True, exist_ok=True)
-    with hub(directory, auth=auth, options=options, extra=S3_ENVIRONMENT) as registry:
+    with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT) as registry:
         yield Stage(kind, registry, options, database, blobs)

@@ -263,7 +263,7 @@ class _Reader:
                 _attribute(key): self.text(fields.get(key), f"{where}.{key}")
                 for key in (*keys, *layer)
             },
-            parameters=plain(parameters) if self._strict else parameters,
+            parameters=plain(parameters) if self._strict else _floats(parameters),
             extra=self.rest(fields, (*keys, *layer, *more, *known), where),
         )
 
@@ -400,6 +400,15 @@ def _object(
         found |= {key: v for key in _LAYER if (v := getattr(entry, _attribute(key)))}
         found |= entry.extra
     return found
+
+
+def _floats(value: Any) -> Any:
+    """A JSON value with plain floats, instead of those that remember their text."""
+    if isinstance(value, dict):
+        return {key: _floats(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_floats(each) for each in value]
+    return float(value) if isinstance(value, float) else value
 
 
 def _sorted(value: Any) -> Any:

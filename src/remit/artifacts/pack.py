@@ -89,7 +89,7 @@ def plan(directory: Path, *, kitfile: Path | None = None, kind: str = "") -> Pla
     """Look at a directory and decide what its artifact would be.
 
     Args:
-        directory: what to pack.
+        directory: what to pack; or a single file, such as an MCP bundle.
         kitfile: a Kitfile elsewhere; by default the one in the directory, if there is one.
         kind: instead of what the directory is recognised as.
 

@@ -31,6 +31,7 @@ _MAX_COMMENT = 0xFFFF
 _MAX_COUNT, _MAX_OFFSET = 0xFFFF, 0xFFFFFFFF
 _DESCRIPTOR, _UTF8 = 0x0008, 0x0800
 _FLAGS = 0x0006 | _DESCRIPTOR | _UTF8
+_MAX_DIRECTORY = 64 << 20
 _STORED, _DEFLATED = 0, 8
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _WRONG = "the zip archive is ambiguous"
@@ -182,6 +183,8 @@ class ZipArchive:
         if disk or first or here != count:
             raise ArchiveError("the zip archive is one part of several")
         end = self._size - len(tail) + at
+        if length > _MAX_DIRECTORY:
+            raise ArchiveError(f"the directory of the zip archive is over {_MAX_DIRECTORY} bytes")
         if count == _MAX_COUNT or _MAX_OFFSET in {length, start} or length > end:
             raise ArchiveError("the zip archive is of the zip64 form, which is not accepted")
         return count, start, length, end

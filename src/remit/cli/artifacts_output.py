@@ -241,7 +241,7 @@ def listed(found: list[dict[str, Any]], output: str) -> None:
     cells = [
         (
             line(row["name"]),
-            row["kind"] or row["form"] or "unreadable",
+            line(row["kind"]) or row["form"] or "unreadable",
             size(row["total"]),
             row["digest"],
         )

@@ -42,6 +42,7 @@ from remit.hub.registry.http import (
     link_next,
     respond,
 )
+from remit.hub.registry.oauth import read_form
 from remit.hub.registry.ports import Metadata
 from remit.hub.registry.pulls import Pulls, error_body, page_size
 from remit.hub.registry.pushes import Pushes
@@ -149,7 +150,7 @@ class Registry:
         try:
             caller = await authenticate(request, self._authenticator, realm)
         except Unauthorized as error:
-            await self._stranger(request, error)
+            await self.stranger(request, error)
             raise
         if request.path == "/token" and self._tokens is not None:
             return await self._token(request, caller, realm)
@@ -172,7 +173,7 @@ class Registry:
             await self._ledger.note("registry.deny", body)
             raise
 
-    async def _stranger(self, request: Request, error: RegistryError) -> None:
+    async def stranger(self, request: Request, error: RegistryError) -> None:
         """Record wrong credentials: of one address so many a minute, that none can fill the log."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
@@ -225,7 +226,15 @@ class Registry:
             # Else whoever finds a token for one thing had all that its account may do, for ever.
             header = (("www-authenticate", challenge(request, realm)),)
             raise Unauthorized("a token is given for a password, not for a token", headers=header)
-        return await self._tokens.answer(request, caller, self._ledger)
+        asked = [value for key, value in request.query if key == "scope"]
+        if request.method == "POST":
+            try:
+                caller, more = await read_form(request, caller, self._authenticator)
+            except Unauthorized as error:
+                await self._ledger.note("registry.deny", _denied("", request, error))
+                raise
+            asked += more
+        return await self._tokens.answer(request, caller, asked, self._ledger)
 
     async def _catalog(self, request: Request, caller: Caller, realm: str) -> Reply:
         """Names of the repositories that the caller may list (Docker's catalogue)."""

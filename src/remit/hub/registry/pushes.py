@@ -9,17 +9,19 @@ import asyncio
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
-from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
 from remit.core.errors import RemitError
 from remit.hub.registry.errors import (
     BlobUnknown,
+    Busy,
     Denied,
     DigestInvalid,
     ManifestInvalid,
@@ -30,13 +32,15 @@ from remit.hub.registry.errors import (
     UploadUnknown,
 )
 from remit.hub.registry.http import Reply, Request, empty
-from remit.hub.registry.ports import BlobStore, Metadata, Placed, Record, Upload
+from remit.hub.registry.ports import About, BlobStore, Describe, Metadata, Placed, Record, Upload
 from remit.hub.registry.routes import Route, digest_in
 
 Settle = Callable[[str, Record], Awaitable[None]]
 MayPull = Callable[[str], bool]
 """Whether the caller may pull from the repository of that name."""
 KEEP_S = 5.0
+PATIENCE_S = 5.0
+"""How long a request waits for another to be done with the same upload."""
 MAX_TAGS = 64
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
 
@@ -44,10 +48,17 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}
 class Pushes:
     """Everything that changes the registry."""
 
-    def __init__(self, metadata: Metadata, store: BlobStore, settle: Settle) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        store: BlobStore,
+        settle: Settle,
+        describe: Describe | None = None,
+    ) -> None:
         self._metadata = metadata
         self._store = store
         self._settle = settle
+        self._describe = describe
 
     # -- uploads -------------------------------------------------------------------------------
 
@@ -161,9 +172,7 @@ class Pushes:
     async def _held(self, repository: str, id_: str) -> AsyncIterator[tuple[Upload, str]]:
         """Be the one writer of an upload; afterwards it is as far as it was, or released."""
         holder = secrets.token_hex(16)
-        upload = await self._metadata.hold_upload(repository, id_, holder)
-        if upload is None:
-            raise UploadUnknown("there is no such upload, or it has expired")
+        upload = await self._hold(repository, id_, holder)
         keeping = asyncio.create_task(self._keep(id_, holder))
         try:
             yield upload, holder
@@ -173,6 +182,21 @@ class Pushes:
             raise
         finally:
             keeping.cancel()
+
+    async def _hold(self, repository: str, id_: str, holder: str) -> Upload:
+        # A client whose connection broke is back before the Hub knows that the old one is gone.
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                upload = await self._metadata.hold_upload(repository, id_, holder)
+            except Busy:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            if upload is None:
+                raise UploadUnknown("there is no such upload, or it has expired")
+            return upload
 
     async def _keep(self, id_: str, holder: str) -> None:
         while True:
@@ -210,11 +234,19 @@ class Pushes:
             extra["artifact_type"] = manifest.kind[:200]
         if manifest.subject:
             extra["subject"] = manifest.subject.digest
+        about = await self._about(route.repository, digest, manifest)
+        if about.kind:
+            extra["kind"] = about.kind
         record = _record(
             "registry.push", by, request, route.repository, digest, tags=list(tags), **extra
         )
         placed = Placed(
-            repository=route.repository, digest=digest, body=body, manifest=manifest, tags=tags
+            repository=route.repository,
+            digest=digest,
+            body=body,
+            manifest=manifest,
+            tags=tags,
+            about=about,
         )
         event = await self._metadata.put_manifest(placed, by, record)
         await self._settle(event, record)
@@ -227,6 +259,9 @@ class Pushes:
         if asked:
             headers.append(("oci-tag", ", ".join(asked)))
         return empty(201, tuple(headers))
+
+    async def _about(self, repository: str, digest: Digest, manifest: Manifest) -> About:
+        return await self._describe(repository, digest, manifest) if self._describe else About()
 
     async def drop_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``DELETE`` of a tag, or of a manifest with its tags."""
@@ -257,7 +292,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 def _record(
-    kind: str, by: str, request: Request, repository: str, digest: str, **more: Any
+    kind: str, by: str, request: Request, repository: str, digest: str, /, **more: Any
 ) -> Record:
     artifact = {"repository": repository, **more}
     if digest:

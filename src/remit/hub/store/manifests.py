@@ -11,7 +11,7 @@ from remit.artifacts.oci.referrers import referrer
 from remit.core.digest import Digest
 from remit.hub.registry.errors import Denied, Missing
 from remit.hub.registry.ports import Placed, Stored
-from remit.hub.store import blobs, rows
+from remit.hub.store import blobs, described, rows
 from remit.hub.store.tables import documents, links, manifests, references, repositories, tags
 
 MAX_TEXT = 1000
@@ -54,7 +54,9 @@ def put(connection: Connection, placed: Placed, by: str, now_us: int) -> None:
 def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
     manifest = placed.manifest
     said = manifest.annotations
-    title = " ".join(each for each in (said.get(_TITLE), said.get(_DESCRIPTION)) if each)
+    title = placed.about.title or " ".join(
+        each for each in (said.get(_TITLE), said.get(_DESCRIPTION)) if each
+    )
     listed = referrer(manifest, placed.digest, len(placed.body))
     connection.execute(
         insert(manifests).values(
@@ -62,7 +64,7 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             digest=placed.digest,
             media_type=manifest.media_type,
             artifact_type=manifest.kind[:MAX_TYPE],
-            kind=placed.kind,
+            kind=placed.about.kind,
             title=title[:MAX_TEXT].replace("\0", " "),
             subject=manifest.subject.digest if manifest.subject else "",
             descriptor=msgspec.json.encode(listed),
@@ -71,8 +73,10 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             pushed_by=by,
             pushed_us=now_us,
             touched_us=now_us,
+            **described.columns(placed, title[:MAX_TEXT]),
         )
     )
+    described.insert_rows(connection, id_, placed)
     children = {each.digest: "blob" for each in manifest.blobs}
     children.update({each.digest: "manifest" for each in manifest.manifests})
     if children:
@@ -202,6 +206,7 @@ def forget(connection: Connection, repository: str, digest: Digest) -> bool:
     connection.execute(
         delete(references).where(references.c.repository == row.id, references.c.parent == digest)
     )
+    described.forget(connection, row.id, digest)
     rows.use(connection, repository, row, -size)
     return True
 
