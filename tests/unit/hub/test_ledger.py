@@ -40,14 +40,6 @@ def run(tmp_path, work, *waiting):
     asyncio.run(around())
 
 
-def records(ledger):
-    from remit.audit.log import read
-
-    ledger.log.flush()
-    found = [e.record for e in read(ledger.log.directory)] if hasattr(ledger.log, "directory") else []  # fmt: skip
-    return [each for each in found if each["kind"].startswith("registry")]
-
-
 def test_a_record_is_durable_when_it_is_settled(tmp_path):
     async def work(ledger, box):
         box.records["id-1"] = RECORD

@@ -49,9 +49,12 @@ def test_what_is_no_pattern_of_tags(text):
     assert check_tag_pattern("V*.1_x-y") == "V*.1_x-y"
 
 
-def test_the_longest_pattern_counts():
+def test_the_most_specific_pattern_counts():
     rules = [Grant(pattern=each, role="reader") for each in ("**", "a/**", "a/b", "other")]
     assert first(rules, "a/b").pattern == "a/b"
     assert first(rules, "a/c").pattern == "a/**"
     assert first(rules, "z").pattern == "**"
     assert first(rules[1:], "z") is None
+    stars = [Grant(pattern=each, role="reader") for each in ("a/*", "a/**", "*/b", "**/b", "***")]
+    assert first(stars, "a/b").pattern == "a/*"
+    assert first(stars, "x/y/b").pattern == "**/b"
