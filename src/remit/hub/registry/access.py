@@ -9,7 +9,6 @@ Rules, in order:
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 from typing import Protocol
@@ -165,7 +164,7 @@ def parse_basic(value: str) -> tuple[str, str]:
         name, colon, password = (
             base64.b64decode(value.strip(), validate=True).decode().partition(":")
         )
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise Unauthorized("the Basic credentials cannot be read") from None
     if not colon or not name:
         raise Unauthorized("the Basic credentials have no user name or no password")

@@ -71,7 +71,7 @@ def hold(connection: Connection, name: str, *, create_us: int = 0) -> Row[Any, A
 
 
 def rule_for(connection: Connection, name: str) -> Rule:
-    """The rule with the longest pattern that means the repository."""
+    """The rule with the most specific pattern that means the repository."""
     found = [Rule(**row._mapping) for row in connection.execute(select(rules))]  # noqa: SLF001 - SQLAlchemy's public name for it
     return first(found, name) or NO_RULE
 
