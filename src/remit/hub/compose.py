@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from remit.artifacts.servers import namespace_of
 from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
@@ -21,7 +22,13 @@ from remit.core.files import write_atomically
 from remit.core.ids import EntropyPool, ulid
 from remit.core.locks import try_hold
 from remit.hub.administration import Administration
-from remit.hub.app import Hub
+from remit.hub.api import artifacts, servers
+from remit.hub.api.artifacts import Artifacts
+from remit.hub.api.gate import Gate
+from remit.hub.api.servers import Servers
+from remit.hub.app import Application, Hub
+from remit.hub.catalog.describe import Describer, small_of
+from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
@@ -30,15 +37,17 @@ from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
 from remit.hub.registry.endpoints import Giving, Taking
+from remit.hub.registry.front.noting import Noting
 from remit.hub.registry.front.poll import Poller, Synced
 from remit.hub.registry.front.pulls import FrontPulls
 from remit.hub.registry.front.pushes import FrontPushes
-from remit.hub.registry.ports import BlobStore
+from remit.hub.registry.ports import BlobStore, Small
 from remit.hub.registry.pulls import Pulls
 from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
+from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.files import Files
 from remit.hub.store.front import SqlNotes, bind, upstream_of
@@ -176,12 +185,14 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
         metadata = SqlNotes(database, clock, log.origin, EntropyPool(os.urandom))
-        pulls, pushes = await _endpoints(stack, options, metadata, store, ledger)
+        await metadata.let_go()
+        doorkeeper = Doorkeeper(SqlAccounts(database, clock), tokens, clock)
+        pulls, pushes, small = await _endpoints(stack, options, metadata, store, ledger)
         registry = Registry(
             metadata,
             pulls,
             pushes,
-            Doorkeeper(SqlAccounts(database, clock), tokens, clock),
+            doorkeeper,
             None if options.basic else tokens,
             ledger,
             url=options.url,
@@ -191,7 +202,15 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         )
         collecting = asyncio.create_task(_collect(collector, options.collect_s))
         stack.callback(collecting.cancel)
-        yield Hub(registry, ledger)
+        gate = Gate(
+            doorkeeper, ledger, registry.stranger, url=options.url, bearer=not options.basic
+        )
+        catalog = SqlCatalog(database)
+        rooms: dict[str, Application] = {
+            artifacts.PREFIX: Artifacts(gate, catalog, small, NotScanned()),
+            servers.PREFIX: Servers(gate, catalog, Tagged()),
+        }
+        yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
 
 
@@ -201,18 +220,25 @@ async def _endpoints(
     metadata: SqlNotes,
     store: BlobStore,
     ledger: Ledger,
-) -> tuple[Giving, Taking]:
+) -> tuple[Giving, Taking, Small]:
     """The endpoints over the Hub's own bytes, or over its upstream, which is looked through."""
+    namespace = namespace_of(options.url)
     if options.upstream is None:
-        return Pulls(metadata, store), Pushes(metadata, store, ledger.settle)
+        small = small_of(metadata, store)
+        describe = Describer(small, namespace)
+        pushes = Pushes(metadata, store, ledger.settle, describe)
+        return Pulls(metadata, store), pushes, small
     assert isinstance(store, Files)
     upstream = await stack.enter_async_context(connected(options.upstream))
-    poller = Poller(upstream, metadata, ledger.settle, options.upstream.repositories)
+    describe = Describer(upstream.small, namespace)
+    noting = Noting(metadata, describe, ledger.settle)
+    poller = Poller(upstream, metadata, noting, ledger.settle, options.upstream.repositories)
     task = asyncio.create_task(polling(poller, options.upstream.poll_s, say))
     stack.push_async_callback(_ended, task)
     return (
-        FrontPulls(upstream, metadata, ledger.settle),
-        FrontPushes(upstream, metadata, store, ledger.settle),
+        FrontPulls(upstream, noting),
+        FrontPushes(upstream, metadata, store, ledger.settle, describe),
+        upstream.small,
     )
 
 
@@ -244,13 +270,18 @@ async def _collect(collector: Collector, every_s: float) -> None:
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
     """Make an administrator where there is nobody yet, so that nothing begins open to all."""
+    if await database.look(accounts.everybody):
+        return
     # Of hexadecimal digits: one that began with `-` would be an option on a command line.
     password = secrets.token_hex(20)
     account = Account(name=ADMIN, kind="user", secret=keep("user", password))
-    now = clock.now_us()
+    now, file = clock.now_us(), state / PASSWORD_FILE
+    # Written first: a crash in between leaves a file too many and no account that nobody can use.
+    write_atomically(file, f"{password}\n".encode())
     if await database.change(lambda c: accounts.add_first(c, account, now)):
-        write_atomically(state / PASSWORD_FILE, f"{password}\n".encode())
-        say(f"remit hub: made the account `{ADMIN}`; its password is in {state / PASSWORD_FILE}")
+        say(f"remit hub: made the account `{ADMIN}`; its password is in {file}")
+    else:
+        file.unlink()
 
 
 def say(text: str) -> None:
@@ -366,7 +397,8 @@ async def sync(options: HubOptions, *, deep: bool) -> Synced:
     assert options.upstream is not None
     async with _opened_database(options) as database:
         await _bind(database, options)
-        return await sync_once(options.upstream, database, SystemClock(), deep=deep)
+        namespace = namespace_of(options.url)
+        return await sync_once(options.upstream, database, SystemClock(), namespace, deep=deep)
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,9 @@ from remit.artifacts.oci.urls import Origin, endpoint, may_hold_secrets
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.ids import EntropyPool
+from remit.hub.catalog.describe import Describer
 from remit.hub.errors import HubError
+from remit.hub.registry.front.noting import Noting
 from remit.hub.registry.front.poll import Poller, Synced
 from remit.hub.registry.front.upstream import Upstream
 from remit.hub.registry.ports import Record
@@ -140,9 +142,16 @@ async def polling(poller: Poller, every_s: float, say: Callable[[str], None]) ->
 
 
 async def sync_once(
-    options: UpstreamOptions, database: Database, clock: Clock, *, deep: bool
+    options: UpstreamOptions, database: Database, clock: Clock, namespace: str, *, deep: bool
 ) -> Synced:
     """Look once, beside a Hub that may run, whose log gets the records.
+
+    Args:
+        options: where.
+        database: with the catalogue.
+        clock: times of rows.
+        namespace: of MCP servers without a name of their own.
+        deep: ask also for manifests without a tag.
 
     Raises:
         RemitError: the upstream or the database cannot be used.
@@ -153,4 +162,5 @@ async def sync_once(
 
     async with connected(options) as upstream:
         notes = SqlNotes(database, clock, "", EntropyPool(os.urandom))
-        return await Poller(upstream, notes, later, options.repositories).run(deep=deep)
+        noting = Noting(notes, Describer(upstream.small, namespace), later)
+        return await Poller(upstream, notes, noting, later, options.repositories).run(deep=deep)

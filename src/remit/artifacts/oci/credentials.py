@@ -81,6 +81,14 @@ class OwnFile:
                 return Credentials(user=entry.user, password=entry.password)
         return None
 
+    def hosts(self) -> tuple[str, ...]:
+        """The registries for which something is kept.
+
+        Raises:
+            CredentialsError: the file cannot be read, or others can read it too.
+        """
+        return tuple(sorted(self._read().registries))
+
     def keep(self, host: str, credentials: Credentials) -> None:
         """Keep credentials for ``host`` in place of others.
 

@@ -14,8 +14,8 @@ from remit.core.digest import Digest
 from remit.hub.errors import HubError
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.ports import Placed, Record
+from remit.hub.store import described, rows, uploads
 from remit.hub.store import manifests as stored
-from remit.hub.store import rows, uploads
 from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.tables import (
     documents,
@@ -33,6 +33,10 @@ _UPSTREAM = "upstream"
 class SqlNotes(SqlMetadata):
     """The :class:`~remit.hub.registry.front.ports.Notes` port over a database."""
 
+    async def noted(self, placed: Placed) -> bool:
+        """Whether all of it is noted already."""
+        return await self._database.look(lambda c: known(c, placed))
+
     async def note(self, placed: Placed, by: str, record: Record, *, always: bool) -> str | None:
         """Remember a manifest and what its tags are now."""
         now = self._clock.now_us()
@@ -41,8 +45,6 @@ class SqlNotes(SqlMetadata):
             changed = note(connection, placed, by, now)
             return self._write(connection, record) if changed or always else None
 
-        if not always and await self._database.look(lambda c: known(c, placed)):
-            return None
         return await self._database.change(work)
 
     async def fixed(self, placed: Placed) -> tuple[str, ...]:
@@ -136,9 +138,9 @@ def note(connection: Connection, placed: Placed, by: str, now_us: int) -> bool:
             .values(digest=placed.digest, body=placed.body, stored_us=now_us)
             .on_conflict_do_update(index_elements=["digest"], set_={"stored_us": now_us})
         )
-        stored.describe(connection, row.id, placed, by, now_us)
+        stored.insert_row(connection, row.id, placed, by, now_us)
         # The upstream has it, whatever the quota says.
-        _count(connection, row.id, added)
+        _count(connection, row.id, row.used_bytes + added)
     for tag in placed.tags:
         connection.execute(
             rows.insert_into(connection, tags)
@@ -166,11 +168,11 @@ def _bytes_of(connection: Connection, id_: int | None, placed: Placed) -> int:
     return len(placed.body) + sum(size for each, size in wanted.items() if each not in had)
 
 
-def _count(connection: Connection, id_: int, added: int) -> None:
+def _count(connection: Connection, id_: int, used: int) -> None:
     connection.execute(
         update(repositories)
         .where(repositories.c.id == id_)
-        .values(used_bytes=repositories.c.used_bytes + added)
+        .values(used_bytes=max(0, min(stored.MAX_COUNT, used)))
     )
 
 
@@ -267,7 +269,8 @@ def forget(connection: Connection, repository: str, name: str) -> bool:
     connection.execute(
         delete(manifests).where(manifests.c.repository == row.id, manifests.c.digest == name)
     )
-    _count(connection, row.id, -min(freed, row.used_bytes))
+    described.forget(connection, row.id, Digest(name))
+    _count(connection, row.id, row.used_bytes - freed)
     return True
 
 

@@ -15,12 +15,12 @@ from functools import partial
 import msgspec
 
 from remit.artifacts.errors import ArtifactError
-from remit.artifacts.oci.catalog import repositories
 from remit.artifacts.oci.client import Fetched
 from remit.artifacts.oci.errors import NotFoundError, UnreachableError
+from remit.artifacts.oci.listing import repositories
 from remit.core.digest import Digest
-from remit.hub.registry.front.ports import SEEN, Notes
-from remit.hub.registry.front.pulls import FALLBACK, found, placed_of
+from remit.hub.registry.front.noting import FALLBACK, Noting
+from remit.hub.registry.front.ports import Notes
 from remit.hub.registry.front.upstream import Upstream
 from remit.hub.registry.ports import Record
 from remit.hub.registry.pushes import Settle
@@ -56,15 +56,22 @@ class Poller:
     Args:
         upstream: the registry.
         notes: the catalogue.
+        noting: notes what is new.
         settle: makes a record durable.
         names: repositories to look at, as the Hub calls them; empty to ask the upstream.
     """
 
     def __init__(
-        self, upstream: Upstream, notes: Notes, settle: Settle, names: Sequence[str] = ()
+        self,
+        upstream: Upstream,
+        notes: Notes,
+        noting: Noting,
+        settle: Settle,
+        names: Sequence[str] = (),
     ) -> None:
         self._upstream = upstream
         self._notes = notes
+        self._noting = noting
         self._settle = settle
         self._names = tuple(names)
         self._indexes: dict[tuple[str, str], Digest] = {}
@@ -164,12 +171,8 @@ class Poller:
         await self._note(name, tag, fetched)
 
     async def _note(self, name: str, value: str, fetched: Fetched, depth: int = 0) -> None:
-        record = found(name, value, fetched)
-        placed = placed_of(name, value, fetched)
-        event = await self._notes.note(placed, SEEN, record, always=False)
-        if event is None:
+        if not await self._noting.see(name, value, fetched):
             return
-        await self._settle(event, record)
         self._done.found += 1
         for child in fetched.manifest.manifests:
             if not child.foreign:

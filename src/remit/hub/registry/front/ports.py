@@ -24,6 +24,10 @@ class Notes(Metadata, Protocol):
     nothing if it is in the spool.
     """
 
+    async def noted(self, placed: Placed) -> bool:
+        """Whether a manifest and its tags are known as they are."""
+        ...
+
     async def note(self, placed: Placed, by: str, record: Record, *, always: bool) -> str | None:
         """Remember a manifest and what its tags are now.
 

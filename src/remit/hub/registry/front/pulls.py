@@ -14,13 +14,11 @@ from remit.artifacts.oci.names import is_tag
 from remit.artifacts.oci.referrers import index_bytes
 from remit.core.digest import Digest
 from remit.hub.registry.errors import BlobUnknown, ManifestUnknown, NameUnknown
-from remit.hub.registry.front.ports import SEEN, Notes
+from remit.hub.registry.front.noting import FALLBACK, Noting
 from remit.hub.registry.front.upstream import Upstream
 from remit.hub.registry.front.verified import bounded, verified
 from remit.hub.registry.http import Reply, Request, json_reply, link_next
-from remit.hub.registry.ports import Placed, Record
-from remit.hub.registry.pulls import MAX_PAGE, RangeNotSatisfiable, page_size
-from remit.hub.registry.pushes import Settle
+from remit.hub.registry.pulls import MAX_PAGE, RangeNotSatisfiable, page_size, wanted_type
 from remit.hub.registry.routes import Route
 
 AHEAD = 64 * 1024
@@ -28,8 +26,6 @@ AHEAD = 64 * 1024
 NOTED_S = 60.0
 MAX_NOTED = 10_000
 _RANGE = re.compile(r"bytes=(\d{1,19})-(\d{0,19})|bytes=-(\d{1,19})")
-FALLBACK = re.compile(r"(?:sha256|sha512)-[0-9a-f]{64}")
-"""Tags that stand in for the referrers API (distribution-spec, "Referrers Tag Schema")."""
 _PARTIAL, _UNSATISFIABLE = 206, 416
 
 
@@ -38,14 +34,12 @@ class FrontPulls:
 
     Args:
         upstream: where the bytes are.
-        notes: the Hub's catalogue.
-        settle: makes a record durable.
+        noting: notes what is given out.
     """
 
-    def __init__(self, upstream: Upstream, notes: Notes, settle: Settle) -> None:
+    def __init__(self, upstream: Upstream, noting: Noting) -> None:
         self._upstream = upstream
-        self._notes = notes
-        self._settle = settle
+        self._noting = noting
         self._noted: OrderedDict[tuple[str, str, Digest], float] = OrderedDict()
 
     # -- blobs ---------------------------------------------------------------------------------
@@ -67,6 +61,8 @@ class FrontPulls:
             return BlobUnknown(f"`{digest}` is not in `{name}`", detail={"digest": digest})
 
         ranges = _range(request.headers.get("range")) if request.method == "GET" else ""
+        if request.headers.get("if-range", f'"{digest}"') != f'"{digest}"':
+            ranges = ""
         async with self._upstream.answering(missing), contextlib.AsyncExitStack() as stack:
             answer = await stack.enter_async_context(
                 self._upstream.blob(name, digest, request.method, ranges)
@@ -116,10 +112,7 @@ class FrontPulls:
         key, now = (repository, value, digest), self._upstream.session.transport.now()
         if self._noted.get(key, 0.0) > now:
             return
-        placed, record = placed_of(repository, value, fetched), found(repository, value, fetched)
-        event = await self._notes.note(placed, SEEN, record, always=False)
-        if event is not None:
-            await self._settle(event, record)
+        await self._noting.see(repository, value, fetched)
         self._noted[key] = now + NOTED_S
         while len(self._noted) > MAX_NOTED:
             self._noted.popitem(last=False)
@@ -169,7 +162,7 @@ class FrontPulls:
         Raises:
             RegistryError: the upstream does not say; never that there is none.
         """
-        name, wanted = route.repository, request.first("artifactType") or ""
+        name, wanted = route.repository, wanted_type(request)
         count, last = page_size(request) or MAX_PAGE, request.first("last") or ""
         async with self._upstream.answering():
             every = await self._upstream.repository(name).referrers(route.digest, wanted)
@@ -189,34 +182,6 @@ class FrontPulls:
                 following["artifactType"] = wanted
             headers.append(link_next(f"/v2/{name}/referrers/{route.value}", following))
         return Reply(status=200, headers=tuple(headers), body=body)
-
-
-def placed_of(repository: str, name: str, fetched: Fetched) -> Placed:
-    """What was got from the upstream under a tag or a digest, as it is noted."""
-    return Placed(
-        repository=repository,
-        digest=fetched.descriptor.digest,
-        body=fetched.data,
-        manifest=fetched.manifest,
-        tags=(name,) if is_tag(name) and name != fetched.descriptor.digest else (),
-    )
-
-
-def found(repository: str, name: str, fetched: Fetched) -> Record:
-    """The record of something that is upstream, and was not known to be."""
-    artifact: dict[str, object] = {
-        "repository": repository,
-        "digest": fetched.descriptor.digest,
-        "media_type": fetched.manifest.media_type[:100],
-        "size": len(fetched.data),
-    }
-    if is_tag(name):
-        artifact["tags"] = [name]
-    if fetched.manifest.kind:
-        artifact["artifact_type"] = fetched.manifest.kind[:200]
-    if fetched.manifest.subject:
-        artifact["subject"] = fetched.manifest.subject.digest
-    return Record(kind="registry.found", body={"artifact": artifact})
 
 
 def _range(header: str | None) -> str:

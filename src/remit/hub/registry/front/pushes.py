@@ -29,7 +29,7 @@ from remit.hub.registry.front.ports import Notes, Spool
 from remit.hub.registry.front.uploads import Line, OutOfStepError
 from remit.hub.registry.front.upstream import Upstream
 from remit.hub.registry.http import Reply, Request, empty
-from remit.hub.registry.ports import Placed, Record, Upload
+from remit.hub.registry.ports import Describe, Placed, Record, Upload
 from remit.hub.registry.pushes import (
     Pushes,
     Settle,
@@ -53,10 +53,13 @@ class FrontPushes(Pushes):
         notes: the Hub's catalogue, uploads and outbox.
         spool: room for pieces on their way.
         settle: makes a record durable.
+        describe: says what an artifact is.
     """
 
-    def __init__(self, upstream: Upstream, notes: Notes, spool: Spool, settle: Settle) -> None:
-        super().__init__(notes, spool, settle)
+    def __init__(
+        self, upstream: Upstream, notes: Notes, spool: Spool, settle: Settle, describe: Describe
+    ) -> None:
+        super().__init__(notes, spool, settle, describe)
         self._upstream = upstream
         self._notes = notes
         self._line = Line(upstream, spool)
@@ -109,9 +112,9 @@ class FrontPushes(Pushes):
     async def append(self, request: Request, route: Route) -> Reply:
         """``PATCH``: the next piece."""
         async with self._held(route.repository, route.value) as (upload, holder):
-            check_range(request, upload)
+            said = check_range(request, upload)
             try:
-                grown = await self._line.append(upload, request)
+                grown = await self._line.append(upload, request, said)
             except OutOfStepError as error:
                 raise await self._resumed(upload, error, holder) from error
             if not await self._metadata.release_upload(grown, holder):
@@ -133,10 +136,9 @@ class FrontPushes(Pushes):
         self, request: Request, repository: str, id_: str, digest: Digest, by: str
     ) -> Reply:
         async with self._held(repository, id_) as (upload, _):
-            if request.length != 0:
-                check_range(request, upload)
+            said = check_range(request, upload) if request.length != 0 else None
             try:
-                size = await self._line.finish(upload, digest, request)
+                size = await self._line.finish(upload, digest, request, said)
             except (DigestError, DigestInvalid, Denied) as error:
                 await self._forget(upload)
                 if isinstance(error, DigestError):

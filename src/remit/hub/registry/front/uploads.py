@@ -24,7 +24,7 @@ from remit.artifacts.oci.errors import RegistryError as UpstreamError
 from remit.artifacts.oci.http import UNKNOWN, Stream
 from remit.artifacts.oci.places import Place
 from remit.core.digest import Digest
-from remit.hub.registry.errors import DigestInvalid, RegistryError, Unavailable
+from remit.hub.registry.errors import DigestInvalid, RegistryError, Unavailable, UploadInvalid
 from remit.hub.registry.front.ports import Spool
 from remit.hub.registry.front.refusals import refusal
 from remit.hub.registry.front.upstream import Upstream, once
@@ -69,8 +69,13 @@ class Line:
         """Where an upload is at the upstream."""
         return Place(url=upload.parts[0], offset=upload.size)
 
-    async def append(self, upload: Upload, request: Request) -> Upload:
+    async def append(self, upload: Upload, request: Request, said: int | None) -> Upload:
         """The upload with the body of ``request`` at its end.
+
+        Args:
+            upload: as it is.
+            request: with the piece.
+            said: how many bytes its range says that there are; ``None`` without one.
 
         Raises:
             OutOfStepError: it is shorter, longer or gone.
@@ -78,10 +83,10 @@ class Line:
             GoneError: the client went away before the piece was complete; likewise.
         """
         if not upload.parts:
-            return upload.grown(await self._spool.append(upload, request.body()))
+            return upload.grown(await self._spool.append(upload, _exact(request.body(), said)))
         running = self._runs.take(upload)
         before = running.copy() if running else None
-        body = _hashed(request.body(), running)
+        body = _hashed(_exact(request.body(), said), running)
         try:
             if request.length is None or request.length > HOLD:
                 grown = await self._through(upload, body, request.length)
@@ -167,7 +172,9 @@ class Line:
 
     # -- the end -------------------------------------------------------------------------------
 
-    async def finish(self, upload: Upload, digest: Digest, request: Request) -> int:
+    async def finish(
+        self, upload: Upload, digest: Digest, request: Request, said: int | None
+    ) -> int:
         """Close an upload with the body of ``request``, if it has one; its size.
 
         Raises:
@@ -175,7 +182,7 @@ class Line:
             RegistryError: the upstream refuses it.
             GoneError: the client went away.
         """
-        body = request.body() if request.length != 0 else None
+        body = _exact(request.body(), said) if request.length != 0 else None
         if not upload.parts:
             return await self._finish_spooled(upload, digest, body)
         running = self._runs.take(upload)
@@ -269,6 +276,16 @@ class _Counted:
         async for piece in self._body:
             self.size += len(piece)
             yield piece
+
+
+async def _exact(body: Bytes, said: int | None) -> AsyncIterator[bytes]:
+    """``body``, which fails at its end if it is not of the length that was said."""
+    size = 0
+    async for piece in body:
+        size += len(piece)
+        yield piece
+    if said is not None and size != said:
+        raise UploadInvalid(f"`Content-Range` is of {said} bytes and {size} came")
 
 
 async def _hashed(body: Bytes, running: Running | None) -> AsyncIterator[bytes]:

@@ -8,8 +8,10 @@ from remit.artifacts.errors import ArtifactError
 from remit.artifacts.oci.answers import length, received
 from remit.artifacts.oci.auth import Auth, repository_scope
 from remit.artifacts.oci.client import Repository, ping
+from remit.artifacts.oci.digests import algorithm_of, digest_of
 from remit.artifacts.oci.errors import NotFoundError, ProtocolError
-from remit.artifacts.oci.http import UNKNOWN, Answer, Stream
+from remit.artifacts.oci.http import UNKNOWN, Answer, Stream, read
+from remit.artifacts.oci.manifest import Descriptor
 from remit.artifacts.oci.places import Place
 from remit.artifacts.oci.session import Call, Session
 from remit.artifacts.oci.uploads import takes_one_request
@@ -168,6 +170,21 @@ class Upstream:
                 return length(answer.headers)
         except NotFoundError:
             return None
+
+    async def small(self, name: str, descriptor: Descriptor, limit: int) -> bytes | None:
+        """A small blob, verified; ``None`` if it is not, or cannot be got.
+
+        See :data:`~remit.hub.registry.ports.Small`.
+        """
+        if descriptor.size > limit:
+            return None
+        try:
+            async with self.blob(name, descriptor.digest) as answer:
+                data = await read(answer, descriptor.size)
+        except ArtifactError:
+            return None
+        same = digest_of(data, algorithm_of(descriptor.digest)) == descriptor.digest
+        return data if same else None
 
     # -- uploads -------------------------------------------------------------------------------
 
