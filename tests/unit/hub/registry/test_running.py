@@ -3,7 +3,7 @@
 import hashlib
 
 import msgspec
-from remit.hub.store.running import MAX_RUNNING, Runs
+from remit.hub.registry.running import MAX_RUNNING, Runs
 
 from remit.hub.registry.ports import Upload
 
