@@ -23,6 +23,8 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh npm-browser
 	@scripts/install.sh py-oras
 	@scripts/install.sh deb-docker-registry
+	@scripts/install.sh py-moto
+	@scripts/prerequisites.sh postgresql
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -36,7 +38,6 @@ rig-agents: rig
 rig-registry: rig
 	@scripts/prerequisites.sh skopeo postgresql
 	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
-	@scripts/install.sh py-moto
 
 demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh py-modern

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.rig.exchange import Hub, remit
+from tests.rig.exchange import log_in, remit
+from tests.rig.registries import hub as running_hub
 
 AGENT = """\
 apiVersion: remit.example/agent/v1
@@ -21,9 +22,9 @@ def packed(tmp_path):
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "bundle.toml").write_text('name = "a"\nversion = "1"\nserial = 1\n')
-    with Hub(tmp_path / "hub") as hub:
+    with running_hub(tmp_path / "hub") as hub:
         state = tmp_path / "user"
-        hub.login(hub.host, state)
+        log_in(hub, state)
         assert not remit("pack", bundle, "-t", "policies/a:v1", state=state).returncode
         pushed = remit("push", "policies/a:v1", f"{hub.host}/policies/a:v1", state=state)
         assert not pushed.returncode, pushed.stderr

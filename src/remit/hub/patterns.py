@@ -1,4 +1,4 @@
-"""Patterns of repositories: ``*`` in a part, ``**`` over parts; the most specific one counts."""
+"""Patterns of repositories: ``*`` within a part, ``**`` over parts; the most specific counts."""
 
 import functools
 import re

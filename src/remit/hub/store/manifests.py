@@ -63,9 +63,9 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             repository=id_,
             digest=placed.digest,
             media_type=manifest.media_type,
-            artifact_type=manifest.kind[:MAX_TYPE],
+            artifact_type=rows.storable(manifest.kind, MAX_TYPE),
             kind=placed.about.kind,
-            title=title[:MAX_TEXT].replace("\0", " "),
+            title=rows.storable(title, MAX_TEXT),
             subject=manifest.subject.digest if manifest.subject else "",
             descriptor=msgspec.json.encode(listed),
             size=len(placed.body),
@@ -73,7 +73,7 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             pushed_by=by,
             pushed_us=now_us,
             touched_us=now_us,
-            **described.columns(placed, title[:MAX_TEXT]),
+            **described.columns(placed, rows.storable(title, MAX_TEXT)),
         )
     )
     described.insert_rows(connection, id_, placed)

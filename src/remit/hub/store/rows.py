@@ -42,6 +42,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 NO_RULE = Rule(pattern="**")
 
 
+def storable(text: str, limit: int) -> str:
+    """Text of an artifact, as PostgreSQL takes it: no NUL, and not longer than its column."""
+    return text[:limit].replace("\0", " ")
+
+
 def insert_into(connection: Connection, table: Table) -> Any:
     """An ``INSERT`` that knows ``ON CONFLICT``; both dialects spell it the same."""
     if connection.dialect.name == "postgresql":

@@ -7,6 +7,7 @@ no redirect is followed, no cookie kept, no body decoded, and no credentials of 
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 import urllib.request
@@ -216,11 +217,22 @@ def _reachable(url: str, body: _Body | None = None) -> Iterator[None]:
         if body is not None and body.error is not None:
             raise body.error from None
         parts = urlsplit(url)
-        reason = printable(str(error), 200).replace("\n", " ") or type(error).__name__
         raise UnreachableError(
-            f"`{parts.scheme}://{parts.netloc}` does not answer: {reason}",
+            f"`{parts.scheme}://{parts.netloc}` does not answer: {_reason(error)}",
             hint=_hint(error),
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    import aiohttp
+
+    said = str(error)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        said = str(error.certificate_error)
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno  # negative where it is of name resolution
+        said = os.strerror(number) if number and number > 0 else str(error.os_error)
+    return " ".join(printable(said, 200).split()) or type(error).__name__
 
 
 def _hint(error: Exception) -> str:
