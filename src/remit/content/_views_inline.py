@@ -309,7 +309,7 @@ def _holds(sign: bytes) -> Callable[[View], bool]:
 
 def _has_cut(view: View) -> bool:
     text = view.plain
-    if b"<" not in text and b"/*" not in text:
+    if b"<" not in text and (b"*" not in text or b"/*" not in text):
         signs = [sign for sign in (b"+", b"&") if sign in text]
         near = (q + gap + sign for sign in signs for q in (b'"', b"'") for gap in (b"", b" "))
         if not any(n in text for n in near):

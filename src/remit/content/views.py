@@ -82,7 +82,7 @@ class _Reader:
         for made in codes(plain, signs, self._decoding):
             if self._keep(made):
                 yield made
-        for made in (*hinted(plain), *deciphered(plain, signs), *reworded(plain, signs)):
+        for made in (*hinted(plain, signs), *deciphered(plain, signs), *reworded(plain, signs)):
             self._keep(made)
         apart = spaced(plain, signs, self._decoding)
         if apart is not None:
