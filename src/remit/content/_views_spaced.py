@@ -13,7 +13,7 @@ import re2
 from remit.content._views_lexicon import is_order, is_prose, parted
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
-from remit.content._views_signs import pattern, sign
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _BYTES = re2.Options()
@@ -67,13 +67,13 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> View | None
 
 
 def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
-    text = view.text
-    for match in pattern(_APART).finditer(view.plain):
-        start, end = match.span()
+    text, data = view.text, view.plain
+    for start, end in spans(_APART, data):
+        row = data[start:end]
         words = _LETTERS.findall(text[start:end].lower())
-        least = _NAME if b"_" in match[0] or b"-" in match[0] else _SENTENCE
+        least = _NAME if b"_" in row or b"-" in row else _SENTENCE
         # Nobody but who hides something puts pictures between words.
-        if not (is_prose(words) if b"?" in match[0] else is_order(words, _HALF, least)):
+        if not (is_prose(words) if b"?" in row else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
@@ -93,8 +93,9 @@ def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
     if _ANYWHERE.search(view.plain) is None:
         return
     left = _MOST_SOLID + len(view.text) // 16
-    for match in pattern(_SOLID).finditer(view.plain):
-        run = match[0].decode()
+    data = view.plain
+    for at, end in spans(_SOLID, data):
+        run = data[at:end].decode()
         if not _INSIDE.search(run.lower()):
             continue
         if len(run) > left:
@@ -103,7 +104,6 @@ def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
         words = _words(run)
         text = decoding.take(words)
         if text:
-            at = match.start()
             yield Piece(text, [at] * len(text), [at + len(run)] * len(text))
 
 
