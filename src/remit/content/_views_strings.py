@@ -26,7 +26,6 @@ _SUMS = searcher(
         _OPTIONS,
     )
 )
-_BEFORE_SIGN = (b'"', b'" ', b"'", b"' ")
 _MARKS = re.compile(r"""["']\s{0,8}[+&]\s{0,40}["']""")
 _CUT = re.compile(r"""(?<=[A-Za-z])["']\s{0,8}[+&]\s{0,40}["'](?=[a-z])""")
 _LEAST_CUTS = 2
@@ -43,8 +42,7 @@ def sums(view: View, decoding: Decoding) -> View | None:
     Of a text with more than 64 KiB of them, the first: all are read in place, too.
     """
     data = view.plain
-    signs = [sign for sign in (b"+", b"&") if sign in data]
-    if not any(before + sign in data for sign in signs for before in _BEFORE_SIGN):
+    if b"+" not in data and b"&" not in data:
         return None
     return joined(view, nested(view, "concatenation"), _added(view, decoding))
 
