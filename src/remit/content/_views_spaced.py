@@ -90,14 +90,16 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
         if not decoding.take(text[start:end]):
             return
         made = " ".join(said)
-        starts: Sequence[int] = range(start, end)
-        if len(made) < end - start:
+        starts: Sequence[int] = range(start, start + len(made))
+        ends: Sequence[int] = range(start + 1, start + 1 + len(made))
+        if len(made) < len(row.rstrip(_PUNCTUATION)):
             starts = [
                 at
                 for number, word in enumerate(_LETTERS.finditer(text, start, end))
                 for at in range(word.start() - (number > 0), word.end())
             ]
-        yield Piece(made, starts, [s + 1 for s in starts])
+            ends = [s + 1 for s in starts]
+        yield Piece(made, starts, ends)
         if start >= done:
             between = _sign(text[start:end])
             low, done = _unbroken(text, start, end)
