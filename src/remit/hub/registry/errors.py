@@ -147,10 +147,11 @@ class Refused(RegistryError):
         message: its reason.
         status: of its answer.
         oci: its code.
+        detail: what it says besides.
     """
 
-    def __init__(self, message: str, status: int, oci: str) -> None:
+    def __init__(self, message: str, status: int, oci: str, *, detail: Any = None) -> None:
         # Before the code is made of it.
         self.oci = oci
-        super().__init__(message)
+        super().__init__(message, detail=detail)
         self.status = status

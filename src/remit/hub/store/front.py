@@ -51,6 +51,10 @@ class SqlNotes(SqlMetadata):
         """Which of its tags must not move; and see to the quota."""
         return await self._database.look(lambda c: fixed(c, placed))
 
+    async def room(self, repository: str, digest: Digest, size: int) -> None:
+        """See that a blob fits."""
+        await self._database.look(lambda c: room(c, repository, digest, size))
+
     async def check_drop(self, repository: str, name: str) -> None:
         """See that a tag, or a manifest with its tags, may go."""
         await self._database.look(lambda c: check_drop(c, repository, name))
@@ -200,6 +204,33 @@ def fixed(connection: Connection, placed: Placed) -> tuple[str, ...]:
                     detail={"quota": rule.quota_bytes, "used": used, "asked": added},
                 )
     return tuple(tag for tag in placed.tags if rule.fixes(tag))
+
+
+def room(connection: Connection, repository: str, digest: Digest, size: int) -> None:
+    """See that a blob fits into its repository, as far as that is known.
+
+    Raises:
+        Denied: the quota.
+    """
+    quota = rows.rule_for(connection, repository).quota_bytes
+    if not quota:
+        return
+    row = connection.execute(
+        select(repositories.c.id, repositories.c.used_bytes).where(
+            repositories.c.name == repository
+        )
+    ).one_or_none()
+    used = row.used_bytes if row else 0
+    if used + size <= quota:
+        return
+    known = exists().where(
+        references.c.repository == (row.id if row else None), references.c.child == digest
+    )
+    if not connection.execute(select(known)).scalar_one():
+        raise Denied(
+            f"`{repository}` may hold {quota} bytes and would hold {used + size}",
+            detail={"quota": quota, "used": used, "asked": size},
+        )
 
 
 def check_drop(connection: Connection, repository: str, name: str) -> None:

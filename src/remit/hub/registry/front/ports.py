@@ -52,6 +52,14 @@ class Notes(Metadata, Protocol):
         """
         ...
 
+    async def room(self, repository: str, digest: Digest, size: int) -> None:
+        """See that a blob of ``size`` bytes fits, besides what manifests refer to already.
+
+        Raises:
+            Denied: the repository would hold more than its quota.
+        """
+        ...
+
     async def check_drop(self, repository: str, name: str) -> None:
         """See that a tag, or a manifest with its tags, may go.
 

@@ -138,6 +138,7 @@ class FrontPushes(Pushes):
         async with self._held(repository, id_) as (upload, _):
             said = check_range(request, upload) if request.length != 0 else None
             try:
+                await self._notes.room(repository, digest, upload.size + (request.length or 0))
                 size = await self._line.finish(upload, digest, request, said)
             except (DigestError, DigestInvalid, Denied) as error:
                 await self._forget(upload)

@@ -48,12 +48,13 @@ def refusal(error: ArtifactError, invalid: str = "UNSUPPORTED") -> RegistryError
         return Unavailable(message) if error.status else BadGateway(message)
     if isinstance(error, DeniedError):
         # Without a status it is a rule of the client: a redirect to plain HTTP, for example.
-        return Denied(message) if error.status else BadGateway(message)
+        return Denied(message, detail=error.detail) if error.status else BadGateway(message)
     code = next((each for each in error.reasons if each in CODES), "")
     if code == "MANIFEST_BLOB_UNKNOWN":
-        return Missing(message)
+        return Missing(message, detail=error.detail)
     if code == "UNSUPPORTED":
-        return Unsupported(message)
+        return Unsupported(message, detail=error.detail)
     if not 400 <= error.status < 500 or error.status in {401, 407, 408}:  # noqa: PLR2004
         return BadGateway(message)
-    return Refused(message, error.status, code or _BY_STATUS.get(error.status, invalid))
+    oci = code or _BY_STATUS.get(error.status, invalid)
+    return Refused(message, error.status, oci, detail=error.detail)
