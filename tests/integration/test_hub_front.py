@@ -611,7 +611,11 @@ def test_rules_hold_before_another_registry(pair: tuple[Registry, Registry], rep
     for name in ("v1", first):
         assert wire("DELETE", f"/v2/{repo}/manifests/{name}").status == 403
     large = secrets.token_bytes(11_000)
-    body = manifest(digest(b"{}"), (wire.blob(repo, large), large))
+    answer = wire("POST", f"/v2/{repo}/blobs/uploads/?digest={digest(large)}", large)
+    assert (answer.status, answer.code) == (403, "DENIED")
+    # Each would fit, and both do not.
+    halves = [secrets.token_bytes(6_000) for _ in range(2)]
+    body = manifest(digest(b"{}"), *((wire.blob(repo, each), each) for each in halves))
     answer = wire("PUT", f"/v2/{repo}/manifests/latest", body, content_type=MANIFEST)
     assert (answer.status, answer.code) == (403, "DENIED")
     assert "may hold 10000 bytes" in answer.reason
