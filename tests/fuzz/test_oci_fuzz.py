@@ -29,7 +29,7 @@ from remit.hub.registry.errors import RegistryError, Unauthorized
 from remit.hub.registry.http import GoneError
 from remit.hub.registry.ports import Upload
 from remit.hub.registry.pulls import RangeNotSatisfiable, _part
-from remit.hub.registry.pushes import _check_range
+from remit.hub.registry.pushes import check_range
 from remit.hub.registry.routes import route_of
 from remit.hub.registry.tokens import Tokens
 from tests.unit.hub.support import Clock, asked
@@ -198,7 +198,7 @@ def test_content_ranges(header, length, size):
     headers.append(("transfer-encoding", "chunked") if length is None else ("content-length", str(length)))  # fmt: skip
     upload = Upload(id="0" * 64, repository="a", size=size)
     try:
-        said = _check_range(asked("PATCH", headers=headers), upload)
+        said = check_range(asked("PATCH", headers=headers), upload)
     except RegistryError as error:
         refuses(error, {400, 416})
         return

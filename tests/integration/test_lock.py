@@ -59,3 +59,24 @@ def test_one_reference_that_is_not_there_means_no_lock(packed):
     assert done.returncode == 2
     assert "v9` is not in its registry" in done.stderr
     assert not (definition.parent / "agent.lock").exists()
+
+
+def test_artifacts_of_a_registry_are_pulled_to_be_compared(packed):
+    hub, state, bundle, definition = packed
+    (bundle / "bundle.toml").write_text('name = "a"\nversion = "2"\nserial = 2\n')
+    assert not remit("pack", bundle, "-t", "policies/a:v2", state=state).returncode
+    pushed = remit("push", "policies/a:v2", f"{hub.host}/policies/a:v2", state=state)
+    assert not pushed.returncode, pushed.stderr
+    other = definition.parent / "other"
+    log_in(hub, other)
+    names = [f"{hub.host}/policies/a:v{at}" for at in (1, 2)]
+    done = remit("diff", *names, "-o", "json", state=other)
+    assert done.returncode == 1, done.stderr
+    assert "pulling" in done.stderr
+    assert "serial" in done.stdout
+    again = remit("diff", *names, state=other)
+    assert again.returncode == 1
+    assert "pulling" not in again.stderr
+    missing = remit("diff", names[0], f"{hub.host}/policies/a:v9", state=other)
+    assert missing.returncode in {1, 2}
+    assert "v9" in missing.stderr

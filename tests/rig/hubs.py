@@ -16,12 +16,14 @@ from remit.hub.registry.accounts import Account, keep
 from remit.hub.store import accounts as kept
 from remit.hub.store.database import connect
 from remit.hub.store.rows import Rule
+from tests.rig.fronts import upstream_options
 from tests.rig.registries import S3_ENVIRONMENT, Registry, hub, postgresql, s3
 
 SQLITE_FILES = "sqlite+files"
 POSTGRESQL_S3 = "postgresql+s3"
-KINDS = (SQLITE_FILES, POSTGRESQL_S3)
-"""What a Hub stands on. One that fronts another registry is to be a third."""
+UPSTREAM = "upstream"
+KINDS = (SQLITE_FILES, POSTGRESQL_S3, UPSTREAM)
+"""What a Hub stands on: its own stores, or another registry that it is in front of."""
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 BLOB = "application/octet-stream"
@@ -286,5 +288,11 @@ def staged(
         database, blobs = servers.database(), servers.blobs()
         options = (*options, "--database", database, "--blobs", blobs)
     directory.mkdir(parents=True, exist_ok=True)
-    with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT) as registry:
+    with contextlib.ExitStack() as stack:
+        if kind == UPSTREAM:
+            (directory / "upstream").mkdir()
+            upstream = stack.enter_context(hub(directory / "upstream"))
+            options = (*options, *upstream_options(directory, upstream), "--upstream-poll", "0")
+        running = hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT)
+        registry = stack.enter_context(running)
         yield Stage(kind, registry, options, database, blobs)

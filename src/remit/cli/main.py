@@ -12,6 +12,7 @@ from remit.core.errors import RemitError
 GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
+    "import": ("remit.cli.importing:import_", "Import an artifact and attest where it came from."),
     "inspect": ("remit.cli.artifacts:inspect", "Show what an artifact holds."),
     "list": ("remit.cli.artifacts:list_", "List the artifacts of this machine."),
     "pack": ("remit.cli.artifacts:pack", "Pack a directory into an artifact."),

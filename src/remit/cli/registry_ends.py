@@ -77,6 +77,16 @@ class Connection(NamedTuple):
 
 def connected(command: F) -> F:
     """Add the options of a connection, and end with the exit status that an error stands for."""
+
+    @functools.wraps(command)
+    def ending(*args: Any, **options: Any) -> Any:
+        return _ended(command, *args, **options)
+
+    return with_connection(ending)  # type: ignore[return-value]
+
+
+def with_connection(command: F) -> F:
+    """Add the options of a connection."""
     option = click.option(
         "--plain-http/--tls",
         default=None,
@@ -86,7 +96,7 @@ def connected(command: F) -> F:
     @functools.wraps(command)
     def run(*args: Any, plain_http: bool | None, ca_file: Path | None, **options: Any) -> Any:
         plain = _plain(plain_http, ca_file)
-        return _ended(command, *args, connection=Connection(ca_file, plain, plain), **options)
+        return command(*args, connection=Connection(ca_file, plain, plain), **options)
 
     return option(_CA_FILE(run))  # type: ignore[return-value]
 

@@ -48,12 +48,17 @@ def check_tag_pattern(text: str) -> str:
     return text
 
 
-@functools.lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def expression(pattern: str) -> str:
+    """The regular expression of a pattern; names match it as a whole."""
     parts = re.split(r"(\*+)", pattern)
     each = (".*" if part.startswith("**") else "[^/]*" if part == "*" else re.escape(part)
             for part in parts)  # fmt: skip
-    return re.compile("".join(each))
+    return "".join(each)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(expression(pattern))
 
 
 def matches(pattern: str, name: str) -> bool:

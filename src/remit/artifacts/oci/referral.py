@@ -77,3 +77,30 @@ def _contended(subject: Digest, referrer: Descriptor) -> RegistryError:
         hint="others change the same list; try again",
         code="registry.contended",
     )
+
+
+async def unrefer(repository: Repository, subject: Digest, digest: Digest) -> None:
+    """Take ``digest`` out of the index under the tag of ``subject``.
+
+    Raises:
+        RegistryError: it came back, as often as the session makes attempts.
+    """
+    tag = fallback_tag(subject)
+    for attempt in range(1, repository.session.attempts + 1):
+        match = await repository.entity_tag(tag)
+        found = await repository.tagged_referrers(subject)
+        left = [each for each in found if each.digest != digest]
+        if len(left) == len(found):
+            return
+        try:
+            await repository.put_manifest(tag, INDEX, index_bytes(left), match=match)
+        except RegistryError as error:
+            if error.status != _CHANGED:
+                raise
+            await repository.session.pause(attempt)
+    if any(each.digest == digest for each in await repository.tagged_referrers(subject)):
+        raise RegistryError(
+            f"`{digest}` does not leave the list of what refers to `{subject}`",
+            hint="others change the same list; try again",
+            code="registry.contended",
+        )

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from remit.artifacts.errors import ManifestError
+from remit.artifacts.members import shown
 from remit.artifacts.modelkit import form_of
 from remit.artifacts.oci.digests import is_digest
 from remit.artifacts.oci.manifest import parse_manifest
@@ -17,12 +18,13 @@ from remit.hub.api.documents import item_json, needs_json, uses_json
 from remit.hub.api.errors import NotFound
 from remit.hub.api.gate import Gate
 from remit.hub.api.parameters import cursor_of, query_of, singles
-from remit.hub.catalog.describe import MAX_CONFIG_BYTES, read_blob
-from remit.hub.catalog.ports import After, Catalog, Found, Item, Query, Sees, States
-from remit.hub.registry.access import ANONYMOUS, ROLES, Caller, require
+from remit.hub.api.sight import sees
+from remit.hub.catalog.describe import MAX_CONFIG_BYTES
+from remit.hub.catalog.ports import After, Catalog, Found, Item, Query, States
+from remit.hub.registry.access import ANONYMOUS, Caller, require
 from remit.hub.registry.errors import RegistryError, Unsupported
 from remit.hub.registry.http import Receive, Reply, Request, Scope, Send, json_reply
-from remit.hub.registry.ports import BlobStore, Metadata
+from remit.hub.registry.ports import Small
 from remit.hub.registry.pulls import error_body
 
 PREFIX = "/api/v1/"
@@ -39,17 +41,14 @@ class Artifacts:
     Args:
         gate: who asks, refusals, records.
         catalog: what is known.
-        metadata, store: the registry's, for configs.
+        small: reads configs.
         states: whether artifacts were scanned.
     """
 
-    def __init__(
-        self, gate: Gate, catalog: Catalog, metadata: Metadata, store: BlobStore, states: States
-    ) -> None:
+    def __init__(self, gate: Gate, catalog: Catalog, small: Small, states: States) -> None:
         self._gate = gate
         self._catalog = catalog
-        self._metadata = metadata
-        self._store = store
+        self._small = small
         self._states = states
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +58,7 @@ class Artifacts:
     async def _answer(self, request: Request) -> Reply:
         caller = await self._gate.caller(request)
         if request.method not in {"GET", "HEAD"}:
-            raise Unsupported(f"{request.method[:16]} is not something that can be done here")
+            raise Unsupported(f"{shown(request.method)} is not something that can be done here")
         if request.path == LIST:
             return await self._list(request, caller)
         found = _ARTIFACT.fullmatch(request.path)
@@ -67,12 +66,12 @@ class Artifacts:
             raise NotFound("there is nothing at this address")
         repository, name, what = found["repository"], found["name"], found["what"]
         if not is_repository(repository) or not (is_tag(name) or is_digest(name)):
-            raise NotFound(f"`{repository[:140]}` `{name[:140]}` names no artifact")
+            raise NotFound(f"`{shown(repository)}` `{shown(name)}` names no artifact")
         singles(request, frozenset(), frozenset())
         await self._gate.allow(caller, request, repository, ("list", "pull"))
         artifact = await self._catalog.find(repository, name)
         if artifact is None:
-            raise NotFound(f"`{name[:140]}` is not in `{repository}`")
+            raise NotFound(f"`{shown(name)}` is not in `{repository}`")
         digest = artifact.item.digest
         if what == "uses":
             return json_reply(uses_json(digest, await self._catalog.uses(digest, sees(caller))))
@@ -110,9 +109,9 @@ class Artifacts:
             document["manifest"] = msgspec.Raw(artifact.body)
             document["config"] = await self._config(item, artifact.body)
             if item.kind == "mcp-server":
-                for server in await self._catalog.server_bodies([item]):
+                for each in (await self._catalog.servers([(item.id, item.digest)])).values():
                     document["server"] = server_json(
-                        server, url=self._gate.url(request), repository=item.repository
+                        each.server, url=self._gate.url(request), repository=item.repository
                     )
             given = {"repository": item.repository, "digest": item.digest, "what": "catalog"}
             await self._gate.given(caller, request, given)
@@ -126,24 +125,14 @@ class Artifacts:
             return None
         if manifest.config is None or form_of(manifest) == "artifact":
             return None
-        digest = manifest.config.digest
-        size = await self._metadata.blob(item.repository, digest, lease=False)
-        if size is None or size > MAX_CONFIG_BYTES:
+        data = await self._small(item.repository, manifest.config, MAX_CONFIG_BYTES)
+        if data is None:
             return None
-        data = await read_blob(self._store, digest, size)
         try:
             parse(data, fold_keys=False, max_bytes=MAX_CONFIG_BYTES)
         except StrictJsonError:
             return None
         return msgspec.Raw(data)
-
-
-def sees(caller: Caller) -> Sees | None:
-    """What the caller may know of; ``None`` for everything."""
-    everywhere = (grant.role for grant in caller.grants if grant.pattern == "**")
-    if any("list" in ROLES.get(role, ()) for role in everywhere):
-        return None
-    return lambda name: caller.role_allows(name, "list")
 
 
 def _after(query: Query, item: Item) -> After:

@@ -9,6 +9,7 @@ from typing import get_args
 import msgspec
 
 from remit.artifacts.kinds.stored import STORED_KINDS
+from remit.artifacts.members import shown
 from remit.artifacts.oci.digests import is_digest
 from remit.hub.api.errors import BadRequest
 from remit.hub.catalog.ports import After, Query, Sort
@@ -34,7 +35,9 @@ def singles(request: Request, known: frozenset[str], many: frozenset[str]) -> di
     found: dict[str, str] = {}
     for name, value in request.query:
         if name not in known:
-            raise BadRequest(f"`{name[:40]}` is no parameter; there are {', '.join(sorted(known))}")
+            raise BadRequest(
+                f"`{shown(name)}` is no parameter; there are {', '.join(sorted(known))}"
+            )
         if name in many:
             continue
         if name in found:
@@ -71,16 +74,16 @@ def query_of(request: Request) -> Query:
     kinds = tuple(dict.fromkeys(value for name, value in request.query if name == "kind"))
     for kind in kinds:
         if kind not in STORED_KINDS:
-            raise BadRequest(f"`{kind[:40]}` is no kind; there are {', '.join(STORED_KINDS)}")
+            raise BadRequest(f"`{shown(kind)}` is no kind; there are {', '.join(STORED_KINDS)}")
     digest = given.get("digest", "")
     if digest and not is_digest(digest):
-        raise BadRequest(f"`{digest[:140]}` is no digest")
+        raise BadRequest(f"`{shown(digest)}` is no digest")
     repository = given.get("repository", "")
     if repository:
         try:
             check_pattern(repository)
         except HubError as error:
-            raise BadRequest(error.message) from error
+            raise BadRequest(f"`{shown(repository)}` is not a pattern of repositories") from error
     sort = given.get("sort", "-pushed")
     if sort not in get_args(Sort):
         raise BadRequest(f"`sort` is one of {', '.join(get_args(Sort))}")

@@ -22,12 +22,13 @@ from typing import Any
 
 import msgspec
 
-from remit.artifacts.servers import MAX_NAME, Server, precedence, server_json
+from remit.artifacts.servers import MAX_NAME, precedence, server_json
 from remit.hub.api.documents import time_of
 from remit.hub.api.errors import BadRequest, NotFound
 from remit.hub.api.gate import Gate
 from remit.hub.api.parameters import limit_of, singles, unpadded
-from remit.hub.catalog.ports import Admission, Catalog, Item, Listed, Sees
+from remit.hub.api.sight import pulls
+from remit.hub.catalog.ports import Admission, Catalog, Listed, Offer
 from remit.hub.registry.access import ANONYMOUS, Caller, require
 from remit.hub.registry.errors import RegistryError, Unsupported
 from remit.hub.registry.http import Receive, Reply, Request, Scope, Send, json_reply
@@ -53,9 +54,13 @@ _ONE = frozenset({"include_deleted"})
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a server, and whether there is no later one."""
 
-    item: Item
-    server: Server
+    offer: Offer
     latest: bool
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Which artifact it is in."""
+        return self.offer.id, self.offer.digest
 
 
 class Servers:
@@ -96,9 +101,9 @@ class Servers:
         return await self._versions(request, caller, found["name"], found["version"])
 
     async def _releases(self, name: str, caller: Caller) -> list[Release]:
-        listed = await self._catalog.servers(name, pulls(caller))
-        admitted = await self._admission.admitted([each.item for each in listed])
-        return list(releases([each for each, yes in zip(listed, admitted, strict=True) if yes]))
+        offers = await self._catalog.offers(name, pulls(caller))
+        admitted = await self._admission.admitted(offers)
+        return list(releases([each for each, yes in zip(offers, admitted, strict=True) if yes]))
 
     async def _list(self, request: Request, caller: Caller) -> Reply:
         given = singles(request, _LIST, frozenset())
@@ -112,21 +117,15 @@ class Servers:
         wanted = [
             each
             for each in _behind(every, last)
-            if search in each.server.name.lower()
-            and each.item.pushed_us >= since
-            and (version in {"", each.server.version} or (version == "latest" and each.latest))
+            if search in each.offer.name.lower()
+            and each.offer.pushed_us >= since
+            and (version in {"", each.offer.version} or (version == "latest" and each.latest))
         ]
         page = wanted[:limit]
-        bodies = await self._catalog.server_bodies([each.item for each in page])
-        metadata: dict[str, Any] = {"count": len(bodies)}
+        answers = await self._responses(request, page)
+        metadata: dict[str, Any] = {"count": len(answers)}
         if len(wanted) > limit:
-            metadata["nextCursor"] = _place(page[-1].server)
-        shown = {(each.name, each.version): each for each in bodies}
-        answers = [
-            self._response(request, each, body)
-            for each in page
-            if (body := shown.get((each.server.name, each.server.version))) is not None
-        ]
+            metadata["nextCursor"] = _place(page[-1].offer)
         await self._gate.given(caller, request, {"what": "mcp-servers", "count": len(answers)})
         return _reply({"servers": answers, "metadata": metadata})
 
@@ -134,24 +133,33 @@ class Servers:
         self, request: Request, caller: Caller, name: str, version: str | None
     ) -> Reply:
         found = await self._releases(name, caller) if len(name) <= MAX_NAME else []
-        if not found:
-            raise NotFound("Server not found")
         if version is None:
-            answers = [self._response(request, each, each.server) for each in found]
-            await self._gate.given(
-                caller, request, {"what": "mcp-servers", "count": len(answers), "name": name}
-            )
+            answers = await self._responses(request, found)
+            if not answers:
+                raise NotFound("Server not found")
+            given = {"what": "mcp-servers", "count": len(answers), "name": name}
+            await self._gate.given(caller, request, given)
             return _reply({"servers": answers, "metadata": {"count": len(answers)}})
-        for each in found:
-            if version == each.server.version or (version == "latest" and each.latest):
-                item = each.item
-                given = {"repository": item.repository, "digest": item.digest, "what": "mcp-server"}
-                await self._gate.given(caller, request, given)
-                return _reply(self._response(request, each, each.server))
+        one = [
+            each
+            for each in found
+            if version == each.offer.version or (version == "latest" and each.latest)
+        ][:1]
+        for answer in await self._responses(request, one):
+            offer = one[0].offer
+            given = {"repository": offer.repository, "digest": offer.digest, "what": "mcp-server"}
+            await self._gate.given(caller, request, given)
+            return _reply(answer)
         raise NotFound("Server not found")
 
-    def _response(self, request: Request, release: Release, server: Server) -> dict[str, Any]:
-        item = release.item
+    async def _responses(self, request: Request, wanted: Sequence[Release]) -> list[dict[str, Any]]:
+        shown = await self._catalog.servers([each.key for each in wanted])
+        return [
+            self._response(request, each, shown[each.key]) for each in wanted if each.key in shown
+        ]
+
+    def _response(self, request: Request, release: Release, listed: Listed) -> dict[str, Any]:
+        item, server = listed.item, listed.server
         pushed = time_of(item.pushed_us)
         return {
             "server": server_json(server, url=self._gate.url(request), repository=item.repository),
@@ -172,32 +180,23 @@ class Servers:
         }
 
 
-def releases(listed: Sequence[Listed]) -> Iterator[Release]:
+def releases(offers: Sequence[Offer]) -> Iterator[Release]:
     """Versions by name, the latest of each name first.
 
     Args:
-        listed: in the order of names, and of one name the last that was pushed first.
+        offers: in the order of names, and of one name the last that was pushed first.
     """
-    for _, group in groupby(listed, key=lambda each: each.server.name):
-        versions: dict[str, Listed] = {}
+    for _, group in groupby(offers, key=lambda each: each.name):
+        versions: dict[str, Offer] = {}
         for each in group:
-            versions.setdefault(each.server.version, each)
+            versions.setdefault(each.version, each)
         ordered = sorted(
             versions.values(),
-            key=lambda each: (precedence(each.server.version), each.item.pushed_us),
+            key=lambda each: (precedence(each.version), each.pushed_us),
             reverse=True,
         )
         for at, each in enumerate(ordered):
-            yield Release(item=each.item, server=each.server, latest=at == 0)
-
-
-def pulls(caller: Caller) -> Sees:
-    """What the caller may be shown the content of."""
-
-    def allowed(name: str) -> bool:
-        return caller.role_allows(name, "pull") and caller.token_allows(name, "pull")
-
-    return allowed
+            yield Release(offer=each, latest=at == 0)
 
 
 def _behind(every: Sequence[Release], last: tuple[str, str] | None) -> Sequence[Release]:
@@ -205,20 +204,20 @@ def _behind(every: Sequence[Release], last: tuple[str, str] | None) -> Sequence[
     if last is None:
         return every
     name, version = last
-    at = next((at for at, each in enumerate(every) if each.server.name >= name), len(every))
+    at = next((at for at, each in enumerate(every) if each.offer.name >= name), len(every))
     exact = at
-    while exact < len(every) and every[exact].server.name == name:
-        if every[exact].server.version == version:
+    while exact < len(every) and every[exact].offer.name == name:
+        if every[exact].offer.version == version:
             return every[exact + 1 :]
         exact += 1
     key = precedence(version)
-    while at < exact and precedence(every[at].server.version) >= key:
+    while at < exact and precedence(every[at].offer.version) >= key:
         at += 1
     return every[at:]
 
 
-def _place(server: Server) -> str:
-    place = msgspec.json.encode([server.name, server.version])
+def _place(offer: Offer) -> str:
+    place = msgspec.json.encode([offer.name, offer.version])
     return base64.urlsafe_b64encode(place).decode().rstrip("=")
 
 

@@ -129,8 +129,26 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """An MCP server that has a tag and its name; as little of it as sorting needs.
+
+    Attributes:
+        id: of its repository.
+        repository, digest: where it is.
+        name, version: of the server.
+        pushed_us: microseconds since the Unix epoch.
+    """
+
+    id: int
+    repository: str
+    digest: str
+    name: str
+    version: str
+    pushed_us: int
+
+
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """An MCP server that has a tag and its name."""
+    """An MCP server, and the artifact that it is in."""
 
     item: Item
     server: Server
@@ -155,12 +173,12 @@ class Catalog(Protocol):
         """What uses an artifact, and what uses that, and so on."""
         ...
 
-    async def servers(self, name: str, sees: Sees | None) -> Sequence[Listed]:
-        """MCP servers of that name, or all with an empty one; without their descriptions then."""
+    async def offers(self, name: str, sees: Sees | None) -> Sequence[Offer]:
+        """MCP servers of that name, or all with an empty one: by name, the last pushed first."""
         ...
 
-    async def server_bodies(self, items: Sequence[Item]) -> Sequence[Server]:
-        """The MCP servers in these artifacts, in their order."""
+    async def servers(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], Listed]:
+        """The MCP servers in these artifacts, by repository's id and digest."""
         ...
 
 
@@ -175,7 +193,7 @@ class States(Protocol):
 class Admission(Protocol):
     """Which artifacts may be used."""
 
-    async def admitted(self, items: Sequence[Item]) -> Sequence[bool]:
+    async def admitted(self, offers: Sequence[Offer]) -> Sequence[bool]:
         """Whether each of them may."""
         ...
 
@@ -192,6 +210,6 @@ class NotScanned:
 class Tagged:
     """The :class:`Admission` of a Hub without gates: what has a tag may be used."""
 
-    async def admitted(self, items: Sequence[Item]) -> Sequence[bool]:
-        """Whether each has a tag."""
-        return [bool(each.tags) for each in items]
+    async def admitted(self, offers: Sequence[Offer]) -> Sequence[bool]:
+        """All: without a tag nothing is an offer."""
+        return [True] * len(offers)

@@ -23,6 +23,7 @@ from remit.hub.registry.access import (
     require,
     service,
 )
+from remit.hub.registry.endpoints import Giving, Taking
 from remit.hub.registry.errors import (
     Denied,
     NameUnknown,
@@ -44,8 +45,7 @@ from remit.hub.registry.http import (
 )
 from remit.hub.registry.oauth import read_form
 from remit.hub.registry.ports import Metadata
-from remit.hub.registry.pulls import Pulls, error_body, page_size
-from remit.hub.registry.pushes import Pushes
+from remit.hub.registry.pulls import error_body, page_size
 from remit.hub.registry.routes import Route, route_of
 from remit.hub.registry.tokens import Tokens
 
@@ -91,8 +91,8 @@ class Registry:
     def __init__(
         self,
         metadata: Metadata,
-        pulls: Pulls,
-        pushes: Pushes,
+        pulls: Giving,
+        pushes: Taking,
         authenticator: Authenticator,
         tokens: Tokens | None,
         ledger: Ledger,
@@ -121,7 +121,13 @@ class Registry:
             if reply.status >= REFUSED and request.method not in READS:
                 with contextlib.suppress(RegistryError):
                     await request.drain()
-            await respond(reply, request, send)
+            try:
+                await respond(reply, request, send)
+            except RemitError as error:
+                # The reply has begun. It ends here, shorter than it said: the client sees that.
+                _log.error("%s %s was cut off: %s", request.method, request.path, error.message)
+                if "content-length" not in dict(reply.headers):
+                    raise
 
     async def _guarded(self, request: Request) -> Reply:
         try:
@@ -207,7 +213,12 @@ class Registry:
         look = self._pulls.blob if route.kind == "blob" else self._pulls.manifest
         reply = await look(request, route)
         if request.method == "GET":
-            await self._ledger.note("registry.pull", _pulled(by, request, route, reply))
+            try:
+                await self._ledger.note("registry.pull", _pulled(by, request, route, reply))
+            except BaseException:
+                if reply.done is not None:
+                    await reply.done()
+                raise
         return reply
 
     def _version(self, request: Request, caller: Caller, realm: str) -> Reply:

@@ -193,6 +193,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         body: bytes to send.
         stream: pieces to send instead; ``content-length`` is among the headers.
         path: a file to send instead, if the server can.
+        done: called once when nothing more is sent, whatever came of it.
     """
 
     status: int
@@ -200,6 +201,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     stream: Callable[[], AsyncIterator[bytes]] | None = None
     path: str = ""
+    done: Callable[[], Awaitable[object]] | None = None
 
 
 def json_reply(
@@ -225,6 +227,14 @@ def empty(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
 
 async def respond(reply: Reply, request: Request | None, send: Send) -> None:
     """Send ``reply``; nothing of its body to a ``HEAD``. Without a request it is a refusal."""
+    try:
+        await _send(reply, request, send)
+    finally:
+        if reply.done is not None:
+            await reply.done()
+
+
+async def _send(reply: Reply, request: Request | None, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if request is None or request.method == "HEAD" or (not reply.path and reply.stream is None):

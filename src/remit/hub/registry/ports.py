@@ -119,6 +119,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 Describe = Callable[[str, Digest, Manifest], Awaitable[About]]
 """Finds out what the catalogue says of a manifest that is pushed to a repository."""
+Small = Callable[[str, Descriptor, int], Awaitable[bytes | None]]
+"""Reads a blob of a repository; ``None`` if it is not there, or larger than so many bytes."""
 
 
 class BlobStore(Protocol):

@@ -123,10 +123,7 @@ class Pulls:
 
     async def referrers(self, request: Request, route: Route) -> Reply:
         """One page of what refers to a manifest; never 404."""
-        wanted = request.first("artifactType") or ""
-        if ";" not in wanted:
-            # Clients that do not escape the `+` of a media type mean it all the same.
-            wanted = wanted.replace(" ", "+")
+        wanted = wanted_type(request)
         count = page_size(request) or MAX_PAGE
         found = await self._metadata.referrers(
             route.repository, route.digest, wanted, request.first("last") or "", count + 1
@@ -144,6 +141,13 @@ class Pulls:
                 following["artifactType"] = wanted
             headers.append(link_next(f"/v2/{route.repository}/referrers/{route.value}", following))
         return Reply(status=200, headers=tuple(headers), body=body)
+
+
+def wanted_type(request: Request) -> str:
+    """``artifactType`` of a list; empty for all."""
+    wanted = request.first("artifactType") or ""
+    # Clients that do not escape the `+` of a media type mean it all the same.
+    return wanted if ";" in wanted else wanted.replace(" ", "+")
 
 
 def page_size(request: Request) -> int:

@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    Boolean,
+    Column,
     ColumnElement,
     Connection,
     Select,
-    bindparam,
     exists,
     false,
     func,
+    literal_column,
     or_,
     select,
     true,
@@ -68,16 +70,18 @@ def seen(connection: Connection, sees: Sees | None, pattern: str = "") -> list[i
     ]
 
 
-def among(column: ColumnElement[int], ids: list[int] | None) -> ColumnElement[bool]:
+def among(column: Column[Any], ids: list[int] | None) -> ColumnElement[bool]:
     """Whether ``column`` is one of ``ids``.
 
-    They are written into the statement: there may be more than a database takes as parameters.
+    They are written into the statement, as they are the database's own numbers: there may be more
+    than a database takes as parameters, and each parameter costs more than its digits.
     """
     if ids is None:
         return true()
     if not ids:
         return false()
-    return column.in_(bindparam(None, ids, expanding=True, literal_execute=True))
+    numbers = ",".join([format(each, "d") for each in ids])
+    return literal_column(f'"{column.table.name}"."{column.name}" IN ({numbers})', Boolean)
 
 
 def search(connection: Connection, query: Query, sees: Sees | None) -> list[Item]:
@@ -119,10 +123,8 @@ def items(connection: Connection, found: Sequence[Any]) -> list[Item]:
     named: dict[tuple[int, str], list[str]] = defaultdict(list)
     keys = list(dict.fromkeys((row.id, row.digest) for row in found))
     for at in range(0, len(keys), SLICE):
-        part = keys[at : at + SLICE]
         query = select(tags.c.repository, tags.c.digest, tags.c.name).where(
-            among(tags.c.repository, sorted({id_ for id_, _ in part})),
-            tags.c.digest.in_({digest for _, digest in part}),
+            tuple_(tags.c.repository, tags.c.digest).in_(keys[at : at + SLICE])
         )
         for row in connection.execute(query.order_by(tags.c.name)):
             named[row.repository, row.digest].append(row.name)

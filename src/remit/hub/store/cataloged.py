@@ -1,9 +1,8 @@
 """The :class:`~remit.hub.catalog.ports.Catalog` port over a database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from remit.artifacts.servers import Server
-from remit.hub.catalog.ports import Found, Item, Listed, Query, Reach, Sees, Use
+from remit.hub.catalog.ports import Found, Item, Listed, Offer, Query, Reach, Sees, Use
 from remit.hub.store import catalog, graph, servers
 from remit.hub.store.database import Database
 
@@ -30,10 +29,10 @@ class SqlCatalog:
         """What uses an artifact."""
         return await self._database.look(lambda c: graph.uses(c, digest, sees))
 
-    async def servers(self, name: str, sees: Sees | None) -> Sequence[Listed]:
-        """MCP servers."""
-        return await self._database.look(lambda c: servers.listed(c, name, sees))
+    async def offers(self, name: str, sees: Sees | None) -> Sequence[Offer]:
+        """MCP servers, without their descriptions."""
+        return await self._database.look(lambda c: servers.offers(c, name, sees))
 
-    async def server_bodies(self, items: Sequence[Item]) -> Sequence[Server]:
+    async def servers(self, keys: Sequence[tuple[int, str]]) -> Mapping[tuple[int, str], Listed]:
         """The MCP servers in these artifacts."""
-        return await self._database.look(lambda c: servers.bodies(c, items))
+        return await self._database.look(lambda c: servers.listed(c, keys))

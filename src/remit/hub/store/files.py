@@ -30,7 +30,7 @@ from remit.artifacts.oci.digests import algorithm_of, hasher, hex_of, parse_dige
 from remit.core.digest import Digest
 from remit.hub.registry.errors import Busy
 from remit.hub.registry.ports import Appended, Bytes, Upload
-from remit.hub.store.running import Running, Runs
+from remit.hub.registry.running import Running, Runs
 
 _R = TypeVar("_R")
 PIECE = 1024 * 1024
@@ -129,6 +129,10 @@ class Files:
             syncing.result()
         return at - start
 
+    def received(self, upload: Upload, start: int, end: int) -> AsyncIterator[bytes]:
+        """Bytes ``[start, end)`` of an upload."""
+        return self._pieces(self._upload(upload), start, end)
+
     async def prepare(self, upload: Upload, digest: Digest) -> None:
         """Compare the digest, reading the file again where it is not known; then ``fsync``."""
         known = self._runs.take(upload)
@@ -183,14 +187,17 @@ class Files:
         except FileNotFoundError:
             return None
 
-    async def read(self, digest: Digest, start: int, end: int) -> AsyncIterator[bytes]:
+    def read(self, digest: Digest, start: int, end: int) -> AsyncIterator[bytes]:
         """Pieces of the file."""
-        file = await self._in_thread(os.open, self._blob(digest), os.O_RDONLY | os.O_CLOEXEC)
+        return self._pieces(self._blob(digest), start, end)
+
+    async def _pieces(self, path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+        file = await self._in_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             while start < end:
                 piece = await self._in_thread(os.pread, file, min(PIECE, end - start), start)
                 if not piece:
-                    raise OSError(f"the blob {digest} is shorter than it was")
+                    raise OSError(f"the file {path.name} is shorter than it was")
                 start += len(piece)
                 yield piece
         finally:

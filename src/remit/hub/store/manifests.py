@@ -45,13 +45,14 @@ def put(connection: Connection, placed: Placed, by: str, now_us: int) -> None:
         .values(touched_us=now_us)
     )
     if not known.rowcount:
-        _insert(connection, row.id, placed, by, now_us)
+        insert_row(connection, row.id, placed, by, now_us)
         rows.use(connection, placed.repository, row, len(placed.body))
     for tag in placed.tags:
         _tag(connection, row.id, placed, tag, by, now_us)
 
 
-def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
+def insert_row(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
+    """Write down what a manifest is and what it refers to; its body is among the documents."""
     manifest = placed.manifest
     said = manifest.annotations
     title = placed.about.title or " ".join(

@@ -27,7 +27,7 @@ from remit.artifacts.oci.digests import algorithm_of, hasher, hex_of, parse_dige
 from remit.core.digest import Digest
 from remit.hub.errors import HubError
 from remit.hub.registry.ports import Appended, Bytes, Upload
-from remit.hub.store.running import Runs
+from remit.hub.registry.running import Runs
 
 if TYPE_CHECKING:
     from obstore.store import S3Config

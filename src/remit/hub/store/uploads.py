@@ -20,6 +20,7 @@ def start(connection: Connection, upload: Upload, owner: str, now_us: int) -> No
             id=upload.id,
             repository=repository_id(connection, upload.repository),
             owner=owner,
+            parts=" ".join(upload.parts),
             started_us=now_us,
             leased_us=now_us + LEASE_US,
         )

@@ -4,7 +4,7 @@ import pytest
 
 from remit.hub.registry.errors import RangeInvalid, UploadInvalid
 from remit.hub.registry.ports import Appended, Upload
-from remit.hub.registry.pushes import _check_range
+from remit.hub.registry.pushes import check_range
 from tests.unit.hub.support import asked
 
 UPLOAD = Upload(id="0" * 64, repository="a", size=10)
@@ -16,7 +16,7 @@ def check(header, length=None):
         headers.append(("content-length", str(length)))
     else:
         headers.append(("transfer-encoding", "chunked"))
-    return _check_range(asked("PATCH", headers=headers), UPLOAD)
+    return check_range(asked("PATCH", headers=headers), UPLOAD)
 
 
 @pytest.mark.parametrize("header", ["10-14", "bytes 10-14", "bytes=10-14", "10-14/20", "bytes 10-14/*", " 10-14 "])  # fmt: skip

@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 from remit.hub.registry.ports import Upload
-from remit.hub.store.running import MAX_RUNNING, Runs
+from remit.hub.registry.running import MAX_RUNNING, Runs
 
 UPLOAD = Upload(id="u", repository="a")
 
