@@ -180,6 +180,38 @@ def test_credentials_of_callers_end_at_the_hub(
     assert not any("x-forwarded" in str(each.headers) for each in quirks.seen)
 
 
+def _connections(port: int) -> int:
+    """Connections to a port of this machine that are open, as the system knows them."""
+    lines = [each.split() for each in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(each[2].endswith(f":{port:04X}") and each[3] == "01" for each in lines)
+
+
+def test_nothing_is_fetched_for_a_client_that_went_away(
+    before_debian: Registry, debian: Registry, repo: str
+) -> None:
+    wire = Wire.to(before_debian)
+    name = wire.blob(repo, bytes(64 << 20))
+    port = int(debian.host.rpartition(":")[2])
+    before = _connections(port)
+    command = ["curl", "-s", "--limit-rate", "100K", "-o", "/dev/null",
+               "-u", f"{before_debian.user}:{before_debian.password}",
+               f"{before_debian.url}/v2/{repo}/blobs/{name}"]  # fmt: skip
+    clients = [subprocess.Popen(command) for _ in range(5)]
+    try:
+        deadline = time.monotonic() + 30
+        while _connections(port) < before + 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        for each in clients:
+            each.kill()
+            each.wait()
+    deadline = time.monotonic() + 30
+    while _connections(port) > max(before, 1):
+        assert time.monotonic() < deadline, _connections(port)
+        time.sleep(0.1)
+
+
 # -- an upstream that fails ------------------------------------------------------------------------
 
 

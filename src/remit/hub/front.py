@@ -31,6 +31,8 @@ PASSWORD = "REMIT_UPSTREAM_PASSWORD"  # noqa: S105 - the name of a variable
 CONNECT_S = 5.0
 IDLE_S = 60.0
 CONNECTIONS = 256
+READ_BYTES = 128 * 1024
+"""Read ahead of a blob that somebody pulls: many may, slowly, at once."""
 ATTEMPTS = 2
 POLL_S = 300.0
 
@@ -118,7 +120,7 @@ async def connected(options: UpstreamOptions) -> AsyncIterator[Upstream]:
     )
     auth = Auth(origin, credentials, plain_http=options.plain_http)
     async with AiohttpTransport(
-        options.ca_file, CONNECTIONS, connect_s=CONNECT_S, idle_s=IDLE_S
+        options.ca_file, CONNECTIONS, connect_s=CONNECT_S, idle_s=IDLE_S, read_bytes=READ_BYTES
     ) as transport:
         session = Session(transport, origin, auth, plain_http=options.plain_http, attempts=ATTEMPTS)
         found = Upstream(session, auth, prefix=prefix, credentials=credentials is not None)

@@ -191,6 +191,8 @@ class Auth:
         life = found.get("expires_in")
         seconds = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE_S
         until = now + max(seconds - EARLY_S, seconds / 2)
+        # Whoever asks for many repositories for long must not keep what has expired.
+        self._tokens = {key: each for key, each in self._tokens.items() if now < each.until}
         self._tokens[merge_scopes(scopes)] = _Token(f"Bearer {token}", until)
 
     def refused(self) -> UnauthorizedError:

@@ -117,6 +117,11 @@ class Request:
         if length is not None and received != length:
             raise GoneError(f"{received} bytes came of {length}")
 
+    async def left(self) -> None:
+        """Return when the client has gone away; nothing of the body is read meanwhile."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """End the request if its body does not come.
@@ -244,9 +249,18 @@ async def _send(reply: Reply, request: Request | None, send: Send) -> None:
         await send({"type": _PATHSEND, "path": reply.path})
     else:
         assert reply.stream is not None
-        async for piece in reply.stream():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        # Servers take what is sent to somebody who has gone, so that is watched for: else all of a
+        # blob would be fetched from elsewhere for nobody.
+        leaving = asyncio.create_task(request.left()) if reply.done is not None else None
+        try:
+            async for piece in reply.stream():
+                if leaving is not None and leaving.done():
+                    raise GoneError("the client went away")
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            if leaving is not None:
+                leaving.cancel()
 
 
 def link_next(path: str, parameters: Mapping[str, str]) -> tuple[str, str]:

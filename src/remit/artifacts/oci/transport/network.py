@@ -90,6 +90,7 @@ class AiohttpTransport:
         connections: how many at once to one host.
         connect_s: how long connecting may take, in seconds.
         idle_s: how long an answer, or the next piece of one, may take, in seconds.
+        read_bytes: how much of an answer is read ahead; about twice as much is held.
     """
 
     def __init__(
@@ -99,11 +100,13 @@ class AiohttpTransport:
         *,
         connect_s: float = CONNECT_S,
         idle_s: float = IDLE_S,
+        read_bytes: int = READ_BYTES,
     ) -> None:
         self._ca_file = ca_file
         self._connections = connections
         self._connect_s = connect_s
         self._idle_s = idle_s
+        self._read_bytes = read_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -118,7 +121,7 @@ class AiohttpTransport:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            read_bufsize=READ_BYTES,
+            read_bufsize=self._read_bytes,
             skip_auto_headers=("Content-Type",),
             headers={"User-Agent": f"remit/{__version__}", "Accept-Encoding": "identity"},
         )

@@ -34,6 +34,8 @@ from remit.hub.registry.running import Running, Runs
 
 HOLD = 128 * 1024 * 1024
 """The largest piece that is held back in the spool; `kit` sends 100 MiB."""
+WRITE = 256 * 1024
+"""Bytes that are sent on at a time, where they go straight through."""
 TRIES = 3
 _ONE_ONLY = frozenset({405, 411, 413, 415, 501})
 
@@ -195,7 +197,7 @@ class Line:
         body = _hashed(body, running)
         if request.length is not None and request.length > HOLD:
             size = upload.size + request.length
-            stream = Stream(request.length, once(_guarded(body, running, digest)))
+            stream = Stream(request.length, once(_guarded(_gathered(body), running, digest)))
             with _told():
                 await self._upstream.prove(upload.repository, self.place(upload))
             await self._close(upload, digest, size, stream)
@@ -268,14 +270,29 @@ def _at(upload: Upload, place: Place) -> Upload:
 
 
 class _Counted:
+    """A body and how much of it was taken so far."""
+
     def __init__(self, body: Bytes) -> None:
         self._body = body
         self.size = 0
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        async for piece in self._body:
+        async for piece in _gathered(self._body):
             self.size += len(piece)
             yield piece
+
+
+async def _gathered(body: Bytes) -> AsyncIterator[bytes]:
+    """``body`` in pieces that are worth a write each."""
+    some, size = list[bytes](), 0
+    async for piece in body:
+        some.append(piece)
+        size += len(piece)
+        if size >= WRITE:
+            yield b"".join(some)
+            some, size = [], 0
+    if some:
+        yield b"".join(some)
 
 
 async def _exact(body: Bytes, said: int | None) -> AsyncIterator[bytes]:
