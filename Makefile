@@ -6,6 +6,8 @@ SHELL := /bin/sh
 PYTEST := .venv/bin/python -m pytest
 # One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
 ORDER := --randomly-seed=1
+# A process for each of two cores; a file stays in one of them, with the servers that it starts.
+TWO := --numprocesses 2 --dist loadfile
 SUITES := $(wildcard tests/unit tests/integration tests/conformance tests/fault tests/fuzz)
 
 help: ## Show this list
@@ -23,6 +25,8 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh npm-browser
 	@scripts/install.sh py-oras
 	@scripts/install.sh deb-docker-registry
+	@scripts/install.sh py-moto
+	@scripts/prerequisites.sh postgresql
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -36,7 +40,6 @@ rig-agents: rig
 rig-registry: rig
 	@scripts/prerequisites.sh skopeo postgresql
 	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
-	@scripts/install.sh py-moto
 
 demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh py-modern
@@ -48,7 +51,7 @@ test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two 
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
 	@scripts/prerequisites.sh skopeo || echo "Without skopeo copying to and from the Hub is NOT tested." >&2
-	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
+	@REMIT_FUZZ=short $(PYTEST) $(ORDER) $(TWO) -m "not slow" $(SUITES)
 
 rig-names: setup
 	@scripts/install.sh names

@@ -212,6 +212,8 @@ def hostile(size):
     )[:size]
     made["random base64"] = "".join(chance.choice(letters) for _ in range(size))
     made["hashes"] = " ".join(f"{chance.getrandbits(160):040x}" for _ in range(size // 41))
+    made["random letters"] = "".join(chance.choices(letters[:52], k=size))
+    made["random words"] = "".join(chance.choices(letters[26:52] + "     ", k=size))
     made["all keywords"] = _keywords(size)
     return made
 

@@ -16,7 +16,8 @@ from remit.artifacts.agent import parse_agent
 from remit.artifacts.decompress import Decompressed
 from remit.artifacts.errors import ArchiveError, ArtifactError, DefinitionError, ManifestError
 from remit.artifacts.ignore import parse_ignore
-from remit.artifacts.kitfile import config_bytes, parse_config, parse_yaml, yaml_bytes
+from remit.artifacts.kitfile import config_bytes, yaml_bytes
+from remit.artifacts.kitread import parse_config, parse_yaml
 from remit.artifacts.lock import lock_bytes, parse_lock
 from remit.artifacts.mcpb import parse_mcpb
 from remit.artifacts.members import Limits, member_name

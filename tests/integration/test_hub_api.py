@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tests.rig.hubs import User, administer, ask, form
+from tests.rig.hub_users import User, administer, ask, form
 from tests.rig.registries import hub
 
 KIT = "application/vnd.kitops.modelkit.config.v1+json"
@@ -112,13 +112,18 @@ def test_pages_have_everything_once(world):
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=x", "sort=name", "kind=virus", "digest=sha256:x", "cursor=AAAA", "q=a&q=b",
-     "repository=..%2F", "tagged=maybe", "what=x", "cursor=" + "A" * 2000, "q=%00"],
+     "repository=..%2F", "tagged=maybe", "what=x", "cursor=" + "A" * 2000],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused(world, query):
     answer = ask(world[0], f"/api/v1/artifacts?{query}")
     assert answer.status == 400
     form("error").validate(answer.json)
     assert answer.json["errors"][0]["code"] == "BAD_REQUEST"
+
+
+def test_no_parameter_holds_a_nul(world):
+    answer = ask(world[0], "/api/v1/artifacts?q=%00")
+    assert (answer.status, answer.json["errors"][0]["code"]) == (400, "NAME_INVALID")
 
 
 def test_one_artifact_with_all_that_belongs_to_it(world):

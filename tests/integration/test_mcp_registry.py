@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.test_hub_api import mcp_bundle
 from tests.rig.governed import ROOT
-from tests.rig.hubs import User, administer, ask
+from tests.rig.hub_users import User, administer, ask
 from tests.rig.registries import hub
 
 SCHEMA = json.loads((ROOT / "spec" / "mcp-registry.schema.json").read_text())

@@ -13,17 +13,28 @@ CALL = [str(Path(sys.executable).with_name("remit"))]
 
 
 def run(*arguments: str | Path) -> tuple[float, float]:
-    """Run `remit`; its peak memory in megabytes and how many seconds it took."""
+    """Run `remit`; its peak memory in megabytes and how many seconds it took.
+
+    `ru_maxrss` would do, but a child has the peak of the process that it was forked from.
+    """
     start = time.monotonic()
-    process = subprocess.Popen([*CALL, *map(str, arguments)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with subprocess.Popen([*CALL, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        peak = 0
+        while process.poll() is None:
+            if "VmHWM:" in (text := status.read_text()):
+                peak = max(peak, int(text.split("VmHWM:")[1].split()[0]))
+            time.sleep(0.01)
     assert process.returncode == 0
-    return usage.ru_maxrss / 1000, time.monotonic() - start
+    return peak / 1000, time.monotonic() - start
 
 
 @pytest.mark.parametrize(
-    "gigabytes", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    "gigabytes",
+    [
+        pytest.param(1, marks=pytest.mark.timeout(600)),
+        pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
+    ],
 )
 def test_large_files_stream(tmp_path, gigabytes):
     context, store = tmp_path / "ctx", tmp_path / "store"
@@ -42,6 +53,7 @@ def test_large_files_stream(tmp_path, gigabytes):
     assert max(packed[0], unpacked[0]) < LIMIT_MB
 
 
+@pytest.mark.timeout(300)
 def test_compressed_layers_and_many_files_stream_too(tmp_path):
     context, store = tmp_path / "ctx", tmp_path / "store"
     context.mkdir()

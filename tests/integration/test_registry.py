@@ -12,33 +12,32 @@ import pytest
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.digests import digest_of
 from tests.rig.exchange import (
-    PASSWORD,
-    USER,
     Cutter,
-    Hub,
-    distribution,
     environment,
-    free_port,
+    log_in,
     plain,
+    port_of,
     put_artifact,
     put_index,
     random_file,
     remit,
 )
 from tests.rig.governed import REMIT
+from tests.rig.registries import docker_registry, free_port, person
+from tests.rig.registries import hub as running_hub
 
 BIG = 100_000_000
 
 
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory):
-    with distribution(tmp_path_factory.mktemp("debian")) as found:
+    with docker_registry(tmp_path_factory.mktemp("debian")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    with Hub(tmp_path_factory.mktemp("hub")) as found:
+    with running_hub(tmp_path_factory.mktemp("hub")) as found:
         yield found
 
 
@@ -53,13 +52,8 @@ def big(tmp_path_factory):
 def registry(request, tmp_path):
     """Either registry; the user `me` may do everything there."""
     found = request.getfixturevalue(request.param)
-    log_in(found, found.host, tmp_path / "me")
+    log_in(found, tmp_path / "me")
     return found
-
-
-def log_in(found, host, *states):
-    for state in states if isinstance(found, Hub) else ():
-        found.login(host, state)
 
 
 @pytest.fixture
@@ -84,7 +78,7 @@ def value(done):
 def there_and_back(registry, me, other, name):
     """Push, pull as another user of this machine; the digest there."""
     place = f"{registry.host}/{name}"
-    log_in(registry, registry.host, other)
+    log_in(registry, other)
     pushed = value(remit("push", "thing:v1", place, "-o", "json", state=me))
     pulled = value(remit("pull", place, "-o", "json", state=other))
     assert pulled["digest"] == pushed["digest"]
@@ -117,7 +111,7 @@ def test_an_index_with_platforms(registry, me, store, tmp_path):
     pairs = zip(children, platforms, strict=True)
     put_index(store, "thing:v1", *(plain(child, platform=each) for child, each in pairs))
     there_and_back(registry, me, tmp_path / "other", "team/multi:v1")
-    log_in(registry, registry.host, tmp_path / "one")
+    log_in(registry, tmp_path / "one")
     place = f"{registry.host}/team/multi:v1"
     done = value(
         remit("pull", place, "--platform", "linux/amd64", "-o", "json", state=tmp_path / "one")
@@ -140,7 +134,7 @@ def test_referrers_with_and_without_the_api(registry, me, store, tmp_path):
     assert {each["digest"] for each in listed} == signatures
     assert {each["artifact_type"] for each in listed} == {"application/vnd.example.thing"}
     assert value(remit("referrers", place, "--type", "x/y", "-o", "json", state=me)) == []
-    log_in(registry, registry.host, tmp_path / "other")
+    log_in(registry, tmp_path / "other")
     ok(remit("pull", place, "--as", "mine:v1", "--referrers", state=tmp_path / "other"))
     listed = value(remit("referrers", "mine:v1", "-o", "json", state=tmp_path / "other"))
     assert {each["digest"] for each in listed} == signatures
@@ -161,7 +155,7 @@ def test_six_writers_of_one_list_of_referrers(debian, me, store):
 
 
 def test_copies(debian, hub, me, store, tmp_path):
-    log_in(hub, hub.host, me)
+    log_in(hub, me)
     root = put_artifact(store, "thing:v1", b"copied", b"x" * 1_000_000)
     put_artifact(store, "", b"signature of it", subject=plain(root))
     first = f"{debian.host}/copy/a:v1"
@@ -186,18 +180,18 @@ def test_copies(debian, hub, me, store, tmp_path):
 
 def test_basic_authentication_and_login(tmp_path, me, store):
     put_artifact(store, "thing:v1", b"secret thing")
-    with distribution(tmp_path / "registry", auth=True) as found:
+    with docker_registry(tmp_path / "registry", auth="basic") as found:
         place = f"{found.host}/team/thing:v1"
         done = remit("push", "thing:v1", place, state=me)
         assert done.returncode == 1
         assert f"remit login {found.host}" in done.stderr
-        login = ["login", found.host, "-u", USER, "--password-stdin"]
+        login = ["login", found.host, "-u", found.user, "--password-stdin"]
         done = remit(*login, state=me, stdin="wrong")
         assert done.returncode == 1
         assert "wrong" not in done.stdout + done.stderr
         assert not (me / "registries.json").exists()
-        done = ok(remit(*login, state=me, stdin=PASSWORD + "\n"))
-        assert PASSWORD not in done.stdout + done.stderr
+        done = ok(remit(*login, state=me, stdin=found.password + "\n"))
+        assert found.password not in done.stdout + done.stderr
         assert (me / "registries.json").stat().st_mode & 0o777 == 0o600
         ok(remit("push", "thing:v1", place, state=me))
         ok(remit("logout", found.host, state=me))
@@ -208,7 +202,7 @@ def test_basic_authentication_and_login(tmp_path, me, store):
         helper.parent.mkdir()
         helper.write_text(
             '#!/bin/sh\nread server\nprintf \'{"Username":"%s","Secret":"%s"}\' '
-            f"{USER} {PASSWORD}\n"
+            f"{found.user} {found.password}\n"
         )
         helper.chmod(0o755)
         (docker / "config.json").write_text(json.dumps({"credHelpers": {found.host: "test"}}))
@@ -222,9 +216,7 @@ def test_basic_authentication_and_login(tmp_path, me, store):
 
 def test_a_denial_of_the_hub_has_its_reason(hub, tmp_path, me, store):
     put_artifact(store, "thing:v1", b"denied thing")
-    hub.command("account", "add", "ann", stdin="a-long-password\n")
-    hub.command("grant", "ann", "reader", "open/*")
-    ok(remit("login", hub.host, "-u", "ann", "--password-stdin", state=me, stdin="a-long-password"))
+    log_in(person(hub, "ann", "reader", "open/*"), me)
     done = remit("push", "thing:v1", f"{hub.host}/open/thing:v1", state=me)
     assert done.returncode == 1
     assert "DENIED" in done.stderr
@@ -238,7 +230,7 @@ def test_what_does_not_answer(me, store):
     for command in (["push", "thing:v1", f"{host}/a/b:v1"], ["tags", f"{host}/a/b"]):
         done = remit(*command, state=me)
         assert done.returncode == 5
-        assert host in done.stderr
+        assert f"`http://{host}` does not answer: Connection refused" in done.stderr
         assert "Traceback" not in done.stderr
 
 
@@ -259,15 +251,15 @@ def test_what_does_not_answer(me, store):
 def test_mistakes(me, store, arguments, says):
     put_artifact(store, "thing:v1", b"thing")
     done = remit(*arguments, state=me)
-    assert done.returncode == 2
+    assert done.returncode == (1 if "store" in says else 2)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_push_that_is_cut_goes_on_at_the_hub(hub, me, store, big):
     put_artifact(store, "thing:v1", big)
-    with Cutter(hub.port, up=[40_000_000, 60_000_000]) as cutter:
-        log_in(hub, cutter.host, me)
+    with Cutter(port_of(hub), up=[40_000_000, 60_000_000]) as cutter:
+        log_in(hub, me, cutter.host)
         cutter.passed_up = 0
         done = value(
             remit("push", "thing:v1", f"{cutter.host}/cut/thing:v1", "-o", "json", state=me)
@@ -279,7 +271,7 @@ def test_a_push_that_is_cut_goes_on_at_the_hub(hub, me, store, big):
 
 def test_a_push_that_is_cut_ends_well_where_nothing_can_be_taken_up(debian, me, store, big):
     put_artifact(store, "thing:v1", big)
-    with Cutter(debian.port, up=[40_000_000]) as cutter:
+    with Cutter(port_of(debian), up=[40_000_000]) as cutter:
         ok(remit("push", "thing:v1", f"{cutter.host}/cut/thing:v1", state=me))
         assert cutter.cut == 1
 
@@ -287,8 +279,8 @@ def test_a_push_that_is_cut_ends_well_where_nothing_can_be_taken_up(debian, me, 
 def test_a_pull_that_is_cut_goes_on(registry, me, store, big, tmp_path):
     put_artifact(store, "thing:v1", big)
     ok(remit("push", "thing:v1", f"{registry.host}/pulled/thing:v1", state=me))
-    with Cutter(registry.port, down=[30_000_000, 50_000_000, 1000]) as cutter:
-        log_in(registry, cutter.host, tmp_path / "other")
+    with Cutter(port_of(registry), down=[30_000_000, 50_000_000, 1000]) as cutter:
+        log_in(registry, tmp_path / "other", cutter.host)
         cutter.passed_down = 0
         ok(remit("pull", f"{cutter.host}/pulled/thing:v1", state=tmp_path / "other"))
         assert cutter.cut == 3
@@ -315,8 +307,9 @@ def killed(arguments, state, passed, enough):
 
 def test_what_was_killed_goes_on(hub, me, store, big, tmp_path):
     put_artifact(store, "thing:v1", big)
-    with Cutter(hub.port) as cutter:
-        log_in(hub, cutter.host, me, tmp_path / "other")
+    with Cutter(port_of(hub)) as cutter:
+        log_in(hub, me, cutter.host)
+        log_in(hub, tmp_path / "other", cutter.host)
         place = f"{cutter.host}/killed/thing:v1"
         cutter.passed_up = 0
         killed(["push", "thing:v1", place], me, lambda: cutter.passed_up, 75_000_000)
@@ -343,9 +336,10 @@ def test_what_was_killed_goes_on(hub, me, store, big, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_gibibytes_need_little_memory(hub, debian, me, store, tmp_path):
     size = 2 << 30
-    log_in(hub, hub.host, me)
+    log_in(hub, me)
     random_file(tmp_path / "weights", size)
     put_artifact(store, "thing:v1", tmp_path / "weights")
     (tmp_path / "weights").unlink()

@@ -3,14 +3,18 @@
 import contextlib
 import gzip
 import hashlib
+import ipaddress
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography import x509
 
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.manifest import MANIFEST
+from tests.integration.test_http_tls import LOCAL, Authority
 from tests.rig.exchange import put_artifact, remit
 
 CONTENT = b"the content of the blob " * 4000
@@ -39,7 +43,7 @@ def manifest(content=CONTENT, size=None):
 class Liar:
     """An HTTP server; `paths` says what it does, by the end of the path."""
 
-    def __init__(self, paths):
+    def __init__(self, paths, certificate=None):
         self.seen = []
         liar = self
 
@@ -75,6 +79,12 @@ class Liar:
         for method in ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"):
             setattr(Handler, f"do_{method}", Handler.handle_any)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            # What fails in a handshake is what is tested; it need not be told.
+            self._server.handle_error = lambda *_: None
         self.host = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -153,14 +163,14 @@ def test_blobs_that_are_lies(tmp_path, way):
 
 MANIFESTS = {
     "endless": (endless, 1),
-    "no JSON": (say(b"<html>", Content_Type="text/html"), 2),
+    "no JSON": (say(b"<html>", Content_Type="text/html"), 3),
     "of another digest": (say(manifest(), Content_Type=MANIFEST, Docker_Content_Digest=digest(b"")), 3),
-    "of another type": (say(manifest(), Content_Type="application/json"), 2),
-    "twice a key": (say(b'{"schemaVersion":2,' + manifest()[1:], Content_Type=MANIFEST), 2),
+    "of another type": (say(manifest(), Content_Type="application/json"), 3),
+    "twice a key": (say(b'{"schemaVersion":2,' + manifest()[1:], Content_Type=MANIFEST), 3),
     "a path as a digest": (
-        say(manifest().replace(digest(CONTENT).encode(), b"sha256:../../../../etc/passwd")), 2,
+        say(manifest().replace(digest(CONTENT).encode(), b"sha256:../../../../etc/passwd")), 3,
     ),
-    "a negative size": (say(manifest(size=-1), Content_Type=MANIFEST), 2),
+    "a negative size": (say(manifest(size=-1), Content_Type=MANIFEST), 3),
     "redirected": (say(b"", 307, Location="/v2/a/b/manifests/v2"), 1),
     "denied": (
         say(b'{"errors":[{"code":"DENIED","message":"critical finding \\u001b[31m"}]}', 403), 1,
@@ -297,3 +307,50 @@ def test_lists_without_end(tmp_path):
         done = remit("tags", f"{liar.host}/a/b", state=tmp_path / "me", timeout=60)
     assert done.returncode == 1
     assert "no end" in done.stderr
+
+
+def test_certificates(tmp_path):
+    authority = Authority(tmp_path)
+    with Liar(paths(), authority.issue("mine", LOCAL)) as liar:
+        done = pull(liar, tmp_path, "--tls")
+        assert done.returncode == 5
+        assert "--ca-file" in done.stderr
+        assert pull(liar, tmp_path, "--ca-file", str(authority.file)).returncode == 0
+        assert pull(liar, tmp_path).returncode == 5  # plain HTTP to a server of TLS
+
+
+def test_a_certificate_of_another_name(tmp_path):
+    authority = Authority(tmp_path)
+    other = [x509.IPAddress(ipaddress.ip_address("192.0.2.1")), x509.DNSName("other.example")]
+    with Liar(paths(), authority.issue("other", other)) as liar:
+        logged_in(tmp_path, liar.host)
+        done = pull(liar, tmp_path, "--ca-file", str(authority.file))
+        assert done.returncode == 5
+        assert liar.seen == []
+
+
+def test_tls_where_there_is_none(tmp_path):
+    with Liar(paths()) as liar:
+        done = pull(liar, tmp_path, "--tls")
+    assert done.returncode == 5
+    assert "--plain-http" in done.stderr
+
+
+def test_https_is_not_left_for_a_blob(tmp_path):
+    authority = Authority(tmp_path)
+    with Liar({"/stored": say(CONTENT)}) as storage:
+        redirect = say(b"", 307, Location=f"http://{storage.host}/stored")
+        ways = paths(**{digest(CONTENT): redirect})
+        with Liar(ways, authority.issue("mine", LOCAL)) as liar:
+            done = pull(liar, tmp_path, "--ca-file", str(authority.file))
+        assert done.returncode == 1
+        assert "leads to plain HTTP" in done.stderr
+        assert storage.seen == []
+
+
+def test_a_file_of_certificates_that_holds_none(tmp_path):
+    (tmp_path / "ca.pem").write_text("nothing")
+    with Liar(paths()) as liar:
+        done = pull(liar, tmp_path, "--ca-file", str(tmp_path / "ca.pem"))
+    assert done.returncode != 0
+    assert "PEM" in done.stderr

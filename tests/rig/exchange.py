@@ -1,4 +1,4 @@
-"""Registries as real processes, a proxy that cuts connections to them, and artifacts to move."""
+"""What moves to and from registries: artifacts, commands, and a proxy that cuts connections."""
 
 import contextlib
 import hashlib
@@ -6,12 +6,9 @@ import json
 import os
 import random
 import select
-import shutil
 import socket
 import subprocess
 import threading
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,128 +16,19 @@ from remit.artifacts.layout import Layout
 from remit.artifacts.oci.digests import digest_of
 from remit.artifacts.oci.manifest import INDEX, MANIFEST, Descriptor
 from tests.rig.governed import REMIT
-from tests.rig.programs import RIG
-
-USER, PASSWORD = "robot", "let-me-in"
-# bcrypt of the password, as htpasswd would write it.
-HTPASSWD = f"{USER}:$2b$04$1dUZh5NlFaP12NUr717BYOxGC.egY/Ofct/tGnLMD4S/dsjUvsAM6\n"
-CONFIG = """\
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: {root}}}
-  delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
-AUTH = "auth: {{htpasswd: {{realm: test, path: {path}}}}}\n"
+from tests.rig.registries import Registry
 
 
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def port_of(registry: Registry) -> int:
+    """The port on which a registry answers."""
+    return int(registry.host.rpartition(":")[2])
 
 
-def program(*places: Path | str) -> str:
-    """The first program that is there, or fail: a test without its program checks nothing."""
-    for place in places:
-        if found := shutil.which(place):
-            return found
-    raise FileNotFoundError(f"none of {', '.join(map(str, places))} is installed: run `make rig`")
-
-
-class Registry:
-    """A registry process on a port of its own."""
-
-    def __init__(self, command: list[str], port: int, log: Path, env: dict[str, str] | None = None):
-        self.port = port
-        self.host = f"127.0.0.1:{port}"
-        self._command = command
-        self._log = log
-        self._env = env
-        self.start()
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, env={**os.environ, **(self._env or {})}
-            )
-        until = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            assert time.monotonic() < until, self._log.read_text()
-            assert self._process.poll() is None, self._log.read_text()
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait(20)
-
-    def get(self, path: str) -> Any:
-        """A JSON answer of its API."""
-        with urllib.request.urlopen(f"http://{self.host}{path}") as answer:
-            return json.load(answer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
-def distribution(directory: Path, *, auth: bool = False) -> Registry:
-    """Debian's docker-registry: no referrers API, chunks whose place is signed."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    config = CONFIG.format(root=directory / "data", port=port)
-    if auth:
-        (directory / "htpasswd").write_text(HTPASSWD)
-        config += AUTH.format(path=directory / "htpasswd")
-    (directory / "config.yml").write_text(config)
-    place = program(
-        RIG / "deb-docker-registry" / "usr" / "bin" / "docker-registry", "docker-registry"
-    )
-    command = [place, "serve", str(directory / "config.yml")]
-    return Registry(command, port, directory / "log")
-
-
-def crane(directory: Path) -> Registry:
-    """The registry of go-containerregistry: OCI 1.1 with referrers."""
-    directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    place = program(RIG / "go" / "bin" / "crane", "crane")
-    (directory / "blobs").mkdir()
-    command = [place, "registry", "serve", "--address", f"127.0.0.1:{port}"]
-    command += ["--disk", str(directory / "blobs")]
-    return Registry(command, port, directory / "log")
-
-
-class Hub(Registry):
-    """Remit's Hub: OCI 1.1, Bearer tokens, uploads that are taken up again."""
-
-    def __init__(self, directory: Path, *options: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.state = directory / "state"
-        command = [REMIT, "hub", "run", "--state", str(self.state)]
-        command += ["--listen", f"127.0.0.1:{port}", *options]
-        super().__init__(command, port, directory / "log")
-        self.password = (self.state / "admin-password").read_text().strip()
-
-    def command(self, *arguments: str, stdin: str = "") -> None:
-        """A command over its state."""
-        done = remit("hub", *arguments, "--state", self.state, state=self.state, stdin=stdin)
-        assert not done.returncode, done.stderr
-
-    def login(self, host: str, state: Path) -> None:
-        """Log in as its administrator, by whatever way it is reached."""
-        done = remit(
-            "login", host, "-u", "admin", "--password-stdin", state=state, stdin=self.password
-        )
+def log_in(registry: Registry, state: Path, host: str = "") -> None:
+    """Log in as who may do everything, if anybody is asked; by another way than its own, `host`."""
+    if registry.auth:
+        arguments = ["login", host or registry.host, "-u", registry.user, "--password-stdin"]
+        done = remit(*arguments, state=state, stdin=registry.password)
         assert not done.returncode, done.stderr
 
 

@@ -31,7 +31,7 @@ class Tree:
         root: the directory.
         name: what it is called; of a file, without its ending.
         files: relative path → size in bytes, in the order of an archive.
-        statuses: relative path → result of ``lstat``, of files and directories, in that order.
+        modes: relative path → mode as of ``lstat``, of files and directories, in that order.
         skipped: relative paths of links, sockets and devices.
 
     Raises:
@@ -47,9 +47,10 @@ class Tree:
         self.root = root.parent if single else root
         self.name = root.stem if single else root.resolve().name
         self.files: dict[str, int] = {}
-        self.statuses: dict[str, os.stat_result] = {}
+        self.modes: dict[str, int] = {}
         self.skipped: list[str] = []
         self._skip = skip
+        self._once: dict[int, int] = {}
         self._ignore = Ignore()
         if single:
             self._walk(root.name)
@@ -81,9 +82,9 @@ class Tree:
             return False
         if ignored:
             return directory and self._ignore.takes_back
-        if len(self.statuses) >= MAX_FILES:
+        if len(self.modes) >= MAX_FILES:
             raise PackError(f"`{self.root}` has more than {MAX_FILES} files and directories")
-        self.statuses[name] = status
+        self.modes[name] = self._once.setdefault(status.st_mode, status.st_mode)
         if not directory:
             self.files[name] = status.st_size
         return directory

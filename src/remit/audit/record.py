@@ -35,8 +35,8 @@ KINDS = frozenset(
         "evidence.request", "evidence.export", "evidence.accept", "gap.open", "gap.close",
         "hub.start", "hub.stop", "registry.push", "registry.pull", "registry.mount",
         "registry.delete", "registry.deny", "registry.token", "registry.retire",
-        "registry.collect", "account.add", "account.password", "account.remove", "account.grant",
-        "account.revoke", "rule.set", "rule.drop",
+        "registry.collect", "registry.found", "registry.lost", "account.add", "account.password",
+        "account.remove", "account.grant", "account.revoke", "rule.set", "rule.drop",
     )
 )  # fmt: skip
 """Kinds that have a meaning today. Others of the same form are kept and verified all the same."""

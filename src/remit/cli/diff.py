@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from remit.cli.fetch import fetched
+from remit.cli.registry_ends import Connection, with_connection
+
 if TYPE_CHECKING:
     from remit.artifacts.diff.tree import Tree
 
@@ -36,10 +39,20 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Look into nothing more after so long; the rest is told.",
 )
+@with_connection
 def diff(
-    a: str, b: str, output: str, html: Path | None, store: Path | None, time_limit: float | None
+    a: str,
+    b: str,
+    output: str,
+    html: Path | None,
+    store: Path | None,
+    time_limit: float | None,
+    connection: Connection,
 ) -> None:
-    """Show what changed from A to B: two directories, files, or artifacts of the local store.
+    """Show what changed from A to B: two directories, files, or artifacts.
+
+    An artifact is one of the local store, or of a registry, from which it is pulled if it is not
+    in the store.
 
     Models are compared by their tensors, pickles by what they import, MCP servers by their tools,
     data sets by rows and columns, policies by what they decide, and texts by words. What could not
@@ -50,6 +63,7 @@ def diff(
       remit diff ./model-v1 ./model-v2
       remit diff old.safetensors new.safetensors
       remit diff team/agent:v1 team/agent:v2 --html review.html
+      remit diff hub.example/team/model:v1 hub.example/team/model:v2
       remit diff ./policy-old ./policy -o json | jq '.changes[].summary'
 
     Exit codes: 0 no difference, 1 differences, 2 wrong usage or nothing to compare.
@@ -61,6 +75,7 @@ def diff(
     from remit.cli.diff_policy import PolicyAspect
     from remit.core.files import write_atomically
 
+    a, b = fetched(a, store, connection), fetched(b, store, connection)
     with contextlib.ExitStack() as stack:
         before = stack.enter_context(contextlib.closing(open_tree(a, store)))
         after = stack.enter_context(contextlib.closing(open_tree(b, store)))

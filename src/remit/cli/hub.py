@@ -1,8 +1,13 @@
 """``remit hub``: run and look after the registry of artifacts."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from remit.hub.front import UpstreamOptions
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -26,6 +31,82 @@ BLOBS = click.option(
     metavar="URL",
     help="s3://BUCKET[/PREFIX][?endpoint=URL] instead of files in the state directory.",
 )
+
+
+UPSTREAM_OPTIONS = (
+    click.option(
+        "--upstream",
+        envvar="REMIT_UPSTREAM",
+        default="",
+        metavar="URL",
+        help="Registry that keeps the bytes, https://HOST[/PREFIX]; the Hub stands before it.",
+    ),
+    click.option("--upstream-user", default="", metavar="NAME", help="The Hub's account there."),
+    click.option(
+        "--upstream-password-file",
+        type=_FILE,
+        help="Its password or token.  [default: the environment's REMIT_UPSTREAM_PASSWORD]",
+    ),
+    click.option(
+        "--upstream-plain-http",
+        is_flag=True,
+        help="Send the password over plain HTTP, where the network is trusted.",
+    ),
+    click.option("--upstream-ca-file", type=_FILE, help="Certificates to trust for it, PEM."),
+    click.option(
+        "--upstream-repository",
+        multiple=True,
+        metavar="NAME",
+        help="What to look through, if it does not list its repositories; may be repeated.",
+    ),
+)
+
+
+def upstream_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say which registry keeps the bytes."""
+    for option in reversed(UPSTREAM_OPTIONS):
+        command = option(command)
+    return command
+
+
+def upstream_of(
+    upstream: str,
+    upstream_user: str,
+    upstream_password_file: Path | None,
+    upstream_plain_http: bool,
+    upstream_ca_file: Path | None,
+    upstream_repository: tuple[str, ...],
+    **more: Any,
+) -> "UpstreamOptions | None":
+    """What those options say; ``None`` without ``--upstream``."""
+    import os
+
+    from remit.artifacts.oci.names import is_repository
+    from remit.hub.front import PASSWORD, UpstreamOptions, parse_upstream
+
+    if not upstream:
+        if upstream_user or upstream_password_file or upstream_repository:
+            raise click.UsageError("--upstream-… belong to --upstream")
+        return None
+    for name in upstream_repository:
+        if not is_repository(name):
+            raise click.BadParameter(
+                f"`{name}` is not the name of a repository", param_hint="--upstream-repository"
+            )
+    url = upstream.rstrip("/")
+    parse_upstream(url)
+    password = os.environ.get(PASSWORD, "")
+    if upstream_password_file is not None:
+        password = upstream_password_file.read_text().strip("\r\n")
+    return UpstreamOptions(
+        url=url,
+        user=upstream_user,
+        password=password if upstream_user else "",
+        plain_http=upstream_plain_http,
+        ca_file=upstream_ca_file,
+        repositories=upstream_repository,
+        **more,
+    )
 
 
 def state_of(state: Path | None) -> Path:
@@ -64,6 +145,20 @@ def hub() -> None:
     show_default=True,
     help="What clients are asked for; passwords are accepted either way.",
 )
+@upstream_options
+@click.option(
+    "--upstream-poll",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to look for what was pushed to it past the Hub; 0 for never.",
+)
+@click.option(
+    "--upstream-whole",
+    is_flag=True,
+    help="Send it each blob in one request, if it takes no pieces; found out by itself mostly.",
+)
 def run(
     state: Path | None,
     database: str,
@@ -74,6 +169,9 @@ def run(
     tls_key: Path | None,
     redirect: bool,
     auth: str,
+    upstream_poll: float,
+    upstream_whole: bool,
+    **upstream: Any,
 ) -> int:
     """Be a Hub until stopped. With nothing else it keeps everything in one directory.
 
@@ -81,6 +179,11 @@ def run(
       remit hub run
       remit login 127.0.0.1:7450 -u admin
       remit push 127.0.0.1:7450/team/model:v1
+
+    \b
+    Before a registry that keeps the bytes:
+      REMIT_UPSTREAM_PASSWORD=... remit hub run --upstream https://harbor.example/team \\
+        --upstream-user robot
     """
     from remit.hub.compose import HubOptions
     from remit.hub.compose import run as serve
@@ -102,5 +205,6 @@ def run(
             key=tls_key,
             redirect=redirect,
             basic=auth == "basic",
+            upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of
+from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
 from remit.cli.socket import OUTPUT
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def rule_set(
     state: Path | None,
     database: str,
 ) -> int:
-    """Let a rule hold for the repositories that PATTERN means; the longest pattern counts alone.
+    """Let a rule hold for the repositories that PATTERN means; the most specific counts alone.
 
     Without a rule nothing that was pushed is ever dropped.
     """
@@ -333,3 +333,37 @@ def migrate(state: Path | None, database: str) -> int:
     """Make the database what this version needs (a Hub does it when it starts)."""
     _administer(state, database, lambda hub: hub.rules())
     return 0
+
+
+@hub.command()
+@click.option("--deep", is_flag=True, help="Ask also for each manifest that has no tag.")
+@STATE
+@DATABASE
+@upstream_options
+@OUTPUT
+def sync(deep: bool, state: Path | None, database: str, output: str, **upstream: Any) -> int:
+    """Learn what was pushed to the upstream past the Hub, and what was deleted there.
+
+    A Hub with --upstream does it by itself every --upstream-poll seconds. Exit status 1 if a part
+    could not be looked through.
+    """
+    import msgspec
+
+    from remit.hub.compose import HubOptions
+    from remit.hub.compose import sync as look
+
+    found = upstream_of(**upstream)
+    if found is None:
+        raise click.UsageError("--upstream is missing")
+    options = HubOptions(state=state_of(state), database=database, upstream=found)
+    done = asyncio.run(look(options, deep=deep))
+    if output == "json":
+        click.echo(json.dumps(msgspec.to_builtins(done), indent=2))
+    else:
+        click.echo(
+            f"{done.repositories} repositories, {done.tags} tags: {done.found} new,"
+            f" {done.lost} gone"
+        )
+        for each in done.failed:
+            click.echo(f"not looked through: {each}", err=True)
+    return 1 if done.failed else 0

@@ -24,6 +24,7 @@ GROUPS = {
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
+    "lock": ("remit.cli.lock:lock", "Pin what an agent definition names to digests."),
     "login": ("remit.cli.login:login", "Keep credentials for a registry."),
     "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),

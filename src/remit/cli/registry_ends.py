@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from remit.artifacts.transfer.ports import Source, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
-_DENIED, _NOT_VERIFIED, _UNREACHABLE = 1, 3, 5
+_REFUSED, _NOT_VERIFIED, _UNREACHABLE = 1, 3, 5
 _LAYOUT = "oci:"
 
 STORE = click.option(
@@ -77,6 +77,16 @@ class Connection(NamedTuple):
 
 def connected(command: F) -> F:
     """Add the options of a connection, and end with the exit status that an error stands for."""
+
+    @functools.wraps(command)
+    def ending(*args: Any, **options: Any) -> Any:
+        return _ended(command, *args, **options)
+
+    return with_connection(ending)  # type: ignore[return-value]
+
+
+def with_connection(command: F) -> F:
+    """Add the options of a connection."""
     option = click.option(
         "--plain-http/--tls",
         default=None,
@@ -86,7 +96,7 @@ def connected(command: F) -> F:
     @functools.wraps(command)
     def run(*args: Any, plain_http: bool | None, ca_file: Path | None, **options: Any) -> Any:
         plain = _plain(plain_http, ca_file)
-        return _ended(command, *args, connection=Connection(ca_file, plain, plain), **options)
+        return command(*args, connection=Connection(ca_file, plain, plain), **options)
 
     return option(_CA_FILE(run))  # type: ignore[return-value]
 
@@ -129,18 +139,19 @@ def _ended(command: Callable[..., Any], *args: Any, **options: Any) -> Any:
     except OSError as error:
         place = f"`{error.filename}`" if error.filename else "the store"
         click.echo(f"remit: {place} cannot be used: {error.strerror or error}", err=True)
-        sys.exit(2)
+        sys.exit(_REFUSED)
 
 
 def _status(error: RemitError) -> int:
-    from remit.artifacts.errors import DigestError
+    from remit.artifacts.errors import DigestError, ManifestError
+    from remit.artifacts.layout import LayoutError
     from remit.artifacts.oci.errors import RegistryError, UnreachableError
 
     if isinstance(error, UnreachableError):
         return _UNREACHABLE
-    if isinstance(error, DigestError):
+    if isinstance(error, DigestError | ManifestError):
         return _NOT_VERIFIED
-    return _DENIED if isinstance(error, RegistryError) else 2
+    return _REFUSED if isinstance(error, RegistryError | LayoutError) else 2
 
 
 def store(path: Path | None, *, create: bool = False) -> "Layout":

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from remit.artifacts.transfer.copy import Transferred
     from remit.artifacts.transfer.ports import Watcher
 
+_MANY = 12
+"""So many bars of blobs that are there fit on a terminal."""
 _SHORT = 12 + len("sha256:")
 
 
@@ -58,7 +60,9 @@ class Bars:
         """Say what became of it."""
         self.moved(blob, blob.size)
         self._progress.update(
-            self._bars[blob.digest], description=f"{blob.digest[:_SHORT]} {outcome}"
+            self._bars[blob.digest],
+            description=f"{blob.digest[:_SHORT]} {outcome}",
+            visible=len(self._bars) <= _MANY,
         )
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 import msgspec
 import re2
 
+from remit.content._links_plain import Passing
 from remit.content._re2 import searcher
 from remit.content.base import View
 from remit.core.text import normal
@@ -100,18 +101,23 @@ class Parts(msgspec.Struct, frozen=True):
 def links(view: View, limit: int) -> Iterator[Link | None]:
     """Every link that may be new in ``view``, and ``None`` for what turned out to be none.
 
-    At most ``limit`` of both.
+    At most ``limit`` of both. Links of which there is nothing to say are left out.
     """
     text, data = view.text, view.plain
     news = view.news
+    passing = Passing(data, is_ascii=text.isascii())
     at = floor = passed = 0
     for low, high in view.places(MAX_URL + _LABEL):
         at, floor = max(at, low), max(floor, low)
+        after_link = False
         while limit > 0 and at < high:
+            if after_link:
+                at = floor = passing.over(at, high)
             start, end = _anchor(text, data, at, high)
             if start < 0:
                 break
             slashes = data[start] in _SLASHES
+            after_link = not slashes
             if slashes and not _may_lead(data, floor, start):
                 at = floor = end
                 passed += 1

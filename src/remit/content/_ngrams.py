@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -123,12 +124,25 @@ def score(text: str, model: Model) -> Iterator[Window]:
     import numpy as np
 
     table, scale, bias = model.table, model.scale, model.bias
-    scratch = np.empty(table.size, np.int32)
+    scratch = _scratch(table.size)
     for start, end, grams in windows(text):
         features = unique(grams, scratch)
         if features.size >= LEAST_FEATURES:
-            total = int(table[features].sum(dtype=np.int64))
+            total = int(np.add.reduce(table.take(features), dtype=np.int64))
             yield Window(start, end, scale * total / float(features.size) ** 0.5 + bias)
+
+
+def _scratch(size: int) -> NDArray[np.int16]:
+    """Room for :func:`unique`, kept for each thread: its pages cost more than a short text."""
+    import numpy as np
+
+    room: NDArray[np.int16] | None = getattr(_kept, "room", None)
+    if room is None or room.size != size:
+        room = _kept.room = np.empty(size, np.int16)
+    return room
+
+
+_kept = threading.local()
 
 
 def windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
@@ -147,20 +161,29 @@ def _windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
     codes, places = fold(text)
     if not codes.size:
         return
-    chars = [_char_grams(codes, n) for n in CHAR_GRAMS]
-    words, begins, ends = _words(codes)
     last = max(codes.size - WINDOW, 0)
-    starts = [*range(0, last, STRIDE), last]
-    low = np.searchsorted(begins, starts)
-    high = np.searchsorted(ends, [s + WINDOW for s in starts], "right")
-    for start, first, stop in zip(starts, low.tolist(), high.tolist(), strict=True):
-        end = min(start + WINDOW, codes.size)
-        parts = [
-            grams[np.searchsorted(at, start) : np.searchsorted(at, end - n, "right")]
-            for n, (grams, at) in zip(CHAR_GRAMS, chars, strict=True)
-        ]
-        parts += [grams[first : max(first, stop - n)] for n, grams in enumerate(words)]
-        yield int(places[start]), int(places[end - 1]) + 1, np.concatenate(parts)
+    starts = np.array([*range(0, last, STRIDE), last])
+    stops = np.minimum(starts + WINDOW, codes.size)
+    # All grams, and where those of each window begin and end among them.
+    grams: list[NDArray[np.int64]] = []
+    bounds: list[Iterable[tuple[int, int]]] = []
+    for n in CHAR_GRAMS:
+        some, at = _char_grams(codes, n)
+        grams.append(some)
+        bounds.append(_bounds(at.searchsorted(starts), at.searchsorted(stops - n, "right")))
+    words, begins, ends = _words(codes)
+    low, high = begins.searchsorted(starts), ends.searchsorted(starts + WINDOW, "right")
+    for n, some in enumerate(words):
+        grams.append(some)
+        bounds.append(_bounds(low, np.maximum(low, high - n)))
+    first, end = places[starts].tolist(), (places[stops - 1] + 1).tolist()
+    for start, stop, *inside in zip(first, end, *bounds, strict=True):
+        parts = [some[a:b] for some, (a, b) in zip(grams, inside, strict=True)]
+        yield start, stop, np.concatenate(parts)
+
+
+def _bounds(low: NDArray[np.int64], high: NDArray[np.int64]) -> Iterable[tuple[int, int]]:
+    return zip(low.tolist(), high.tolist(), strict=True)
 
 
 def fold(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
@@ -264,11 +287,20 @@ def _powers() -> NDArray[np.uint64]:
     return np.cumprod(steps, dtype=np.uint64)
 
 
-def unique(grams: NDArray[np.int64], scratch: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Each feature once: of equal ones the last written to ``scratch`` stays. No sort."""
+def unique(
+    grams: NDArray[np.int64], scratch: NDArray[np.int16] | NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Each feature once: of equal ones the last written to ``scratch`` stays. No sort.
+
+    ``scratch`` holds numbers up to the number of ``grams``; a window has less than 2,000.
+    """
+    order = _order()[: grams.size]
+    scratch[grams] = order
+    return grams.compress(scratch.take(grams) == order)
+
+
+@functools.cache
+def _order() -> NDArray[np.int16]:
     import numpy as np
 
-    order = np.arange(grams.size, dtype=np.int32)
-    scratch[grams] = order
-    kept: NDArray[np.int64] = grams[scratch[grams] == order]
-    return kept
+    return np.arange(8 * WINDOW, dtype=np.int16)

@@ -21,17 +21,23 @@ def searcher(compiled: Any) -> Search:
     return _direct(compiled) if _is_direct() else _public(compiled)
 
 
-def _direct(compiled: Any) -> Search:
+def prefix(compiled: Any) -> Search:
+    """Like :func:`searcher`, for a match that begins at ``start``."""
+    return _direct(compiled, "ANCHOR_START") if _is_direct() else _public(compiled, "match")
+
+
+def _direct(compiled: Any, anchor: str = "UNANCHORED") -> Search:
     regexp = compiled._regexp  # noqa: SLF001
-    return functools.partial(regexp.Match, type(regexp).Anchor.UNANCHORED)
+    return functools.partial(regexp.Match, getattr(type(regexp).Anchor, anchor))
 
 
-def _public(compiled: Any) -> Search:
+def _public(compiled: Any, method: str = "search") -> Search:
     groups = range(compiled.groups + 1)
     nothing = [(-1, -1)] * len(groups)
+    find = getattr(compiled, method)
 
     def search(data: bytes, start: int, end: int) -> Spans:
-        match = compiled.search(data, start, end)
+        match = find(data, start, end)
         return nothing if match is None else [match.span(group) for group in groups]
 
     return search

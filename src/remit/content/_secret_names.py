@@ -20,19 +20,48 @@ _KEYWORDS = (
 )  # fmt: skip
 # From the keyword to where the value begins. There are no groups: RE2 is several times as quick
 # without, and most names are none of a secret. The value is read where the match ends.
-_NAME = (
-    r"(?i)(?:" + "|".join(_KEYWORDS) + r")[A-Za-z0-9_.\x{f1}-]{0,32}"
-    r"(?: (?:key|token|secret|value|id|code|word|password|pw|phrase|is))?"
-)
+_IN_NAME = r"[A-Za-z0-9_.\x{f1}-]"
+_LAST_WORD = r"(?: (?:key|token|secret|value|id|code|word|password|pw|phrase|is))?"
+_NAME = rf"(?i)(?:{'|'.join(_KEYWORDS)}){_IN_NAME}{{0,32}}{_LAST_WORD}"
 _AFTER_NAME = r"\\{0,3}[\"'\x60]{0,3}\]?\)?"
 _ASSIGN = (
     r"(?:\s{0,8}(?::=|=>|->|!==?|={1,3}|:)\s{0,8}|>|[ \t]{1,3}\|[ \t]{1,3}"
     r"|[\"']?\s{0,3}[,:]?\s{0,3}[\"']?value[\"']?\s{0,3}[:=]\s{0,3}|\s{0,4},\s{0,4})"
 )
+# Names of what may be short: all else has at least eight characters. What makes it short may stand
+# before the keyword, as far as `_MAX_BEFORE`.
+_SHORT_NAME = (
+    r"(?:pass|pwd|pw|psw|pssw|pasw|contrase|senha|pin|phrase)[A-Za-z0-9_.$\x{f1}-]{0,72}"
+    + _LAST_WORD
+    + rf"|(?:{'|'.join(_KEYWORDS)}){_IN_NAME}{{0,32}} ?phrase{_IN_NAME}{{0,32}}"
+)
+
+
+def _may_be_value(least: int) -> str:
+    """RE2 syntax for the beginning of what `_VALUE` takes, if it has ``least`` characters.
+
+    A number is no secret unless it is in quotation marks.
+    """
+    sign = r"\s\"'`,;<>(){}\[\]|"
+    quoted = (
+        rf"\"{{1,3}}(?:[^\"\n\\]{{{least}}}|[^\"\n\\]{{0,{least - 1}}}\\)"
+        rf"|'{{1,3}}[^'\n]{{{least}}}|`[^`\n]{{{least}}}|[\"']{{1,3}}[^\s\"']{{8}}"
+    )
+    letter = r"A-Za-z\x{80}-\x{10ffff}"
+    bare = rf"[^0-9{sign}][^{sign}]{{{least - 1}}}|[0-9][^{letter}{sign}]*[{letter}]"
+    other = (
+        r"[|>]|[A-Za-z_.]{1,40}[(\[]|(?:str|string|bytes)[\s\x{80}-\x{10ffff}]{0,2}="
+        r"|[bru]{1,2}\\{0,3}[\"'`]"
+    )
+    return rf"(?:\\{{0,3}}(?:{quoted})|{bare}|{other})"
+
+
 RULES: tuple[Mapping[str, Any], ...] = (
     {
         "id": "named-secret",
         "regex": _NAME + _AFTER_NAME + _ASSIGN,
+        "begins": rf"{_NAME}{_AFTER_NAME}{_ASSIGN}{_may_be_value(8)}"
+        rf"|(?:{_SHORT_NAME}){_AFTER_NAME}{_ASSIGN}{_may_be_value(4)}",
         "keywords": _KEYWORDS,
         "before": 0,
         "after": 80,

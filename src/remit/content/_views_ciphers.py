@@ -15,7 +15,7 @@ from remit.content._characters import ascii_table, exchanged
 from remit.content._news import Span
 from remit.content._views_lexicon import CORE, KNOWN, TELLING
 from remit.content._views_map import derived, excerpt, nested, same_places
-from remit.content._views_signs import pattern, sign
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _ENOUGH = 3
@@ -80,27 +80,23 @@ def deciphered(view: View, signs: frozenset[int]) -> Iterator[View]:
     data = view.plain
     places: dict[int, list[Span]] = {}
     words: dict[int, set[bytes]] = {}
-    for match in pattern(_CIPHERED).finditer(data) if _CIPHERED in signs else ():
-        word = match[0].lower()
+    for start, end in spans(_CIPHERED, data) if _CIPHERED in signs else ():
+        word = data[start:end].lower()
         key = _WORDS[word.decode()]
-        places.setdefault(key, []).append(match.span())
+        places.setdefault(key, []).append((start, end))
         words.setdefault(key, set()).add(word)
     weights = Counter({key: sum(map(_weight, some)) for key, some in words.items()})
     keys = [key for key, weight in weights.most_common(_MOST_KEYS) if weight >= _ENOUGH]
     for key in keys:
         yield _exchanged(excerpt(view, places[key]), _CALLED[key], _plain(key))
-    named = pattern(_NAMED).search(data) if _NAMED in signs and not keys else None
+    named = next(spans(_NAMED, data), None) if _NAMED in signs and not keys else None
     if named is not None:
-        part = excerpt(view, [named.span()])
+        part = excerpt(view, [named])
         for key in _likely_keys(part.text[:_SAMPLE]):
             yield _exchanged(part, _CALLED[key], _plain(key))
-    spans = (
-        [match.span() for match in pattern(_ROT47_WORDS).finditer(data)]
-        if _ROT47_WORDS in signs
-        else []
-    )
-    if spans:
-        yield _exchanged(excerpt(view, spans), "rot47", _ROT47)
+    turned = list(spans(_ROT47_WORDS, data)) if _ROT47_WORDS in signs else ()
+    if turned:
+        yield _exchanged(excerpt(view, turned), "rot47", _ROT47)
     if view.others and len(_FLIPPED_SIGN.findall(view.others)) >= _FLIPPED_LEAST:
         yield _upright(view)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from remit.content._views_lexicon import reads
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
-from remit.content._views_signs import pattern, sign
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _SIGNALS = (
@@ -23,6 +23,7 @@ _SIGNALS = (
 )
 _MORSE = dict(zip(_SIGNALS.split(), abc + "0123456789", strict=True))
 _HEAD = 40
+_GROUP = 5
 _LONG = 120
 _LETTERS = 7
 _LEAST_BASE85 = 25
@@ -66,6 +67,7 @@ def _base85(run: str) -> str:
     if len(run) < _LEAST_BASE85 or head.islower() or head.isupper():
         return ""
     # Most candidates are no text from their first bytes on.
+    base64.b85decode(head[:_GROUP]).decode("ascii")
     base64.b85decode(head).decode("ascii")
     return base64.b85decode(run).decode("utf-8")
 
@@ -125,13 +127,13 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 
 
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
-    for match in pattern(_SIGNS[kind]).finditer(view.plain):
-        start, end = match.span()
+    data = view.plain
+    for start, end in spans(_SIGNS[kind], data):
         if decoding.left <= 0:
             decoding.spent = True
             return
         try:
-            text = _CODES[kind].read(match[0][: decoding.left * 6].decode())
+            text = _CODES[kind].read(data[start : min(end, start + decoding.left * 6)].decode())
         except ValueError:
             continue
         if not (_PRINTED.fullmatch(text) if _CODES[kind].sure else reads(text)):

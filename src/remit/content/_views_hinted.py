@@ -8,12 +8,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 from string import ascii_lowercase
-from typing import Any
-
-import re2
 
 from remit.content._characters import ascii_table, exchanged
 from remit.content._views_map import derived, nested, same_places
+from remit.content._views_signs import sign
 from remit.content.base import View
 
 _WORDS = (
@@ -22,31 +20,24 @@ _WORDS = (
 )  # fmt: skip
 
 
-def _options() -> Any:
-    options = re2.Options()
-    options.max_mem = 64 << 20
-    return options
-
-
 _TURNED = ascii_lowercase[13:] + ascii_lowercase[:13]
 _ROT13 = ascii_table(ascii_lowercase + ascii_lowercase.upper(), _TURNED + _TURNED.upper())
-_KINDS = ("rot13", "reversed")
-_HINTS = re2.Set.SearchSet(_options())
-for _hint in (
-    r"(?i)\brot[- ]?13\b|\bcaesar\b|" + "|".join(codecs.encode(w, "rot13") for w in _WORDS),
-    r"(?i)\b(?:backwards?|in reverse|reversed)\b|" + "|".join(w[::-1] for w in _WORDS),
-):
-    _HINTS.Add(_hint)
-_HINTS.Compile()
+_HINT_ROT13 = sign(
+    rf"(?i)\brot[- ]?13\b|\bcaesar\b|{'|'.join(codecs.encode(w, 'rot13') for w in _WORDS)}".encode(),
+    "words",
+)
+_HINT_REVERSED = sign(
+    rf"(?i)\b(?:backwards?|in reverse|reversed)\b|{'|'.join(w[::-1] for w in _WORDS)}".encode(),
+    "words",
+)
 _MAX_LINE = 2000
 
 
-def hinted(view: View) -> Iterator[View]:
-    """Readings that something in the text asks for."""
-    kinds = {_KINDS[i] for i in _HINTS.Match(view.utf8) or ()}
-    if "rot13" in kinds:
+def hinted(view: View, signs: frozenset[int]) -> Iterator[View]:
+    """Readings that something in the text asks for; ``signs`` are those in it."""
+    if _HINT_ROT13 in signs:
         yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
-    if "reversed" in kinds:
+    if _HINT_REVERSED in signs:
         made = backwards(view)
         if made is not None:
             yield made

@@ -157,8 +157,12 @@ def _stepped(old: Unescaped, name: str, step: _Step, budget: Budget) -> Unescape
         for match in matches or islice(step.pattern.finditer(view), limit):
             yield from step.edits(match)
 
-    few = old.spans is not None and count * _FEW < len(text)
-    spans = changed(old.spans or (), edits()) if few else None
+    spans = None
+    most = len(text) // _FEW
+    if old.spans is not None and count <= most:
+        # One match may be thousands of characters.
+        some = list(islice(edits(), most + 1))
+        spans = changed(old.spans, some) if len(some) <= most else None
     return Unescaped(edited(view, name, text, edits), spans)
 
 
@@ -296,6 +300,16 @@ def _percent(match: re.Match[str]) -> Iterator[Edit]:
     yield from _bytes(bytes.fromhex(match[0].replace("%", "")), match.start(), 3)
 
 
+def _percent_text(match: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(match[0].replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return _percent_text_slow(match)
+
+
+_percent_text_slow = _from_edits(_percent)
+
+
 def _quoted(match: re.Match[str]) -> Iterator[Edit]:
     if match[1]:
         yield from _bytes(bytes.fromhex(match[1].replace("=", "")), match.start(), 3)
@@ -309,7 +323,7 @@ def _holds(sign: bytes) -> Callable[[View], bool]:
 
 def _has_cut(view: View) -> bool:
     text = view.plain
-    if b"<" not in text and b"/*" not in text:
+    if b"<" not in text and (b"*" not in text or b"/*" not in text):
         signs = [sign for sign in (b"+", b"&") if sign in text]
         near = (q + gap + sign for sign in signs for q in (b'"', b"'") for gap in (b"", b" "))
         if not any(n in text for n in near):
@@ -331,7 +345,7 @@ _STEPS = (
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
     _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
     _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),
-    _Step("percent", _holds(b"%"), _PERCENT, _percent, _from_edits(_percent)),
+    _Step("percent", _holds(b"%"), _PERCENT, _percent, _percent_text),
     _Step("quoted", _QUOTED_SIGN.found, _QUOTED, _quoted, _from_edits(_quoted)),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),
 )

@@ -114,6 +114,8 @@ _GLUE = frozenset(COMMON)
 _VERBS = frozenset(
     ("ignore", "disregard", "reveal", "forget", "override", "bypass", "pretend", "respond")
 )
+_GIVING_AWAY = frozenset(CORE)
+_FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.8
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -141,6 +143,18 @@ def is_order(words: Sequence[str], share: float, least: int) -> bool:
     telling = {w for w in known if w in CORE}
     return (len(telling) > 1 and not telling.isdisjoint(_VERBS)) or (
         len(words) >= least and sum(w in _GLUE for w in known) > 1
+    )
+
+
+def is_wordy(words: Sequence[str]) -> bool:
+    """Whether words, in lower case, are none by chance: four and more, long, and nearly all known."""
+    known = [w for w in words if w in KNOWN]
+    letters = sum(map(len, known))
+    return (
+        len(known) >= _FOUR
+        and letters >= _LONG_ON_AVERAGE * len(known)
+        and letters >= _NEARLY_ALL * sum(map(len, words))
+        and not _GIVING_AWAY.isdisjoint(known)
     )
 
 

@@ -4,6 +4,7 @@ import re
 import string
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple, overload
 
 from remit.content._news import News, Span
@@ -220,10 +221,17 @@ def same_places(view: View, name: str, text: str) -> View:
 
 def joined(view: View, name: str, pieces: Iterable[Piece]) -> View | None:
     """Readings of parts of a view, one a line; places are given in ``view.text``."""
+    rest = iter(pieces)
+    first = next(rest, None)
+    if first is None:
+        return None
+    second = next(rest, None)
+    if second is None:
+        return derived(view, name, first.text, first.starts.__getitem__, first.ends.__getitem__)
     texts: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for text, begins, stops in pieces:
+    for text, begins, stops in chain((first, second), rest):
         if texts:
             # The line break belongs to the last character before it.
             starts.append(starts[-1])
@@ -231,8 +239,6 @@ def joined(view: View, name: str, pieces: Iterable[Piece]) -> View | None:
         texts.append(text)
         starts += begins
         ends += stops
-    if not texts:
-        return None
     return derived(view, name, "\n".join(texts), starts.__getitem__, ends.__getitem__)
 
 

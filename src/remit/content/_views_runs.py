@@ -9,15 +9,18 @@ import base64
 import binascii
 import itertools
 import math
+import operator
 import re
+import string
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import re2
 
 from remit.content._re2 import searcher
-from remit.content._views_map import Piece, joined, nested
+from remit.content._views_map import Offsets, Piece, joined, nested
 from remit.content.base import View
 
 MAX_PIECES = 4096
@@ -28,6 +31,7 @@ _LONG = 96
 _MAX_PARTS = 8
 _WIDEST = 10
 _EVEN = 16
+_HEXADECIMAL = 16
 
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
@@ -53,7 +57,9 @@ _WIDE = re2.compile(rb"(?:[\x20-\x7e\t\r\n]\x00){12,}", _BYTES)
 _NEXT_PRINTED = searcher(_PRINTED)
 _NEXT_WIDE = searcher(_WIDE)
 _SPACE = re.compile(rb"\s")
-_SPREAD = re.compile(rb"[A-Za-z0-9$@!]")
+_SPREAD_LETTERS = (string.ascii_letters + string.digits + "$@!").encode()
+_SPREAD = re.compile(b"[%b]" % _SPREAD_LETTERS)
+_NO_LETTERS = bytes(set(range(256)) - set(_SPREAD_LETTERS))
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _URL = bytes.maketrans(b"-_", b"+/")
 
@@ -356,7 +362,7 @@ def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, P
         decoding.spent = True
         run = run[:most]
     if run[:2] == b"0x" or _pairs(run):
-        kind, code, base = "hex", re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"), 16
+        kind, code, base = "hex", re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"), _HEXADECIMAL
     elif not run.strip(b"01 ,\r\n"):
         kind, code, base = "binary", re.compile(rb"([01]{8})"), 2
     elif run[:2].isdigit():
@@ -364,22 +370,43 @@ def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, P
     else:
         yield from _spread(run, at, decoding)
         return
-    found = [(int(m[1], base), m.start(), m.end()) for m in code.finditer(run)]
-    if any(value > 0xFF for value, _, _ in found):
-        return
-    data = bytes(value for value, _, _ in found)
+    starts: Sequence[int]
+    ends: Sequence[int]
+    data = _even_pairs(run) if base == _HEXADECIMAL else b""
+    if data:
+        starts, ends = range(at, at + len(run), 3), range(at + 2, at + len(run) + 1, 3)
+    else:
+        found = list(code.finditer(run))
+        values = [int(m[1], base) for m in found]
+        if max(values, default=0) > 0xFF:
+            return
+        data = bytes(values)
+        starts, ends = [at + m.start() for m in found], [at + m.end() for m in found]
     for text, start, width in _printed(data):
         taken = decoding.take(text)
+        if not taken:
+            continue
+        if width == 1 or (width == 0 and taken.isascii()):
+            stop = start + len(taken)
+            yield kind, Piece(taken, starts[start:stop], ends[start:stop])
+            continue
         begins: list[int] = []
         stops: list[int] = []
         place = start
         for char in taken:
-            size = width or len(char.encode())
-            begins.append(at + found[place][1])
-            place += size
-            stops.append(at + found[place - 1][2])
-        if taken:
-            yield kind, Piece(taken, begins, stops)
+            begins.append(starts[place])
+            place += width or len(char.encode())
+            stops.append(ends[place - 1])
+        yield kind, Piece(taken, begins, stops)
+
+
+def _even_pairs(run: bytes) -> bytes:
+    """Bytes of pairs of hexadecimal digits with one character between them; nothing of others."""
+    if len(run) % 3 != 2 or run[2::3].strip(b" :,\r\n-"):
+        return b""
+    digits = bytearray(len(run) - len(run) // 3)
+    digits[::2], digits[1::2] = run[::3], run[1::3]
+    return binascii.unhexlify(digits) if _HEX.issuperset(digits) else b""
 
 
 def _is_separated(run: bytes) -> bool:
@@ -407,23 +434,38 @@ def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piec
     """Letters with separators: the separators go, a wider gap is a space."""
     run = run[: decoding.left * 3]
     between = run[1:2]
-    if between in {b" ", b"-"} and len(run) >= _EVEN and not run[1::2].strip(between):
+    even = between in {b" ", b"-"} or (
+        between in {b".", b"_", b"*", b"|", b"~"} and not run[::2].translate(None, _SPREAD_LETTERS)
+    )
+    if even and len(run) >= _EVEN and not run[1::2].strip(between):
         whole = decoding.take(run[::2].decode())
-        places = range(at, at + 2 * len(whole), 2)
         if whole:
-            yield "spread", Piece(whole, places, [p + 1 for p in places])
+            stop = at + 2 * len(whole)
+            yield "spread", Piece(whole, range(at, stop, 2), range(at + 1, stop + 1, 2))
         return
-    letters = [m.start() for m in _SPREAD.finditer(run)]
-    gaps = [run[a + 1 : b] for a, b in itertools.pairwise(letters)]
+    before, *gaps = _SPREAD.split(run)
+    if not gaps:
+        return
+    gaps.pop()
     usual = min(set(gaps), key=lambda gap: (len(gap), -gaps.count(gap)), default=b"")
-    text: list[str] = []
-    starts: list[int] = []
-    for i, place in enumerate(letters):
-        if i and gaps[i - 1] != usual:
-            text.append(" ")
-            starts.append(at + letters[i - 1] + 1)
-        text.append(chr(run[place]))
-        starts.append(at + place)
-    taken = decoding.take("".join(text))
-    if taken:
-        yield "spread", Piece(taken, starts[: len(taken)], [s + 1 for s in starts[: len(taken)]])
+    letters = run.translate(None, _NO_LETTERS).decode()
+    words = [0, *(i for i, gap in enumerate(gaps, 1) if gap != usual)]
+    cut = [letters[a:b] for a, b in itertools.pairwise((*words, len(letters)))]
+    taken = decoding.take(" ".join(cut))
+    if not taken:
+        return
+    # Where each word begins in the text, and its first letter in the view.
+    heads: list[int] = list(map(operator.add, words, range(len(words))))
+    step = 1 + len(usual)
+    extra = itertools.accumulate(
+        (len(gaps[i - 1]) - len(usual) for i in words[1:]), initial=at + len(before)
+    )
+    places: list[int] = [gone + step * i for gone, i in zip(extra, words, strict=True)]
+
+    def start(index: int) -> int:
+        word = bisect_right(heads, index) - 1
+        offset, last = index - heads[word], len(cut[word]) - 1
+        return places[word] + step * min(offset, last) + (offset > last)
+
+    size = len(taken)
+    yield "spread", Piece(taken, Offsets(size, start), Offsets(size, lambda i: start(i) + 1))

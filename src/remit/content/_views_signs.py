@@ -6,9 +6,13 @@ text that has no words (random letters, base64) are in groups of their own.
 """
 
 import functools
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import re2
+
+from remit.content._news import Span
+from remit.content._re2 import Search, searcher
 
 Group = Literal["words", "codes", "rows", "rot47"]
 
@@ -24,10 +28,20 @@ def sign(pattern: bytes, group: Group) -> int:
     return len(_patterns) - 1
 
 
+def spans(number: int, data: bytes) -> Iterator[Span]:
+    """Where a sign stands in ``data``."""
+    search, end, size = _search(number), 0, len(data)
+    while end <= size:
+        start, end = search(data, end, size)[0]
+        if start < 0:
+            return
+        yield start, end
+
+
 @functools.cache
-def pattern(number: int) -> Any:
-    """The compiled pattern of a sign; made when the sign was seen, for few texts have it."""
-    return re2.compile(_patterns[number], _options())
+def _search(number: int) -> Search:
+    """Made when the sign was seen, for few texts have it."""
+    return searcher(re2.compile(_patterns[number], _options()))
 
 
 def signs_in(data: bytes) -> frozenset[int]:

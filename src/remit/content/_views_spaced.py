@@ -6,14 +6,14 @@ left: identifiers and paths are rows of words, too.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import re2
 
-from remit.content._views_lexicon import is_order, is_prose, parted
+from remit.content._views_lexicon import is_order, is_prose, is_wordy, parted
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_runs import Decoding
-from remit.content._views_signs import pattern, sign
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _BYTES = re2.Options()
@@ -38,6 +38,7 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
 _SOLID = sign(rb"[A-Za-z]{16,}", "rows")
 _LETTERS = re.compile(r"[A-Za-z']+")
+_LETTERS_ON_END = re.compile(r"[A-Za-z]{4,}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"
 _TELLING = (
@@ -54,47 +55,87 @@ _LONGEST_IN_NAME = 12
 _HALF, _MOST = 0.5, 0.8
 _SENTENCE, _NAME = 6, 8
 _MOST_SOLID = 4096
+_MOST_UNBROKEN = 2048
 
 
-def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> View | None:
-    """The rows of words in ``view``, one a line, with spaces; ``signs`` are those in it."""
-    pieces = [
-        *(_apart(view, decoding) if _APART in signs else ()),
-        *(_solid(view, decoding) if _SOLID in signs else ()),
+def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[View]:
+    """The rows of words in ``view``, one a line, with spaces; ``signs`` are those in it.
+
+    Also what surrounds each of them up to white space: with its figures and punctuation, which end
+    a row.
+    """
+    whole: list[Piece] = []
+    rows = [
+        *(_apart(view, decoding, whole) if _APART in signs else ()),
+        *(_solid(view, decoding, whole) if _SOLID in signs else ()),
         *_acrostic(view, decoding),
     ]
-    return joined(view, nested(view, "words"), pieces)
+    for name, pieces in (("words", rows), ("phrases", whole)):
+        made = joined(view, nested(view, name), pieces)
+        if made is not None:
+            yield made
 
 
-def _apart(view: View, decoding: Decoding) -> Iterator[Piece]:
-    text = view.text
-    for match in pattern(_APART).finditer(view.plain):
-        start, end = match.span()
-        words = _LETTERS.findall(text[start:end].lower())
-        least = _NAME if b"_" in match[0] or b"-" in match[0] else _SENTENCE
+def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece]:
+    text, data = view.text, view.plain
+    done = 0
+    for start, end in spans(_APART, data):
+        row = data[start:end]
+        said = _LETTERS.findall(text[start:end])
+        words = [word.lower() for word in said]
+        least = _NAME if b"_" in row or b"-" in row else _SENTENCE
         # Nobody but who hides something puts pictures between words.
-        if not (is_prose(words) if b"?" in match[0] else is_order(words, _HALF, least)):
+        if not (is_prose(words) if b"?" in row else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
-        made: list[str] = []
-        starts: list[int] = []
-        for word in _LETTERS.finditer(text, start, end):
-            if made:
-                made.append(" ")
-                starts.append(word.start() - 1)
-            made.append(word[0])
-            starts += range(*word.span())
-        yield Piece("".join(made), starts, [s + 1 for s in starts])
+        made = " ".join(said)
+        starts: Sequence[int] = range(start, start + len(made))
+        ends: Sequence[int] = range(start + 1, start + 1 + len(made))
+        if len(made) < len(row.rstrip(_PUNCTUATION)):
+            starts = [
+                at
+                for number, word in enumerate(_LETTERS.finditer(text, start, end))
+                for at in range(word.start() - (number > 0), word.end())
+            ]
+            ends = [s + 1 for s in starts]
+        yield Piece(made, starts, ends)
+        if start >= done:
+            between = _sign(text[start:end])
+            low, done = _unbroken(text, start, end)
+            if between and done - low > end - start and decoding.take(text[low:done]):
+                run = text[low:done].replace(between, " ")
+                whole.append(Piece(run, range(low, done), range(low + 1, done + 1)))
 
 
-def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
+def _sign(row: str) -> str:
+    """What stands between the words of a row, if it is nothing that stands there anyway."""
+    for usual in "_+":
+        if usual in row:
+            return usual
+    others = [c for c in row if not c.isascii()]
+    return max(set(others), key=others.count) if others else ""
+
+
+def _unbroken(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the characters without white space begin and end that hold ``text[start:end]``."""
+    before = text[max(0, start - _MOST_UNBROKEN) : start]
+    head = len(before) - len(before.split()[-1]) if before and not before[-1:].isspace() else None
+    low = start if head is None else start - len(before) + head
+    behind = text[end : end + _MOST_UNBROKEN]
+    tail = len(behind.split(None, 1)[0]) if behind and not behind[0].isspace() else 0
+    return low, end + tail
+
+
+def _solid(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece]:
     # One look at all of it: of encoded data every line is such a row.
     if _ANYWHERE.search(view.plain) is None:
         return
     left = _MOST_SOLID + len(view.text) // 16
-    for match in pattern(_SOLID).finditer(view.plain):
-        run = match[0].decode()
+    source, data = view.text, view.plain
+    done = 0
+    for at, end in spans(_SOLID, data):
+        run = data[at:end].decode()
         if not _INSIDE.search(run.lower()):
             continue
         if len(run) > left:
@@ -103,8 +144,18 @@ def _solid(view: View, decoding: Decoding) -> Iterator[Piece]:
         words = _words(run)
         text = decoding.take(words)
         if text:
-            at = match.start()
             yield Piece(text, [at] * len(text), [at + len(run)] * len(text))
+        if text and at >= done:
+            low, done = _unbroken(source, at, end)
+            if end - at < done - low <= left:
+                left -= done - low
+                text = decoding.take(_LETTERS_ON_END.sub(_cut, source[low:done]))
+                whole.append(Piece(text, [low] * len(text), [done] * len(text)))
+
+
+def _cut(run: re.Match[str]) -> str:
+    humps = _HUMP.split(run[0])
+    return " ".join(humps) if len(humps) > 1 else parted(run[0])
 
 
 def _words(run: str) -> str:
@@ -128,6 +179,8 @@ def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
         return
     begin = max(0, found.start() - _MOST_SOLID // 8)
     words = parted(spelt[begin : begin + _MOST_SOLID // 4])
-    text = decoding.take(words) if is_order(words.split(), _MOST, _SENTENCE) else ""
+    parts = words.split()
+    accepted = is_order(parts, _MOST, _SENTENCE) or is_wordy(parts)
+    text = decoding.take(words) if accepted else ""
     if text:
         yield Piece(text, [0] * len(text), [len(view.text)] * len(text))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
-from remit.content._views_map import Edit, edited, excerpt, nested
-from remit.content._views_signs import pattern, sign
+from remit.content._views_map import Edit, applied, edited, excerpt, nested
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _LEAST_TELLING = 6
@@ -213,10 +213,10 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
     for kind, way in enumerate(_WAYS):
         if _SIGNS[kind] not in signs:
             continue
-        spans = [match.span() for match in pattern(_SIGNS[kind]).finditer(data)]
-        if not _is_enough(way, (view.text[a:b] for a, b in spans)):
+        words = list(spans(_SIGNS[kind], data))
+        if not _is_enough(way, (view.text[a:b] for a, b in words)):
             continue
-        part = excerpt(view, spans)
+        part = excerpt(view, words)
         made = _changed(part, way)
         if made is not None:
             yield made
@@ -238,15 +238,12 @@ def _is_enough(way: _Way, words: Iterable[str]) -> bool:
 
 
 def _changed(view: View, way: _Way) -> View | None:
-    text = view.text
-    made = way.token.sub(lambda match: way.change(match[0]), text)
-    if made == text:
+    text, change = view.text, way.change
+    edits = [
+        Edit(match.start(), match.end(), new)
+        for match in way.token.finditer(text)
+        if (new := change(match[0])) != match[0]
+    ]
+    if not edits:
         return None
-
-    def edits() -> Iterator[Edit]:
-        for match in way.token.finditer(text):
-            new = way.change(match[0])
-            if new != match[0]:
-                yield Edit(match.start(), match.end(), new)
-
-    return edited(view, nested(view, way.name), made, edits)
+    return edited(view, nested(view, way.name), applied(text, edits), lambda: edits)

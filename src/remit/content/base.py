@@ -92,7 +92,10 @@ class View(msgspec.Struct, frozen=True, dict=True):
         """The span of the original that ``text[start:end]`` was read from; ``end > start``."""
         if self.starts is None or self.ends is None:
             return start, end
-        return self.starts[start], self.ends[end - 1]
+        low, high = self.starts[start], self.ends[end - 1]
+        if low < high:
+            return low, high
+        return self.starts[end - 1], self.ends[start]  # it runs the other way
 
 
 class Views(msgspec.Struct, frozen=True):

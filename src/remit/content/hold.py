@@ -56,9 +56,14 @@ def run(text: str) -> int:
         return len(text)
     last = text.rsplit(None, 1)[-1]
     begin = len(text) - len(last)
-    if not last.isascii():
-        for match in _HAS_BREAK.finditer(text, begin):
+    high = begin if last.isascii() else len(text)
+    size = 1
+    while high > begin:
+        # From the end: where letters are breaks, the last one is close.
+        low = max(begin, high - size)
+        for match in _HAS_BREAK.finditer(text, low, high):
             begin = match.end()
+        high, size = low, 4 * size
     return begin
 
 
@@ -71,6 +76,8 @@ def openers(text: str) -> int:
     """
     if text.isascii():
         return _openers(text)
+    if _IGNORABLE.search(text) is None:
+        return min(_openers(text.translate(_WIDE)), run(text))
     places = [i for i, c in enumerate(text) if not _IGNORABLE.match(c)]
     plain = "".join([text[i] for i in places]).translate(_WIDE)
     at = _openers(plain)

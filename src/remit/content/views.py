@@ -19,6 +19,7 @@ from remit.content._views_map import with_news
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
 from remit.content._views_signs import signs_in
 from remit.content._views_spaced import spaced
+from remit.content._views_strings import holds_json, sums, values
 from remit.content._views_worded import reworded
 from remit.content.base import View, Views
 
@@ -82,16 +83,21 @@ class _Reader:
         for made in codes(plain, signs, self._decoding):
             if self._keep(made):
                 yield made
-        for made in (*hinted(plain), *deciphered(plain, signs), *reworded(plain, signs)):
+        for made in (*hinted(plain, signs), *deciphered(plain, signs), *reworded(plain, signs)):
             self._keep(made)
-        apart = spaced(plain, signs, self._decoding)
-        if apart is not None:
-            self._keep(apart)
+        for made in spaced(plain, signs, self._decoding):
+            self._keep(made)
+        added = sums(plain, self._decoding)
+        if added is not None:
+            self._keep(added)
         inline = unescape(plain, self._edits)
         if inline is not None:
             brief = inline.brief()
             if self._keep(with_news(inline.view, inline.spans) if first else brief):
                 yield brief
+                inner = values(brief) if holds_json(plain) else None
+                if inner is not None and self._keep(inner):
+                    yield inner
 
     def _keep(self, view: View) -> bool:
         if not view.text or view.text in self._seen:

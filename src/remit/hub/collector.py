@@ -60,9 +60,10 @@ class Collector:
         entropy: randomness of their ids.
         grace_us: between marking a blob and taking its bytes.
         stray_us: age of bytes that nobody knows.
+        retention: drop what rules no longer keep; not where an upstream has the bytes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are of the run
         self,
         database: Database,
         store: BlobStore,
@@ -72,6 +73,7 @@ class Collector:
         *,
         grace_us: int = SECOND_GRACE_US,
         stray_us: int = STRAY_US,
+        retention: bool = True,
     ) -> None:
         self._database = database
         self._store = store
@@ -80,13 +82,15 @@ class Collector:
         self._entropy = entropy
         self._grace_us = grace_us
         self._stray_us = stray_us
+        self._retains = retention
         self._done = Collected()
 
     async def run(self) -> Collected:
         """Collect once; what was done, of which the log gets a record."""
         self._done = Collected()
         await self._uploads()
-        await self._retention()
+        if self._retains:
+            await self._retention()
         await self._links()
         await self._blobs()
         await self._documents()

@@ -27,15 +27,21 @@ from remit.hub.api.artifacts import Artifacts
 from remit.hub.api.gate import Gate
 from remit.hub.api.servers import Servers
 from remit.hub.app import Application, Hub
-from remit.hub.catalog.describe import Describer
+from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
+from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
-from remit.hub.registry.ports import BlobStore
+from remit.hub.registry.endpoints import Giving, Taking
+from remit.hub.registry.front.noting import Noting
+from remit.hub.registry.front.poll import Poller, Synced
+from remit.hub.registry.front.pulls import FrontPulls
+from remit.hub.registry.front.pushes import FrontPushes
+from remit.hub.registry.ports import BlobStore, Small
 from remit.hub.registry.pulls import Pulls
 from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
@@ -44,7 +50,7 @@ from remit.hub.store.accounts import SqlAccounts
 from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.files import Files
-from remit.hub.store.metadata import SqlMetadata
+from remit.hub.store.front import SqlNotes, bind, upstream_of
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
 
@@ -65,6 +71,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         redirect: send clients to the object store for blobs.
         collect_s: seconds between two collections; 0 for none.
         basic: ask clients for Basic credentials and give no tokens.
+        upstream: the registry that keeps the bytes; ``None`` if the Hub does.
     """
 
     state: Path
@@ -78,6 +85,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     redirect: bool = False
     collect_s: float = 3600
     basic: bool = False
+    upstream: UpstreamOptions | None = None
 
 
 def hold_state(state: Path) -> int:
@@ -129,16 +137,23 @@ def open_log(state: Path, clock: SystemClock) -> Log:
 
 
 def open_blobs(options: HubOptions) -> BlobStore:
-    """The place for bytes.
+    """The place for bytes; for those on their way, if an upstream keeps them.
 
     Raises:
         ObjectsError: an address that is none of an object store.
     """
+    if options.upstream is not None:
+        return open_spool(options)
     if options.blobs:
         from remit.hub.store.objects import Objects, store_at
 
         return Objects(store_at(options.blobs), redirect=options.redirect)
     return Files(options.state / "blobs")
+
+
+def open_spool(options: HubOptions) -> Files:
+    """Room for what is on its way to an upstream."""
+    return Files(options.state / "spool")
 
 
 @contextlib.asynccontextmanager
@@ -155,6 +170,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         database = connect(options.database, options.state)
         stack.push_async_callback(database.close)
         await database.change(migrate)
+        await _bind(database, options)
         await _first_account(database, options.state, clock)
         store = open_blobs(options)
         stack.push_async_callback(store.close)
@@ -168,19 +184,22 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         fresh = secrets.token_bytes(32)
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
-        metadata = SqlMetadata(database, clock, log.origin, EntropyPool(os.urandom))
+        metadata = SqlNotes(database, clock, log.origin, EntropyPool(os.urandom))
+        await metadata.let_go()
         doorkeeper = Doorkeeper(SqlAccounts(database, clock), tokens, clock)
-        describer = Describer(metadata, store, namespace_of(options.url))
+        pulls, pushes, small = await _endpoints(stack, options, metadata, store, ledger)
         registry = Registry(
             metadata,
-            Pulls(metadata, store),
-            Pushes(metadata, store, ledger.settle, describer),
+            pulls,
+            pushes,
             doorkeeper,
             None if options.basic else tokens,
             ledger,
             url=options.url,
         )
-        collector = Collector(database, store, clock, log.origin, os.urandom)
+        collector = Collector(
+            database, store, clock, log.origin, os.urandom, retention=options.upstream is None
+        )
         collecting = asyncio.create_task(_collect(collector, options.collect_s))
         stack.callback(collecting.cancel)
         gate = Gate(
@@ -188,11 +207,56 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         )
         catalog = SqlCatalog(database)
         rooms: dict[str, Application] = {
-            artifacts.PREFIX: Artifacts(gate, catalog, metadata, store, NotScanned()),
+            artifacts.PREFIX: Artifacts(gate, catalog, small, NotScanned()),
             servers.PREFIX: Servers(gate, catalog, Tagged()),
         }
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+async def _endpoints(
+    stack: contextlib.AsyncExitStack,
+    options: HubOptions,
+    metadata: SqlNotes,
+    store: BlobStore,
+    ledger: Ledger,
+) -> tuple[Giving, Taking, Small]:
+    """The endpoints over the Hub's own bytes, or over its upstream, which is looked through."""
+    namespace = namespace_of(options.url)
+    if options.upstream is None:
+        small = small_of(metadata, store)
+        describe = Describer(small, namespace)
+        pushes = Pushes(metadata, store, ledger.settle, describe)
+        return Pulls(metadata, store), pushes, small
+    assert isinstance(store, Files)
+    upstream = await stack.enter_async_context(connected(options.upstream))
+    describe = Describer(upstream.small, namespace)
+    noting = Noting(metadata, describe, ledger.settle)
+    poller = Poller(upstream, metadata, noting, ledger.settle, options.upstream.repositories)
+    task = asyncio.create_task(polling(poller, options.upstream.poll_s, say))
+    stack.push_async_callback(_ended, task)
+    return (
+        FrontPulls(upstream, noting),
+        FrontPushes(upstream, metadata, store, ledger.settle, describe),
+        upstream.small,
+    )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _bind(database: Database, options: HubOptions) -> None:
+    """See that the database belongs to the upstream, if there is one.
+
+    Raises:
+        HubError: what it knows is elsewhere.
+    """
+    url = options.upstream.url if options.upstream is not None else ""
+    before = await database.change(lambda connection: bind(connection, url))
+    if before and before != url:
+        say(f"remit hub: the upstream is `{url}` now and was `{before}`")
 
 
 async def _collect(collector: Collector, every_s: float) -> None:
@@ -206,13 +270,18 @@ async def _collect(collector: Collector, every_s: float) -> None:
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
     """Make an administrator where there is nobody yet, so that nothing begins open to all."""
+    if await database.look(accounts.everybody):
+        return
     # Of hexadecimal digits: one that began with `-` would be an option on a command line.
     password = secrets.token_hex(20)
     account = Account(name=ADMIN, kind="user", secret=keep("user", password))
-    now = clock.now_us()
+    now, file = clock.now_us(), state / PASSWORD_FILE
+    # Written first: a crash in between leaves a file too many and no account that nobody can use.
+    write_atomically(file, f"{password}\n".encode())
     if await database.change(lambda c: accounts.add_first(c, account, now)):
-        write_atomically(state / PASSWORD_FILE, f"{password}\n".encode())
-        say(f"remit hub: made the account `{ADMIN}`; its password is in {state / PASSWORD_FILE}")
+        say(f"remit hub: made the account `{ADMIN}`; its password is in {file}")
+    else:
+        file.unlink()
 
 
 def say(text: str) -> None:
@@ -296,7 +365,7 @@ async def collect_garbage(options: HubOptions, *, grace_s: float, stray_s: float
     Raises:
         RemitError: the database or the blobs cannot be used.
     """
-    async with _opened_stores(options) as (database, store):
+    async with _opened_stores(options) as (database, store, front):
         return await Collector(
             database,
             store,
@@ -305,6 +374,7 @@ async def collect_garbage(options: HubOptions, *, grace_s: float, stray_s: float
             os.urandom,
             grace_us=int(grace_s * 1e6),
             stray_us=int(stray_s * 1e6),
+            retention=not front,
         ).run()
 
 
@@ -314,19 +384,42 @@ async def check(options: HubOptions, *, deep: bool, progress: Progress | None) -
     Raises:
         RemitError: the database or the blobs cannot be used.
     """
-    async with _opened_stores(options) as (database, store):
-        return await fsck(database, store, deep=deep, progress=progress)
+    async with _opened_stores(options) as (database, store, front):
+        return await fsck(database, store, deep=deep, progress=progress, front=front)
+
+
+async def sync(options: HubOptions, *, deep: bool) -> Synced:
+    """Compare the catalogue with the upstream once, beside a Hub that may run.
+
+    Raises:
+        RemitError: the upstream or the database cannot be used, or belongs to another upstream.
+    """
+    assert options.upstream is not None
+    async with _opened_database(options) as database:
+        await _bind(database, options)
+        namespace = namespace_of(options.url)
+        return await sync_once(options.upstream, database, SystemClock(), namespace, deep=deep)
 
 
 @contextlib.asynccontextmanager
-async def _opened_stores(options: HubOptions) -> AsyncIterator[tuple[Database, BlobStore]]:
+async def _opened_database(options: HubOptions) -> AsyncIterator[Database]:
     database = connect(options.database, options.state)
     try:
         await database.change(migrate)
-        store = open_blobs(options)
-        try:
-            yield database, store
-        finally:
-            await store.close()
+        yield database
     finally:
         await database.close()
+
+
+@contextlib.asynccontextmanager
+async def _opened_stores(
+    options: HubOptions,
+) -> AsyncIterator[tuple[Database, BlobStore, bool]]:
+    """Database and blobs, and whether an upstream has the bytes of what the database knows."""
+    async with _opened_database(options) as database:
+        front = bool(await database.look(upstream_of))
+        store = open_spool(options) if front else open_blobs(options)
+        try:
+            yield database, store, front
+        finally:
+            await store.close()

@@ -18,6 +18,8 @@ from remit.hub.store.check import Problem
 from remit.hub.store.database import Database
 
 PAGE = 200
+_ELSEWHERE = frozenset(("blob.unlinked", "manifest.child", "quota.sum"))
+"""What is no problem where another registry keeps the bytes."""
 Progress = Callable[[str, int], None]
 
 
@@ -37,7 +39,12 @@ class Checked(msgspec.Struct, kw_only=True):
 
 
 async def fsck(
-    database: Database, store: BlobStore, *, deep: bool, progress: Progress | None = None
+    database: Database,
+    store: BlobStore,
+    *,
+    deep: bool,
+    progress: Progress | None = None,
+    front: bool = False,
 ) -> Checked:
     """Look at everything.
 
@@ -46,6 +53,7 @@ async def fsck(
         store: of the Hub.
         deep: read all bytes and compare their digests.
         progress: told what is looked at, and how many so far.
+        front: an upstream has the bytes, and may have what the catalogue does not know.
     """
     done = Checked()
     tell = progress or (lambda _what, _count: None)
@@ -64,6 +72,8 @@ async def fsck(
     done.problems += await database.look(check.wrong_sums)
     await _blobs(database, store, done, deep=deep, tell=tell)
     await _strays(database, store, done)
+    if front:
+        done.problems = [each for each in done.problems if each.code not in _ELSEWHERE]
     return done
 
 

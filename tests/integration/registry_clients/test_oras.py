@@ -24,7 +24,8 @@ def push(oras: Client, reference: str, text: str = "the prompt") -> str:
     (oras.home / "prompt.txt").write_text(text)
     said = oras.ok(
         "push", HTTP, reference, "prompt.txt:text/plain", "--artifact-type",
-        "application/vnd.example.prompt", "--annotation", "org.example.by=ada", "--format", "json",
+        "application/vnd.example.prompt", "--annotation", "org.example.by=ada",
+        "--annotation", "org.opencontainers.image.created=2026-01-01T00:00:00Z", "--format", "json",
     )  # fmt: skip
     return str(json.loads(said)["digest"])
 

@@ -15,6 +15,7 @@ from remit.artifacts.unpack import FILTERS
 from remit.cli import artifacts
 from remit.cli.main import cli
 from tests.unit.artifacts.archives import named, tar, zip_of
+from tests.unit.artifacts.test_agent import FULL as AGENT
 from tests.unit.artifacts.test_pack import MANIFEST
 from tests.unit.artifacts.test_unpack import artifact
 
@@ -161,6 +162,18 @@ def test_an_mcp_server_shows_what_it_runs(remit, tmp_path):
     shown = remit("inspect", "fs").output
     assert "runs     node ${__dirname}/i.js" in shown
     assert "tool     read" in shown
+
+
+def test_an_agent_shows_what_it_runs_with(remit, tmp_path):
+    (tmp_path / "agent").mkdir()
+    (tmp_path / "agent" / "agent.yaml").write_text(AGENT)
+    assert remit("pack", "agent", "-t", "agents/reporter:v1").exit_code == 0
+    found = json_of(remit("inspect", "agents/reporter:v1", "-o", "json"))["agent"]
+    assert found["client"] == "claude-code"
+    assert found["dependencies"][0] == {
+        "role": "model", "name": "qwen", "ref": "registry.example/models/qwen:7b",
+    }  # fmt: skip
+    assert "skill       report" in remit("inspect", "agents/reporter:v1").output
 
 
 def test_a_broken_entry_of_the_list_does_not_hide_the_others(remit, bundle, tmp_path):

@@ -17,6 +17,15 @@ def test_both_ways_give_the_same():
                     assert list(direct(data, start, end)) == list(public(data, start, end))
 
 
+def test_a_prefix_begins_where_it_is_looked_for():
+    direct = _re2.prefix(re2.compile("(?:ab)+"))
+    public = _re2._public(re2.compile("(?:ab)+"), "match")
+    for find in (direct, public):
+        assert list(find(b"xababa", 1, 6)) == [(1, 5)]
+        assert list(find(b"xababa", 1, 4)) == [(1, 3)]
+        assert list(find(b"xababa", 0, 6)) == [(-1, -1)]
+
+
 def test_the_public_interface_where_the_other_is_gone(monkeypatch):
     def gone(_compiled):
         raise AttributeError("Match")

@@ -359,9 +359,9 @@ def test_hostile_text_is_no_dearer_than_its_size(piece):
         text = (piece * (size // len(piece) + 1))[:size]
         best = 9.0
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             read(text)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     small, large = cost(20_000), cost(200_000)

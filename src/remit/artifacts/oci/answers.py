@@ -47,8 +47,7 @@ def line(text: str, limit: int = _MAX_REASON) -> str:
     return " ".join(printable(text, limit).split())
 
 
-def reasons(body: bytes) -> list[tuple[str, str]]:
-    """Code and message of each error in the body of an answer; none if it is something else."""
+def _errors(body: bytes) -> list[dict[str, Any]]:
     try:
         document: Any = parse(body, fold_keys=False, max_bytes=MAX_ERROR_BODY, max_depth=32)
     except StrictJsonError:
@@ -56,16 +55,20 @@ def reasons(body: bytes) -> list[tuple[str, str]]:
     errors = document.get("errors") if isinstance(document, dict) else None
     if not isinstance(errors, list):
         return []
+    return [each for each in errors[:_MAX_REASONS] if isinstance(each, dict)]
+
+
+def reasons(body: bytes) -> list[tuple[str, str]]:
+    """Code and message of each error in the body of an answer; none if it is something else."""
     found: list[tuple[str, str]] = []
-    for each in errors[:_MAX_REASONS]:
-        if isinstance(each, dict):
-            code, message = each.get("code"), each.get("message")
-            found.append(
-                (
-                    line(code, 100) if isinstance(code, str) else "",
-                    line(message) if isinstance(message, str) else "",
-                )
+    for each in _errors(body):
+        code, message = each.get("code"), each.get("message")
+        found.append(
+            (
+                line(code, 100) if isinstance(code, str) else "",
+                line(message) if isinstance(message, str) else "",
             )
+        )
     return found
 
 
@@ -97,7 +100,8 @@ def failure(what: str, where: str, status: int, headers: Headers, body: bytes) -
         hint = f"try again in {again:.0f} s" if again else "try again later"
     elif 300 <= status < 400:  # noqa: PLR2004
         kind, hint = ProtocolError, "only downloads of blobs may be redirected"
-    return kind(message, hint=hint, status=status, reasons=codes)
+    detail = next((each.get("detail") for each in _errors(body)), None)
+    return kind(message, hint=hint, status=status, reasons=codes, detail=detail)
 
 
 def warnings(headers: Headers) -> Iterator[str]:

@@ -8,6 +8,8 @@
 └── ``ProtocolError``      an answer that the distribution specification does not allow
 """
 
+from typing import Any
+
 from remit.artifacts.errors import ArtifactError
 
 
@@ -17,6 +19,7 @@ class RegistryError(ArtifactError):
     Attributes:
         status: of its answer; 0 if there was none.
         reasons: its own error codes, for example ``MANIFEST_UNKNOWN``.
+        detail: what it says besides, of any form; ``None`` for nothing.
     """
 
     code = "registry.refused"
@@ -29,8 +32,10 @@ class RegistryError(ArtifactError):
         code: str | None = None,
         status: int = 0,
         reasons: tuple[str, ...] = (),
+        detail: Any = None,
     ) -> None:
         super().__init__(message, hint=hint, code=code)
+        self.detail = detail
         self.status = status
         self.reasons = reasons
 

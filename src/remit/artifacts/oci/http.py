@@ -30,11 +30,15 @@ class Headers:
         return tuple(value.strip() for key, value in self._fields if key == name.lower())
 
 
+UNKNOWN = -1
+"""The length of a body that is sent in chunks of HTTP (RFC 9112, 7.1)."""
+
+
 class Stream(msgspec.Struct, frozen=True):
     """A body that is not held in memory.
 
     Attributes:
-        length: its bytes.
+        length: its bytes; :data:`UNKNOWN` where that is known at its end only.
         open: begins it anew, for a request that is sent again.
     """
 

@@ -54,7 +54,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         """Read a reference.
 
         Raises:
-            BadReferenceError: it is malformed; the message says which part.
+            BadReferenceError, DigestError: it is malformed; the message says which part.
         """
         rest, at, digest = text.partition("@")
         host, slash, path = rest.partition("/")

@@ -45,6 +45,11 @@ Reader = Callable[[int, int], AsyncIterator[bytes]]
 """Opens the content at an offset, for a number of bytes."""
 
 
+def takes_one_request(host: str) -> bool:
+    """Whether a registry at ``host`` is known to take no chunks that are worth sending."""
+    return any(host == end or host.endswith(f".{end}") for end in _ONE_REQUEST)
+
+
 class Slot(Protocol):
     """Where the place of one upload is remembered."""
 
@@ -95,8 +100,7 @@ class Upload(msgspec.Struct, kw_only=True):
         """
         if await self.repository.has_blob(self.descriptor):
             return self._done("exists")
-        host = self.repository.session.origin.host
-        self._whole = any(host == end or host.endswith(f".{end}") for end in _ONE_REQUEST)
+        self._whole = takes_one_request(self.repository.session.origin.host)
         if self.slot is not None and self.slot.location:
             await self._recall(self.slot.location)
         elif await self._mounted():

@@ -104,6 +104,7 @@ class Transfer(msgspec.Struct, kw_only=True):
             await self._put(node, last if node is tree.root else "", there)
         for node in tree.referrers:
             await self._put(node, "", there)
+        await self.target.settle()
         if tree.referrers and to:
             await self.target.put_manifest(tree.root, to)
         return Transferred(

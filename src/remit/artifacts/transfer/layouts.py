@@ -192,6 +192,9 @@ class LayoutTarget:
         elif fetched.manifest.subject is not None:
             self.layout.record(fetched.descriptor)
 
+    async def settle(self) -> None:
+        """What is stored here stays: who changes the index holds its lock."""
+
     async def _receive(
         self, partial: Partial, source: Source, moved: Callable[[int], None]
     ) -> None:

@@ -50,6 +50,10 @@ class Target(Protocol):
         """Store a manifest, under a name or under its digest alone."""
         ...
 
+    async def settle(self) -> None:
+        """See that what was stored stays, before it gets its name."""
+        ...
+
 
 class Watcher(Protocol):
     """Who is told how it goes."""

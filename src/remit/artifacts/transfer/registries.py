@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from remit.artifacts.oci.client import Fetched, Repository
 from remit.artifacts.oci.errors import DeniedError
 from remit.artifacts.oci.manifest import Descriptor
-from remit.artifacts.oci.referral import refer
+from remit.artifacts.oci.referral import refer, settle
 from remit.artifacts.oci.referrers import referrer
 from remit.artifacts.oci.uploads import CHUNK_BYTES, Outcome, Upload
 from remit.artifacts.transfer.memory import Uploads
@@ -70,6 +70,7 @@ class RegistryTarget:
         self.host = host
         self._uploads = uploads
         self._chunk = chunk
+        self._referred: list[tuple[Digest, Descriptor]] = []
 
     async def has_manifest(self, descriptor: Descriptor) -> bool:
         """Whether it is there: a registry takes no manifest without its blobs."""
@@ -114,8 +115,10 @@ class RegistryTarget:
         )
         subject = manifest.subject
         if subject is not None and noted != subject.digest:
-            await refer(
-                self.repository,
-                subject.digest,
-                referrer(manifest, descriptor.digest, descriptor.size),
-            )
+            listed = referrer(manifest, descriptor.digest, descriptor.size)
+            await refer(self.repository, subject.digest, listed)
+            self._referred.append((subject.digest, listed))
+
+    async def settle(self) -> None:
+        """See that the lists of referrers that were changed stay so."""
+        await settle(self.repository, self._referred)

@@ -28,8 +28,6 @@ _ANY_NAME = re2.compile(_NAME)
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _ASCII_NAME = searcher(re2.compile(_NAME.encode(), _BYTES))
-_SLASHES = (b"//", b"\\\\", b"/\\", b"\\/")
-_HINT = re.compile(r"[/\\]{2}|(?i:https?:)")
 # A host of words, short plain segments: nothing is carried or disguised.
 _PLAIN = re.compile(
     r"https?://(?:[a-z]{2,11}\.){1,3}[a-z]{2,11}(?::[0-9]{1,5})?(?:/[A-Za-z0-9.-]{0,11})*"
@@ -135,13 +133,7 @@ class Exfiltration(PatternDetector):
 
 
 def _may_hold_links(view: View) -> bool:
-    text, plain = view.text, view.plain
-    if any(s in plain for s in _SLASHES):
-        return True
-    lowered = plain.lower()
-    if b"http:" in lowered or b"https:" in lowered:
-        return True
-    return not text.isascii() and "\u017f" in text and _HINT.search(text) is not None
+    return any(sign in view.plain for sign in (b"/", b"\\", b":"))
 
 
 def _look(link: str, trusted: frozenset[str]) -> _Url | None:
@@ -158,8 +150,9 @@ def _host_names(view: View) -> Iterator[tuple[int, int]]:
     """Spans of host names with a long label."""
     text = view.text
     if not text.isascii() and any(c in text for c in _CASED):
+        whole = view.utf8.decode()  # which has no half of a pair
         for low, high in view.places(_LONGEST_NAME):
-            yield from (m.span() for m in _ANY_NAME.finditer(text, low, high))
+            yield from (m.span() for m in _ANY_NAME.finditer(whole, low, high))
         return
     data = view.plain
     for low, high in view.places(_LONGEST_NAME):

@@ -83,7 +83,8 @@ class Invisible(PatternDetector):
     def _spread(
         self, text: str, pattern: re.Pattern[str], label: str, least: int
     ) -> Iterator[Finding]:
-        spans = [(m.start() + 1, m.end()) for m in pattern.finditer(text)]
+        some = itertools.islice(pattern.finditer(text), MAX_FINDINGS)
+        spans = [(m.start() + 1, m.end()) for m in some]
         if len(spans) >= least:
             for span in spans:
                 yield self.finding(label, ("medium", 800), span, "in_words")

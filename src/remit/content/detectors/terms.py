@@ -6,6 +6,7 @@ without spaces every character counts as a word. One pass over the text serves a
 an automaton over words (Aho and Corasick, "Efficient string matching", CACM 18(6), 1975).
 """
 
+import functools
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,8 @@ class _Automaton:
         self.ends: list[tuple[tuple[str, str, int], ...]] = [()]
         self.begins: frozenset[str] = frozenset()
         """First words: a text without any of them holds no phrase."""
+        self.deepest = 0
+        """Words of the longest phrase."""
 
     def add(self, words: list[str], label: str, rule: str) -> None:
         """One phrase; before :meth:`build`."""
@@ -51,6 +54,7 @@ class _Automaton:
     def build(self) -> None:
         """The failure links, level by level."""
         self.begins = frozenset(self._next[0])
+        self.deepest = max(self.depth)
         queue = deque(self._next[0].values())
         while queue:
             at = queue.popleft()
@@ -115,8 +119,10 @@ class Terms(PatternDetector):
         for pattern, automaton in self._built(around).parts:
             state = 0
             starts: list[int] = []
-            tail = min(max(automaton.depth) * _WORD_LENGTH, _MAX_TAIL)
-            for match in pattern.finditer(text, max(end - tail, 0), end):
+            low = max(end - min(automaton.deepest * _WORD_LENGTH, _MAX_TAIL), 0)
+            if automaton.begins.isdisjoint(map(_folded, set(pattern.findall(text, low, end)))):
+                continue
+            for match in pattern.finditer(text, low, end):
                 state = automaton.step(state, _folded(match[0]))
                 starts.append(match.start())
             if automaton.depth[state]:
@@ -133,7 +139,10 @@ class Terms(PatternDetector):
         self, view: View, pattern: re.Pattern[str], automaton: _Automaton
     ) -> Iterator[Finding]:
         text = view.text
-        if text.isascii() and automaton.begins.isdisjoint(_ASCII_WORD.findall(text.lower())):
+        if text.isascii():
+            if automaton.begins.isdisjoint(_ASCII_WORD.findall(text.lower())):
+                return
+        elif automaton.begins.isdisjoint(map(_folded, set(pattern.findall(text)))):
             return
         state = 0
         starts: list[int] = []
@@ -152,7 +161,14 @@ def _fold(text: str) -> str:
 
 
 def _folded(word: str) -> str:
-    return word.lower() if word.isascii() else _fold(word)
+    if word.isascii():
+        return word.lower()
+    return _fold(word) if len(word) > _WORD_LENGTH else _fold_short(word)
+
+
+@functools.lru_cache(maxsize=8192)
+def _fold_short(word: str) -> str:
+    return _fold(word)
 
 
 def _has_symbols(folded: str) -> bool:

@@ -19,12 +19,12 @@ from remit.hub.api.errors import NotFound
 from remit.hub.api.gate import Gate
 from remit.hub.api.parameters import cursor_of, query_of, singles
 from remit.hub.api.sight import sees
-from remit.hub.catalog.describe import MAX_CONFIG_BYTES, read_blob
+from remit.hub.catalog.describe import MAX_CONFIG_BYTES
 from remit.hub.catalog.ports import After, Catalog, Found, Item, Query, States
 from remit.hub.registry.access import ANONYMOUS, Caller, require
 from remit.hub.registry.errors import RegistryError, Unsupported
 from remit.hub.registry.http import Receive, Reply, Request, Scope, Send, json_reply
-from remit.hub.registry.ports import BlobStore, Metadata
+from remit.hub.registry.ports import Small
 from remit.hub.registry.pulls import error_body
 
 PREFIX = "/api/v1/"
@@ -41,17 +41,14 @@ class Artifacts:
     Args:
         gate: who asks, refusals, records.
         catalog: what is known.
-        metadata, store: the registry's, for configs.
+        small: reads configs.
         states: whether artifacts were scanned.
     """
 
-    def __init__(
-        self, gate: Gate, catalog: Catalog, metadata: Metadata, store: BlobStore, states: States
-    ) -> None:
+    def __init__(self, gate: Gate, catalog: Catalog, small: Small, states: States) -> None:
         self._gate = gate
         self._catalog = catalog
-        self._metadata = metadata
-        self._store = store
+        self._small = small
         self._states = states
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,11 +125,9 @@ class Artifacts:
             return None
         if manifest.config is None or form_of(manifest) == "artifact":
             return None
-        digest = manifest.config.digest
-        size = await self._metadata.blob(item.repository, digest, lease=False)
-        if size is None or size > MAX_CONFIG_BYTES:
+        data = await self._small(item.repository, manifest.config, MAX_CONFIG_BYTES)
+        if data is None:
             return None
-        data = await read_blob(self._store, digest, size)
         try:
             parse(data, fold_keys=False, max_bytes=MAX_CONFIG_BYTES)
         except StrictJsonError:

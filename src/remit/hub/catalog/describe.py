@@ -19,30 +19,35 @@ from remit.artifacts.servers import server_of
 from remit.core.digest import Digest
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
-from remit.hub.registry.ports import About, BlobStore, Metadata, Need
+from remit.hub.registry.ports import About, BlobStore, Metadata, Need, Small
 
 MAX_CONFIG_BYTES = 2 * 1024 * 1024
 MAX_AGENT_LAYERS = 16
 _DESCRIPTION = "org.opencontainers.image.description"
 
 
-async def read_blob(store: BlobStore, digest: Digest, size: int) -> bytes:
-    """A blob of ``size`` bytes, which the caller has found to be small."""
-    return b"".join([piece async for piece in store.read(digest, 0, size)])
+def small_of(metadata: Metadata, store: BlobStore) -> Small:
+    """Reads small blobs of the Hub's own."""
+
+    async def read(repository: str, descriptor: Descriptor, limit: int) -> bytes | None:
+        size = await metadata.blob(repository, descriptor.digest, lease=False)
+        if size is None or size > limit:
+            return None
+        return b"".join([piece async for piece in store.read(descriptor.digest, 0, size)])
+
+    return read
 
 
 class Describer:
     """The :data:`~remit.hub.registry.ports.Describe` of the Hub.
 
     Args:
-        metadata: says which blobs a repository links.
-        store: has their bytes.
+        small: reads configs and definitions.
         namespace: of MCP servers that have no name of their own, in reverse-DNS form.
     """
 
-    def __init__(self, metadata: Metadata, store: BlobStore, namespace: str) -> None:
-        self._metadata = metadata
-        self._store = store
+    def __init__(self, small: Small, namespace: str) -> None:
+        self._small = small
         self._namespace = namespace
 
     async def __call__(self, repository: str, digest: Digest, manifest: Manifest) -> About:
@@ -83,12 +88,6 @@ class Describer:
             ),
             server=server,
         )
-
-    async def _small(self, repository: str, descriptor: Descriptor, limit: int) -> bytes | None:
-        size = await self._metadata.blob(repository, descriptor.digest, lease=False)
-        if size is None or size > limit:
-            return None
-        return await read_blob(self._store, descriptor.digest, size)
 
     async def _config(self, repository: str, manifest: Manifest) -> tuple[Kitfile | None, Manifest]:
         """The Kitfile of a ModelKit; of an image, its labels join the annotations."""

@@ -132,3 +132,26 @@ class Unavailable(RegistryError):
     """The disk, the database or the log cannot be used now."""
 
     status, oci = 503, "UNAVAILABLE"
+
+
+class BadGateway(RegistryError):
+    """The upstream does not answer, or not as a registry does."""
+
+    status, oci = 502, "UNAVAILABLE"
+
+
+class Refused(RegistryError):
+    """The upstream refuses, in its own words.
+
+    Args:
+        message: its reason.
+        status: of its answer.
+        oci: its code.
+        detail: what it says besides.
+    """
+
+    def __init__(self, message: str, status: int, oci: str, *, detail: Any = None) -> None:
+        # Before the code is made of it.
+        self.oci = oci
+        super().__init__(message, detail=detail)
+        self.status = status

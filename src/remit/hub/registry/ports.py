@@ -119,6 +119,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 Describe = Callable[[str, Digest, Manifest], Awaitable[About]]
 """Finds out what the catalogue says of a manifest that is pushed to a repository."""
+Small = Callable[[str, Descriptor, int], Awaitable[bytes | None]]
+"""Reads a blob of a repository; ``None`` if it is not there, or larger than so many bytes."""
 
 
 class BlobStore(Protocol):
@@ -220,12 +222,20 @@ class Metadata(Protocol):
         ...
 
     async def add_blob(
-        self, upload: Upload, digest: Digest, publish: Callable[[], Awaitable[None]], record: Record
+        self,
+        upload: Upload,
+        digest: Digest,
+        publish: Callable[[], Awaitable[None]],
+        record: Record,
+        *,
+        holder: str,
     ) -> str:
         """Publish an upload's bytes and link them to its repository, as one step.
 
         Raises:
             Denied: the repository would hold more than its quota.
+            Busy: ``holder`` is not the upload's writer any more, so that the bytes that were
+                verified may not be those that are there.
         """
         ...
 

@@ -18,6 +18,8 @@ from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
+from remit.core.errors import RemitError
+from remit.hub.registry.endpoints import MayPull
 from remit.hub.registry.errors import (
     BlobUnknown,
     Busy,
@@ -35,8 +37,6 @@ from remit.hub.registry.ports import About, BlobStore, Describe, Metadata, Place
 from remit.hub.registry.routes import Route, digest_in
 
 Settle = Callable[[str, Record], Awaitable[None]]
-MayPull = Callable[[str], bool]
-"""Whether the caller may pull from the repository of that name."""
 KEEP_S = 5.0
 PATIENCE_S = 5.0
 """How long a request waits for another to be done with the same upload."""
@@ -68,16 +68,14 @@ class Pushes:
             reply = await self._mount(request, route, by, digest_in(mounted), may_pull)
             if reply is not None:
                 return reply
-        algorithm = request.first("digest-algorithm")
-        if algorithm not in {None, "sha256", "sha512"}:
-            raise DigestInvalid(f"`{(algorithm or '')[:40]}` is not an algorithm of this registry")
+        algorithm_asked(request)
         digest = request.first("digest")
         wanted = digest_in(digest) if digest is not None else None
         upload = Upload(id=secrets.token_hex(32), repository=route.repository)
         await self._metadata.start_upload(upload, by)
         if wanted is not None:
             return await self._finish(request, upload.repository, upload.id, wanted, by)
-        return empty(202, _progress(upload))
+        return empty(202, progress_of(upload))
 
     async def _mount(
         self, request: Request, route: Route, by: str, digest: Digest, may_pull: MayPull
@@ -86,28 +84,34 @@ class Pushes:
         source = request.first("from")
         if source is None or not is_repository(source) or not may_pull(source):
             return None
-        record = _record("registry.mount", by, request, route.repository, digest, source=source)
+        record = record_of("registry.mount", by, request, route.repository, digest, source=source)
         id_ = await self._metadata.mount_blob(route.repository, digest, source, record)
         if id_ is None:
             return None
         await self._settle(id_, record)
-        return _created(route.repository, digest)
+        return created(route.repository, digest)
 
     async def status(self, route: Route) -> Reply:
         """``GET`` of an upload: how far it is."""
         found = await self._metadata.upload(route.repository, route.value)
         if found is None:
             raise UploadUnknown("there is no such upload, or it has expired")
-        return Reply(status=204, headers=_progress(found))
+        return Reply(status=204, headers=progress_of(found))
 
     async def append(self, request: Request, route: Route) -> Reply:
         """``PATCH``: the next piece."""
         async with self._held(route.repository, route.value) as (upload, holder):
-            _check_range(request, upload)
-            grown = upload.grown(await self._store.append(upload, request.body()))
+            grown = await self._grow(request, upload)
             if not await self._metadata.release_upload(grown, holder):
                 raise UploadInvalid("another request has taken this upload over")
-        return empty(202, _progress(grown))
+        return empty(202, progress_of(grown))
+
+    async def _grow(self, request: Request, upload: Upload) -> Upload:
+        said = check_range(request, upload)
+        appended = await self._store.append(upload, request.body())
+        if said is not None and appended.size != said:
+            raise UploadInvalid(f"`Content-Range` is of {said} bytes and {appended.size} came")
+        return upload.grown(appended)
 
     async def finish(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT``: the last piece, and what all of it is."""
@@ -119,21 +123,26 @@ class Pushes:
     async def _finish(
         self, request: Request, repository: str, id_: str, digest: Digest, by: str
     ) -> Reply:
-        async with self._held(repository, id_) as (held, _):
+        async with self._held(repository, id_) as (held, holder):
             upload = held
             if request.length != 0:
-                _check_range(request, held)
-                upload = held.grown(await self._store.append(held, request.body()))
+                upload = await self._grow(request, held)
             elif held.size == 0:
-                upload = held.grown(await self._store.append(held, _nothing()))
-            record = _record("registry.push", by, request, repository, digest, size=upload.size)
+                upload = held.grown(await self._store.append(held, nothing()))
+            record = record_of("registry.push", by, request, repository, digest, size=upload.size)
 
             async def publish() -> None:
                 await self._store.publish(upload, digest)
 
             try:
                 await self._store.prepare(upload, digest)
-                event = await self._metadata.add_blob(upload, digest, publish, record)
+                event = await self._metadata.add_blob(
+                    upload, digest, publish, record, holder=holder
+                )
+            except FileNotFoundError as error:
+                # An attempt before this one gave the bytes their name, and failed to say so.
+                await self._forget(upload)
+                raise UploadUnknown("the bytes of the upload are gone; begin it again") from error
             except DigestError as error:
                 await self._forget(upload)
                 raise DigestInvalid(error.message, detail={"digest": digest}) from error
@@ -142,7 +151,7 @@ class Pushes:
                 raise
             await self._store.discard(upload)
         await self._settle(event, record)
-        return _created(repository, digest)
+        return created(repository, digest)
 
     async def cancel(self, route: Route) -> Reply:
         """``DELETE`` of an upload."""
@@ -189,14 +198,15 @@ class Pushes:
     async def _keep(self, id_: str, holder: str) -> None:
         while True:
             await asyncio.sleep(KEEP_S)
-            await self._metadata.keep_upload(id_, holder)
+            # Whether it is still the writer is asked when the upload is released or published.
+            with contextlib.suppress(RemitError):
+                await self._metadata.keep_upload(id_, holder)
 
     # -- manifests -----------------------------------------------------------------------------
 
     async def put_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT`` of a manifest, by digest or by tag."""
-        length = request.length
-        if length is not None and length > MAX_MANIFEST_BYTES:
+        if (request.length or 0) > MAX_MANIFEST_BYTES:
             raise ManifestTooLarge(f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes")
         try:
             body = await request.read(MAX_MANIFEST_BYTES)
@@ -224,7 +234,7 @@ class Pushes:
         about = await self._about(route.repository, digest, manifest)
         if about.kind:
             extra["kind"] = about.kind
-        record = _record(
+        record = record_of(
             "registry.push", by, request, route.repository, digest, tags=list(tags), **extra
         )
         placed = Placed(
@@ -235,7 +245,7 @@ class Pushes:
             tags=tags,
             about=about,
         )
-        event = await self._metadata.put_manifest(placed, by, record)
+        event = await self._place(placed, by, record)
         await self._settle(event, record)
         headers = [
             ("location", f"/v2/{route.repository}/manifests/{digest}"),
@@ -253,11 +263,13 @@ class Pushes:
     async def drop_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``DELETE`` of a tag, or of a manifest with its tags."""
         if is_digest(route.value):
-            record = _record("registry.delete", by, request, route.repository, route.digest)
-            event = await self._metadata.drop_manifest(route.repository, route.digest, record)
+            record = record_of("registry.delete", by, request, route.repository, route.digest)
+            event = await self._drop(route.repository, route.digest, record)
         else:
-            record = _record("registry.delete", by, request, route.repository, "", tag=route.value)
-            event = await self._metadata.drop_tag(route.repository, route.value, record)
+            record = record_of(
+                "registry.delete", by, request, route.repository, "", tag=route.value
+            )
+            event = await self._drop_tag(route.repository, route.value, record)
         if event is None:
             raise ManifestUnknown(f"`{route.value}` is not in `{route.repository}`")
         await self._settle(event, record)
@@ -265,22 +277,50 @@ class Pushes:
 
     async def drop_blob(self, request: Request, route: Route, by: str) -> Reply:
         """``DELETE`` of a blob: of the repository's link to it."""
-        record = _record("registry.delete", by, request, route.repository, route.digest)
-        event = await self._metadata.unlink_blob(route.repository, route.digest, record)
+        record = record_of("registry.delete", by, request, route.repository, route.digest)
+        event = await self._drop_blob(route.repository, route.digest, record)
         if event is None:
             raise BlobUnknown(f"`{route.value}` is not in `{route.repository}`")
         await self._settle(event, record)
         return empty(202)
 
+    # -- what a registry that fronts another does there ----------------------------------------
 
-async def _nothing() -> AsyncIterator[bytes]:
+    async def _place(self, placed: Placed, by: str, record: Record) -> str:
+        return await self._metadata.put_manifest(placed, by, record)
+
+    async def _drop(self, repository: str, digest: Digest, record: Record) -> str | None:
+        return await self._metadata.drop_manifest(repository, digest, record)
+
+    async def _drop_tag(self, repository: str, tag: str, record: Record) -> str | None:
+        return await self._metadata.drop_tag(repository, tag, record)
+
+    async def _drop_blob(self, repository: str, digest: Digest, record: Record) -> str | None:
+        return await self._metadata.unlink_blob(repository, digest, record)
+
+
+def algorithm_asked(request: Request) -> str:
+    """``digest-algorithm`` of the beginning of an upload.
+
+    Raises:
+        DigestInvalid: another than SHA-256 and SHA-512.
+    """
+    algorithm = request.first("digest-algorithm")
+    if algorithm not in {None, "sha256", "sha512"}:
+        raise DigestInvalid(f"`{(algorithm or '')[:40]}` is not an algorithm of this registry")
+    return algorithm or "sha256"
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    """A body without a byte."""
     for piece in list[bytes]():
         yield piece
 
 
-def _record(
+def record_of(
     kind: str, by: str, request: Request, repository: str, digest: str, /, **more: Any
 ) -> Record:
+    """What the log will say about a change that ``by`` asked for."""
     artifact = {"repository": repository, **more}
     if digest:
         artifact["digest"] = digest
@@ -289,8 +329,11 @@ def _record(
     )
 
 
-def _check_range(request: Request, upload: Upload) -> None:
+def check_range(request: Request, upload: Upload) -> int | None:
     """A piece begins where the last one ended; without a range it is simply the next.
+
+    Returns:
+        How many bytes the range says that there are; ``None`` without one.
 
     Raises:
         RangeInvalid: it does not; the headers tell where to go on.
@@ -298,20 +341,22 @@ def _check_range(request: Request, upload: Upload) -> None:
     """
     header = request.headers.get("content-range")
     if header is None:
-        return
+        return None
     found = _CONTENT_RANGE.fullmatch(header.strip())
     if found is None:
         raise UploadInvalid("`Content-Range` is `FIRST-LAST`")
     first, last = int(found[1]), int(found[2])
     if first != upload.size:
         raise RangeInvalid(
-            f"the next byte is {upload.size} and not {first}", headers=_progress(upload)
+            f"the next byte is {upload.size} and not {first}", headers=progress_of(upload)
         )
     if request.length is not None and last - first + 1 != request.length:
         raise UploadInvalid("`Content-Range` and `Content-Length` do not agree")
+    return last - first + 1
 
 
-def _progress(upload: Upload) -> tuple[tuple[str, str], ...]:
+def progress_of(upload: Upload) -> tuple[tuple[str, str], ...]:
+    """Headers that tell where to go on with an upload."""
     return (
         ("location", f"/v2/{upload.repository}/blobs/uploads/{upload.id}"),
         ("range", f"0-{max(0, upload.size - 1)}"),
@@ -319,7 +364,8 @@ def _progress(upload: Upload) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _created(repository: str, digest: Digest) -> Reply:
+def created(repository: str, digest: Digest) -> Reply:
+    """The answer that a blob is there now."""
     return empty(
         201,
         (

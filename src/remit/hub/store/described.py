@@ -11,6 +11,7 @@ from remit.hub.store import rows
 from remit.hub.store.tables import edges, server_names, servers
 
 MAX_COLUMN = 255
+MAX_SEARCH = 4000
 
 
 def columns(placed: Placed, title: str) -> dict[str, Any]:
@@ -18,10 +19,10 @@ def columns(placed: Placed, title: str) -> dict[str, Any]:
     about, manifest = placed.about, placed.manifest
     words = (placed.repository, title, about.name, about.version, about.kind, manifest.kind)
     return {
-        "name": about.name[:MAX_COLUMN],
-        "version": about.version[:MAX_COLUMN],
+        "name": rows.storable(about.name, MAX_COLUMN),
+        "version": rows.storable(about.version, MAX_COLUMN),
         "graph": about.graph,
-        "search": " ".join(dict.fromkeys(each for each in words if each)).lower(),
+        "search": rows.storable(" ".join(dict.fromkeys(filter(None, words))).lower(), MAX_SEARCH),
     }
 
 

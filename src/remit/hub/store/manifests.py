@@ -15,6 +15,9 @@ from remit.hub.store import blobs, described, rows
 from remit.hub.store.tables import documents, links, manifests, references, repositories, tags
 
 MAX_TEXT = 1000
+MAX_TYPE = 255
+MAX_COUNT = 2**63 - 1
+"""What a database counts to; descriptors may claim more together."""
 _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"
 SLICE = 500
@@ -42,13 +45,14 @@ def put(connection: Connection, placed: Placed, by: str, now_us: int) -> None:
         .values(touched_us=now_us)
     )
     if not known.rowcount:
-        _insert(connection, row.id, placed, by, now_us)
+        insert_row(connection, row.id, placed, by, now_us)
         rows.use(connection, placed.repository, row, len(placed.body))
     for tag in placed.tags:
         _tag(connection, row.id, placed, tag, by, now_us)
 
 
-def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
+def insert_row(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
+    """Write down what a manifest is and what it refers to; its body is among the documents."""
     manifest = placed.manifest
     said = manifest.annotations
     title = placed.about.title or " ".join(
@@ -60,17 +64,17 @@ def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: i
             repository=id_,
             digest=placed.digest,
             media_type=manifest.media_type,
-            artifact_type=manifest.kind[:255],
+            artifact_type=rows.storable(manifest.kind, MAX_TYPE),
             kind=placed.about.kind,
-            title=title[:MAX_TEXT],
+            title=rows.storable(title, MAX_TEXT),
             subject=manifest.subject.digest if manifest.subject else "",
             descriptor=msgspec.json.encode(listed),
             size=len(placed.body),
-            total_bytes=sum(each.size for each in manifest.blobs),
+            total_bytes=min(MAX_COUNT, sum(each.size for each in manifest.blobs)),
             pushed_by=by,
             pushed_us=now_us,
             touched_us=now_us,
-            **described.columns(placed, title[:MAX_TEXT]),
+            **described.columns(placed, rows.storable(title, MAX_TEXT)),
         )
     )
     described.insert_rows(connection, id_, placed)
@@ -247,7 +251,7 @@ def referrers(
         .where(manifests.c.digest > last)
     )
     if artifact_type:
-        query = query.where(manifests.c.artifact_type == artifact_type)
+        query = query.where(manifests.c.artifact_type == artifact_type[:MAX_TYPE])
     found = connection.scalars(query.order_by(manifests.c.digest).limit(count))
     return [msgspec.json.decode(each, type=Descriptor) for each in found]
 

@@ -5,7 +5,7 @@ import pytest
 
 from remit.hub.api.documents import needs_json, time_of
 from remit.hub.catalog.ports import Edge, Item, Reach
-from tests.rig.hubs import form
+from tests.rig.hub_users import form
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 PASSED = {A: "passed", B: "passed", C: "passed"}

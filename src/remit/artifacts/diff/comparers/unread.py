@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from remit.artifacts.diff.base import Change, NotLookedIntoError, Pair, Work
 
 _KINDS = {
-    ".onnx": "ONNX graphs",
     ".pb": "graphs in protocol buffers",
     ".tflite": "TensorFlow Lite models",
     ".h5": "HDF5 files",

@@ -7,6 +7,7 @@ no redirect is followed, no cookie kept, no body decoded, and no credentials of 
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 import urllib.request
@@ -87,11 +88,22 @@ class AiohttpTransport:
     Args:
         ca_file: certificates (PEM) to trust in place of the system's.
         connections: how many at once to one host.
+        connect_s: how long connecting may take, in seconds.
+        idle_s: how long an answer, or the next piece of one, may take, in seconds.
     """
 
-    def __init__(self, ca_file: Path | None = None, connections: int = 32) -> None:
+    def __init__(
+        self,
+        ca_file: Path | None = None,
+        connections: int = 32,
+        *,
+        connect_s: float = CONNECT_S,
+        idle_s: float = IDLE_S,
+    ) -> None:
         self._ca_file = ca_file
         self._connections = connections
+        self._connect_s = connect_s
+        self._idle_s = idle_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -101,7 +113,9 @@ class AiohttpTransport:
             connector=aiohttp.TCPConnector(
                 limit=0, limit_per_host=self._connections, ssl=self._tls()
             ),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=IDLE_S),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=self._connect_s, sock_read=self._idle_s
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             read_bufsize=READ_BYTES,
@@ -126,7 +140,8 @@ class AiohttpTransport:
         body: _Body | None = None
         data: bytes | AsyncIterator[bytes] | None = None
         if isinstance(request.body, Stream):
-            headers.append(("Content-Length", str(request.body.length)))
+            if request.body.length >= 0:
+                headers.append(("Content-Length", str(request.body.length)))
             body = _Body(request.body)
             data = body.pieces()
         elif request.body:
@@ -216,11 +231,22 @@ def _reachable(url: str, body: _Body | None = None) -> Iterator[None]:
         if body is not None and body.error is not None:
             raise body.error from None
         parts = urlsplit(url)
-        reason = printable(str(error), 200).replace("\n", " ") or type(error).__name__
         raise UnreachableError(
-            f"`{parts.scheme}://{parts.netloc}` does not answer: {reason}",
+            f"`{parts.scheme}://{parts.netloc}` does not answer: {_reason(error)}",
             hint=_hint(error),
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    import aiohttp
+
+    said = str(error)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        said = str(error.certificate_error)
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno  # negative where it is of name resolution
+        said = os.strerror(number) if number and number > 0 else str(error.os_error)
+    return " ".join(printable(said, 200).split()) or type(error).__name__
 
 
 def _hint(error: Exception) -> str:

@@ -11,7 +11,7 @@ MAX_RUNNING = 256
 
 
 class Running:
-    """The SHA-256 of the first ``size`` bytes of an upload."""
+    """The SHA-256 (or what else the caller made) of the first ``size`` bytes of an upload."""
 
     def __init__(self, digest: Any, size: int) -> None:
         self._digest = digest
@@ -25,6 +25,11 @@ class Running:
     def copy(self) -> "Running":
         """As far as it is now."""
         return Running(self._digest.copy(), self.size)
+
+    @property
+    def hexdigest(self) -> str:
+        """Of what was taken, in lower-case hex."""
+        return str(self._digest.hexdigest())
 
     @property
     def digest(self) -> Digest:
