@@ -240,3 +240,28 @@ def test_what_is_said_of_an_artifact_can_be_long(played):
         assert await stage.names(words=("tttt",)) == ["a/long"]
 
     played(story)
+
+
+def test_what_a_version_without_kinds_stored_is_described_when_it_is_pushed_again(played):
+    async def story(stage):
+        digest = await stage.put("a/old", "1", "v1")
+        about = About(kind="agent", title="An agent", graph="complete", needs=(need(digest),))
+        for _ in range(2):
+            assert await stage.put("a/old", "1", "v2", about=about) == digest
+        (item,) = await stage.catalog.search(Query(words=("agent",)), None)
+        assert (item.kind, item.tags) == ("agent", ("v1", "v2"))
+        assert len((await stage.catalog.needs(digest, None)).edges) == 1
+
+    played(story)
+
+
+def test_texts_with_what_no_database_takes(played):
+    async def story(stage):
+        about = About(
+            kind="mcp-server", name="a\0b", version="\0", title="x\0y",
+            server=Server(name="io.example/x", version="1", title="t\0"),
+        )  # fmt: skip
+        await stage.put("a/nul", "1", "v1", about=about)
+        assert await stage.names(words=("nul",)) == ["a/nul"]
+
+    played(story)
