@@ -215,8 +215,12 @@ def test_a_name_belongs_to_the_first_until_it_has_none_of_it(played):
         assert await offered() == [("one/x", "1.0.0")]
         assert await offered(lambda name: name == "two/x") == []
         (offer,) = await stage.catalog.offers("io.example/x", None)
+        assert offer.updated_us == offer.pushed_us
         listed = await stage.catalog.servers([(offer.id, offer.digest), (99, offer.digest)])
         assert [each.server.version for each in listed.values()] == ["1.0.0"]
+        await stage.put("one/x", "1", "v2", about=server("1.0.0"))
+        (again,) = await stage.catalog.offers("io.example/x", None)
+        assert again.pushed_us == offer.pushed_us < again.updated_us
         await stage.metadata.drop_manifest("one/x", first, RECORD)
         assert await offered() == []
         third = (await stage.catalog.search(Query(repository="one/x"), None))[0].digest
