@@ -28,7 +28,7 @@ from remit.hub.registry.ports import About, Need, Placed
 from remit.hub.store import described, tables
 from remit.hub.store.database import connect
 from remit.hub.store.schema import migrate
-from tests.rig.hubs import administer
+from tests.rig.hub_users import administer
 from tests.rig.registries import hub, postgresql
 
 TARGET_MS = 300

@@ -215,8 +215,12 @@ def test_a_name_belongs_to_the_first_until_it_has_none_of_it(played):
         assert await offered() == [("one/x", "1.0.0")]
         assert await offered(lambda name: name == "two/x") == []
         (offer,) = await stage.catalog.offers("io.example/x", None)
+        assert offer.updated_us == offer.pushed_us
         listed = await stage.catalog.servers([(offer.id, offer.digest), (99, offer.digest)])
         assert [each.server.version for each in listed.values()] == ["1.0.0"]
+        await stage.put("one/x", "1", "v2", about=server("1.0.0"))
+        (again,) = await stage.catalog.offers("io.example/x", None)
+        assert again.pushed_us == offer.pushed_us < again.updated_us
         await stage.metadata.drop_manifest("one/x", first, RECORD)
         assert await offered() == []
         third = (await stage.catalog.search(Query(repository="one/x"), None))[0].digest
@@ -238,5 +242,30 @@ def test_what_is_said_of_an_artifact_can_be_long(played):
         digest = await stage.put("a/long", "1", "v1", about=about)
         assert len((await stage.catalog.needs(digest, None)).edges) == 256
         assert await stage.names(words=("tttt",)) == ["a/long"]
+
+    played(story)
+
+
+def test_what_a_version_without_kinds_stored_is_described_when_it_is_pushed_again(played):
+    async def story(stage):
+        digest = await stage.put("a/old", "1", "v1")
+        about = About(kind="agent", title="An agent", graph="complete", needs=(need(digest),))
+        for _ in range(2):
+            assert await stage.put("a/old", "1", "v2", about=about) == digest
+        (item,) = await stage.catalog.search(Query(words=("agent",)), None)
+        assert (item.kind, item.tags) == ("agent", ("v1", "v2"))
+        assert len((await stage.catalog.needs(digest, None)).edges) == 1
+
+    played(story)
+
+
+def test_texts_with_what_no_database_takes(played):
+    async def story(stage):
+        about = About(
+            kind="mcp-server", name="a\0b", version="\0", title="x\0y",
+            server=Server(name="io.example/x", version="1", title="t\0"),
+        )  # fmt: skip
+        await stage.put("a/nul", "1", "v1", about=about)
+        assert await stage.names(words=("nul",)) == ["a/nul"]
 
     played(story)

@@ -714,6 +714,22 @@ def test_records_wait_until_they_are_in_a_log(known):
     known(work)
 
 
+def test_a_hub_that_loses_power_does_not_hold_locks_for_hours(known):
+    from sqlalchemy import text
+
+    async def work(k):
+        if k.database.dialect == "sqlite":
+            return
+        for name, value in {
+            "idle_in_transaction_session_timeout": "2min",
+            "tcp_keepalives_idle": "20",
+            "tcp_keepalives_interval": "5",
+        }.items():
+            assert await k.database.look(lambda c, n=name: c.scalar(text(f"SHOW {n}"))) == value
+
+    known(work)
+
+
 def test_what_is_asked_for_is_kept(known):
     """Between a HEAD and the manifest that names the blob, nothing may vanish."""
     from sqlalchemy import select

@@ -23,11 +23,11 @@ REPO = "team/model"
 DURABLE = "fsync,fdatasync,rename"
 STEPS = [
     *(("fdatasync", step) for step in range(1, 20)),
-    *(("fsync", step) for step in range(1, 4)),
-    *(("rename", step) for step in range(1, 3)),
+    *(("fsync", step) for step in range(1, 9)),
+    *(("rename", step) for step in range(1, 5)),
     *(("pwrite64", step) for step in range(1, 40, 3)),
 ]
-"""What becomes durable in a push, and how often. The n-th time is counted for each thread."""
+"""What becomes durable in a push, and how often; what the log does by itself is counted, too."""
 FEW = [("fsync", 1), ("rename", 1), ("fdatasync", 4), ("fdatasync", 9)]
 
 

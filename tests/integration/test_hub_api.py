@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from tests.rig.hub_users import User, administer, ask
+from tests.rig.hub_users import User, administer, ask, form
 from tests.rig.registries import hub
 
 KIT = "application/vnd.kitops.modelkit.config.v1+json"
@@ -68,6 +68,7 @@ def world(tmp_path_factory):
 
 def test_what_was_pushed_is_found_by_its_kind_its_words_and_its_tags(world):
     registry, _, digests = world
+    form("list").validate(ask(registry, "/api/v1/artifacts?limit=2").json)
     everything = ask(registry, "/api/v1/artifacts").json["artifacts"]
     kinds = {each["repository"]: each["kind"] for each in everything}
     assert kinds == {
@@ -116,6 +117,7 @@ def test_pages_have_everything_once(world):
 def test_what_is_not_understood_is_refused(world, query):
     answer = ask(world[0], f"/api/v1/artifacts?{query}")
     assert answer.status == 400
+    form("error").validate(answer.json)
     assert answer.json["errors"][0]["code"] == "BAD_REQUEST"
 
 
@@ -127,6 +129,7 @@ def test_no_parameter_holds_a_nul(world):
 def test_one_artifact_with_all_that_belongs_to_it(world):
     registry, _, digests = world
     answer = ask(registry, "/api/v1/repositories/tools/weather/artifacts/v1").json
+    form("artifact").validate(answer)
     assert answer["digest"] == digests["server"]
     assert answer["manifest"]["config"]["mediaType"] == KIT
     assert answer["config"]["package"]["name"] == "io.example.demo/weather"
@@ -142,6 +145,7 @@ def test_one_artifact_with_all_that_belongs_to_it(world):
 def test_who_uses_what(world):
     registry, user, digests = world
     found = user.json("hub", "uses", f"{registry.host}/models/tiny:v1")
+    form("uses").validate(found)
     (use,) = found["uses"]
     assert (use["repository"], use["role"], use["direct"]) == ("agents/reporter", "model", True)
     needs = user.json("hub", "depends", f"{registry.host}/agents/reporter:v1")
@@ -149,10 +153,12 @@ def test_who_uses_what(world):
         ("model", digests["model"]),
         ("mcp-server", digests["server"]),
     }
+    form("dependencies").validate(needs)
     assert needs["scanned"] is False
     assert len(needs["reasons"]) == 3
     user.run("hub", "depends", "--check", f"{registry.host}/agents/reporter:v1", status=1)
     loose = user.json("hub", "depends", f"{registry.host}/agents/loose:v1")
+    form("dependencies").validate(loose)
     assert any("has no digest" in each for each in loose["reasons"])
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from remit.attest.ecdsa import FileSigner
-from tests.rig.hubs import User, ask
+from tests.rig.hub_users import User, ask
 from tests.rig.programs import RIG
 from tests.rig.registries import hub
 from tests.rig.sigstore import sigstore

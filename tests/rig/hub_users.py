@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.rig.governed import REMIT
+import jsonschema_rs
+
+from tests.rig.governed import REMIT, ROOT
 from tests.rig.registries import Registry
 
 
@@ -94,6 +96,22 @@ class User:
         self.run("pack", directory, "-t", reference, *options)
         pushed: str = self.json("push", reference)["digest"]
         return pushed
+
+
+def form(name: str) -> Any:
+    """A validator of a member of spec/hub-api.schema.json."""
+    api, servers = (
+        json.loads((ROOT / "spec" / f"{each}.schema.json").read_text())
+        for each in ("hub-api", "mcp-registry")
+    )
+    # One document: a validator fetches nothing.
+    moved = json.loads(
+        json.dumps(api["$defs"]).replace("mcp-registry.schema.json#/$defs/server", "#/$defs/server")
+    )
+    shared = {key: servers["$defs"][key] for key in ("server", "package", "variable")}
+    return jsonschema_rs.validator_for(
+        {"$schema": api["$schema"], "$defs": {**shared, **moved}, "$ref": f"#/$defs/{name}"}
+    )
 
 
 def administer(registry: Registry, *arguments: str, stdin: str = "") -> None:

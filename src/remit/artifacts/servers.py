@@ -239,7 +239,10 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _line(value: Any) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """A text on one line, without what acts on a terminal or turns its direction."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(each if each.isprintable() else " " for each in value).split())
 
 
 def _short(text: str, limit: int) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -307,6 +308,25 @@ def check_listen(options: HubOptions) -> None:
         )
 
 
+def check_free(host: str, port: int) -> None:
+    """Refuse an address that somebody listens at: the server would share it with them.
+
+    Raises:
+        HubError: it is taken, or is none of this machine.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(found[0], found[1]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[4])
+    except OSError as error:
+        raise HubError(
+            f"the Hub cannot listen at {host}:{port}: {error.strerror or error}",
+            code="hub.listen",
+            hint="give another --listen ADDRESS:PORT, or stop who listens there",
+        ) from error
+
+
 def run(options: HubOptions) -> int:
     """Be a Hub until stopped; the exit status of the command.
 
@@ -314,6 +334,7 @@ def run(options: HubOptions) -> int:
         RemitError: it cannot start.
     """
     check_listen(options)
+    check_free(options.host, options.port)
     return asyncio.run(_serve(options))
 
 

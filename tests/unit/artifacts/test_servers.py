@@ -88,6 +88,12 @@ def test_a_server_with_a_name_of_its_own():
     )
 
 
+def test_texts_have_nothing_that_acts_on_a_terminal():
+    found = made({"display_name": "a\x1b[31m\u202eb\0", "description": "x\ny\u2066z"})
+    assert found["title"] == "a [31m b"
+    assert found["description"] == "x y z"
+
+
 def test_an_image_and_a_directory():
     name = "io.modelcontextprotocol.server.name"
     image = "application/vnd.oci.image.config.v1+json"

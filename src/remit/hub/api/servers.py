@@ -118,7 +118,7 @@ class Servers:
             each
             for each in _behind(every, last)
             if search in each.offer.name.lower()
-            and each.offer.pushed_us >= since
+            and each.offer.updated_us >= since
             and (version in {"", each.offer.version} or (version == "latest" and each.latest))
         ]
         page = wanted[:limit]
@@ -160,15 +160,15 @@ class Servers:
 
     def _response(self, request: Request, release: Release, listed: Listed) -> dict[str, Any]:
         item, server = listed.item, listed.server
-        pushed = time_of(item.pushed_us)
+        updated = time_of(release.offer.updated_us)
         return {
             "server": server_json(server, url=self._gate.url(request), repository=item.repository),
             "_meta": {
                 OFFICIAL: {
                     "status": "active",
-                    "statusChangedAt": pushed,
-                    "publishedAt": pushed,
-                    "updatedAt": pushed,
+                    "statusChangedAt": updated,
+                    "publishedAt": time_of(item.pushed_us),
+                    "updatedAt": updated,
                     "isLatest": release.latest,
                 },
                 ARTIFACT: {

@@ -137,6 +137,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         repository, digest: where it is.
         name, version: of the server.
         pushed_us: microseconds since the Unix epoch.
+        updated_us: when it was pushed or got a tag, whichever was later.
     """
 
     id: int
@@ -145,6 +146,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     pushed_us: int
+    updated_us: int = 0
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):

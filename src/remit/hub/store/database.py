@@ -32,6 +32,16 @@ _R = TypeVar("_R")
 READERS = 4
 BUSY_MS = 20_000
 TRIES = 5
+CONNECT_S = 10.0
+SILENT_S = 30.0
+"""How long PostgreSQL may say nothing to a statement."""
+_SERVER = {
+    # A machine that lost power holds its locks until the server notices; others wait for these.
+    "idle_in_transaction_session_timeout": "120s",
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+}
 _AGAIN = {"40001", "40P01"}
 """Serialization failure and deadlock: the transaction did nothing and may be tried again."""
 
@@ -238,7 +248,17 @@ class Postgres:
         with _told():
             address = make_url(url).set(drivername="postgresql+asyncpg")
             return cls(
-                create_async_engine(address, pool_size=16, max_overflow=16, pool_pre_ping=True)
+                create_async_engine(
+                    address,
+                    pool_size=16,
+                    max_overflow=16,
+                    pool_pre_ping=True,
+                    connect_args={
+                        "timeout": CONNECT_S,
+                        "command_timeout": SILENT_S,
+                        "server_settings": _SERVER,
+                    },
+                )
             )
 
     async def look(self, work: Callable[[Connection], _R]) -> _R:

@@ -3,15 +3,16 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, insert, select
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from remit.core.digest import Digest
 from remit.hub.registry.ports import Placed
 from remit.hub.store import rows
-from remit.hub.store.tables import edges, server_names, servers
+from remit.hub.store.tables import edges, manifests, server_names, servers
 
 MAX_COLUMN = 255
 MAX_SEARCH = 4000
+MAX_TITLE = 1000
 
 
 def columns(placed: Placed, title: str) -> dict[str, Any]:
@@ -59,6 +60,21 @@ def insert_rows(connection: Connection, id_: int, placed: Placed) -> None:
                 body=msgspec.json.encode(about.server),
             )
         )
+
+
+def complete(connection: Connection, id_: int, placed: Placed) -> None:
+    """Describe a manifest that was stored by a version that found out nothing."""
+    if not placed.about.kind:
+        return
+    title = rows.storable(placed.about.title, MAX_TITLE)
+    known = connection.execute(
+        update(manifests)
+        .where(manifests.c.repository == id_, manifests.c.digest == placed.digest)
+        .where(manifests.c.kind == "")
+        .values(kind=placed.about.kind, title=title, **columns(placed, title))
+    )
+    if known.rowcount:
+        insert_rows(connection, id_, placed)
 
 
 def forget(connection: Connection, id_: int, digest: Digest) -> None:

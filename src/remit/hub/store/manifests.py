@@ -47,6 +47,8 @@ def put(connection: Connection, placed: Placed, by: str, now_us: int) -> None:
     if not known.rowcount:
         insert_row(connection, row.id, placed, by, now_us)
         rows.use(connection, placed.repository, row, len(placed.body))
+    else:
+        described.complete(connection, row.id, placed)
     for tag in placed.tags:
         _tag(connection, row.id, placed, tag, by, now_us)
 

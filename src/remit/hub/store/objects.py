@@ -37,6 +37,10 @@ CONCURRENCY = 4
 MAX_COPY = 4 * 1024**3
 """Beyond 5 GiB, S3 copies no object in one request."""
 SIGNED_S = 600
+WHOLE = timedelta(days=1)
+"""How long a request may take: clients read large blobs as slowly as they like."""
+SILENT = timedelta(seconds=60)
+"""How long a store may say nothing; it copies an object of :data:`MAX_COPY` in less."""
 RETRY = timedelta(seconds=20)
 """How long a store that does not answer is asked again before the client hears of it."""
 
@@ -85,7 +89,7 @@ def store_at(url: str) -> S3Store:
             parts.netloc,
             prefix=parts.path.strip("/") or None,
             config=config,
-            client_options={"allow_http": clear, "timeout": "300s"},
+            client_options={"allow_http": clear, "timeout": WHOLE, "read_timeout": SILENT},
             retry_config={"max_retries": 5, "retry_timeout": RETRY},
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, exists, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from remit.artifacts.servers import Server
 from remit.hub.catalog.ports import Listed, Offer, Sees
@@ -18,8 +18,10 @@ _SERVERS = (servers.c.repository == manifests.c.repository) & (
 def offers(connection: Connection, name: str, sees: Sees | None) -> list[Offer]:
     """Servers of that name, or all; by name, the last that was pushed first."""
     ids = seen(connection, sees)
-    tagged = exists().where(
-        tags.c.repository == servers.c.repository, tags.c.digest == servers.c.digest
+    tagged = (
+        select(func.max(tags.c.moved_us))
+        .where(tags.c.repository == servers.c.repository, tags.c.digest == servers.c.digest)
+        .scalar_subquery()
     )
     query = (
         select(
@@ -29,6 +31,7 @@ def offers(connection: Connection, name: str, sees: Sees | None) -> list[Offer]:
             servers.c.name,
             servers.c.version,
             manifests.c.pushed_us,
+            tagged.label("tagged_us"),
         )
         .select_from(JOINED)
         .join(servers, _SERVERS)
@@ -37,14 +40,22 @@ def offers(connection: Connection, name: str, sees: Sees | None) -> list[Offer]:
             (server_names.c.name == servers.c.name)
             & (server_names.c.repository == servers.c.repository),
         )
-        .where(among(servers.c.repository, ids), tagged)
+        .where(among(servers.c.repository, ids), tagged.is_not(None))
         .order_by(servers.c.name, manifests.c.pushed_us.desc(), servers.c.digest)
     )
     if name:
         query = query.where(servers.c.name == name)
     return [
-        Offer(id=id_, repository=at, digest=digest, name=own, version=version, pushed_us=pushed)
-        for id_, at, digest, own, version, pushed in connection.execute(query)
+        Offer(
+            id=id_,
+            repository=at,
+            digest=digest,
+            name=own,
+            version=version,
+            pushed_us=pushed,
+            updated_us=max(pushed, moved),
+        )
+        for id_, at, digest, own, version, pushed, moved in connection.execute(query)
     ]
 
 
