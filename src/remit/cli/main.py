@@ -11,6 +11,7 @@ from remit.core.errors import RemitError
 
 GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
+    "attest": ("remit.cli.sign:attest", "Sign a statement about an artifact."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "inspect": ("remit.cli.artifacts:inspect", "Show what an artifact holds."),
     "list": ("remit.cli.artifacts:list_", "List the artifacts of this machine."),
@@ -22,7 +23,7 @@ GROUPS = {
     "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
-    "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
+    "key": ("remit.cli.key:key", "Keys of callers over HTTP, and keys that sign."),
     "lock": ("remit.cli.lock:lock", "Pin what an agent definition names to digests."),
     "login": ("remit.cli.login:login", "Keep credentials for a registry."),
     "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
@@ -31,6 +32,7 @@ GROUPS = {
     "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
     "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
     "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
+    "sign": ("remit.cli.sign:sign", "Sign an artifact."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
     "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
 }

@@ -298,6 +298,27 @@ class Ends:
         name = str(parsed) if parsed.tag else f"{parsed}:{tag or 'latest'}"
         return LayoutTarget(layout, self._pause), name, name
 
+    def beside(self, text: str, path: Path | None) -> "tuple[Source, Target, str, str]":
+        """An artifact and the place where it is, to store what refers to it there.
+
+        Returns:
+            Where to read, where to write, the name of the artifact there, and ``HOST/REPOSITORY``,
+            empty for a layout.
+        """
+        from remit.artifacts.transfer.layouts import LayoutSource, LayoutTarget
+
+        source, name, _ = self.source(text, path)
+        if isinstance(source, LayoutSource):
+            target: Target = LayoutTarget(source.layout, self._pause)
+            parsed = None if text.startswith(_LAYOUT) else parse(text)
+        else:
+            parsed = parse(text)
+            target = self.registry_target(parsed)
+        if parsed is None:
+            return source, target, name, ""
+        host = f"{parsed.host}/" if parsed.host else ""
+        return source, target, name, f"{host}{parsed.repository}"
+
     def registry_target(self, parsed: "Reference", layout: "Layout | None" = None) -> "Target":
         """A repository to copy to; uploads are remembered beside ``layout``."""
         from remit.artifacts.transfer.memory import Uploads
