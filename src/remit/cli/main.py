@@ -17,6 +17,7 @@ GROUPS = {
     "list": ("remit.cli.artifacts:list_", "List the artifacts of this machine."),
     "pack": ("remit.cli.artifacts:pack", "Pack a directory into an artifact."),
     "unpack": ("remit.cli.artifacts:unpack", "Unpack an artifact, verified."),
+    "trust": ("remit.cli.trust:trust", "Check and sign the file that says which keys count."),
     "untag": ("remit.cli.artifacts:untag", "Take the name of an artifact away."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
@@ -35,6 +36,7 @@ GROUPS = {
     "sign": ("remit.cli.sign:sign", "Sign an artifact."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
     "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
+    "verify": ("remit.cli.verify:verify", "Verify an artifact by a trust root."),
 }
 
 EPILOG = """\b

@@ -139,7 +139,7 @@ def _status(error: RemitError) -> int:
 
     if isinstance(error, UnreachableError):
         return _UNREACHABLE
-    if isinstance(error, DigestError | ManifestError):
+    if isinstance(error, DigestError | ManifestError) or error.code.startswith("trust."):
         return _NOT_VERIFIED
     return _REFUSED if isinstance(error, RegistryError | LayoutError) else 2
 
@@ -298,26 +298,28 @@ class Ends:
         name = str(parsed) if parsed.tag else f"{parsed}:{tag or 'latest'}"
         return LayoutTarget(layout, self._pause), name, name
 
-    def beside(self, text: str, path: Path | None) -> "tuple[Source, Target, str, str]":
-        """An artifact and the place where it is, to store what refers to it there.
+    def named(self, text: str, path: Path | None) -> "tuple[Source, str, str]":
+        """An end to read from, the name of the artifact there, and its ``HOST/REPOSITORY``.
 
-        Returns:
-            Where to read, where to write, the name of the artifact there, and ``HOST/REPOSITORY``,
-            empty for a layout.
+        The last is empty for a layout: nothing says what its artifacts are called elsewhere.
         """
-        from remit.artifacts.transfer.layouts import LayoutSource, LayoutTarget
+        from remit.artifacts.oci.digests import is_digest
 
         source, name, _ = self.source(text, path)
-        if isinstance(source, LayoutSource):
-            target: Target = LayoutTarget(source.layout, self._pause)
-            parsed = None if text.startswith(_LAYOUT) else parse(text)
-        else:
-            parsed = parse(text)
-            target = self.registry_target(parsed)
-        if parsed is None:
-            return source, target, name, ""
+        if text.startswith(_LAYOUT) or is_digest(text):
+            return source, name, ""
+        parsed = parse(text)
         host = f"{parsed.host}/" if parsed.host else ""
-        return source, target, name, f"{host}{parsed.repository}"
+        return source, name, f"{host}{parsed.repository}"
+
+    def beside(self, text: str, path: Path | None) -> "tuple[Source, Target, str, str]":
+        """The same, and where to store what refers to the artifact: where it is itself."""
+        from remit.artifacts.transfer.layouts import LayoutSource, LayoutTarget
+
+        source, name, repository = self.named(text, path)
+        if isinstance(source, LayoutSource):
+            return source, LayoutTarget(source.layout, self._pause), name, repository
+        return source, self.registry_target(parse(text)), name, repository
 
     def registry_target(self, parsed: "Reference", layout: "Layout | None" = None) -> "Target":
         """A repository to copy to; uploads are remembered beside ``layout``."""

@@ -85,8 +85,9 @@ def attest(
     verify-attestation --key` takes it too.
 
     \b
-      remit attest registry.example/team/model:v1 --type cyclonedx --predicate bom.json --key ~/.config/remit/keys/ci.key
-      remit attest team/model:v1 --type https://example.com/review/v1 --predicate - --key ~/.config/remit/keys/ci.key
+      export REMIT_SIGNING_KEY=~/.config/remit/keys/scanner.key
+      remit attest registry.example/team/model:v1 --type cyclonedx --predicate bom.json
+      remit attest team/model:v1 --type https://example.com/review/v1 --predicate - < review.json
     """
     from remit.attest.predicates.known import check, type_of
 

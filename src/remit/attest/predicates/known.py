@@ -7,6 +7,8 @@ from remit.attest.predicates import bom, provenance, scan, signature, vsa
 
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
 MODEL_SIGNING = "https://model_signing/signature/v1.0"
+PROPERTIES = "https://in-toto.io/attestation/svr/v0.2"
+KITOPS_SCAN = "https://kitops.org/attestation/scan/v1"
 
 SHORT = {
     "cyclonedx": bom.TYPE,
