@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from remit.cli.registry_ends import OUTPUT, STORE, Connection, connected, ends
+from remit.cli.registry_ends import (
+    OUTPUT,
+    STORE,
+    Connection,
+    connected,
+    ends,
+    parse,
+    store,
+)
 from remit.cli.trust_roots import TRUST, TRUST_KEY, load, public_key
 
 if TYPE_CHECKING:
@@ -62,6 +70,11 @@ def _age(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="An attestation of this predicate type must be there; repeatable.",
 )
 @click.option("--no-signature", is_flag=True, help="Do not insist on a signature.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Ask no registry: REF, with its host, is a name in this machine's store.",
+)
 @STORE
 @OUTPUT
 @connected
@@ -75,6 +88,7 @@ def verify(
     max_age_us: int,
     types: tuple[str, ...],
     no_signature: bool,
+    offline: bool,
     store_path: Path | None,
     output: str,
     connection: Connection,
@@ -108,7 +122,9 @@ def verify(
     if not _asks(demand):
         raise click.UsageError("--no-signature needs --policy-digest or --require")
     root = _root(trust_file, trust_key, key_file, now_us)
-    subject, repository, found = _found(ref, store_path, connection)
+    subject, repository, found = (
+        _stored(ref, store_path) if offline else _found(ref, store_path, connection)
+    )
     verified = Verifier(root, now_us).verify(subject, repository, found, demand)
     if output == "json":
         click.echo(json.dumps(_value(verified, root), indent=2))
@@ -130,6 +146,18 @@ def _root(
         return TrustRoot.of_signer(public_key(key_file))
     assert trust_file is not None
     return load(trust_file, trust_key, now_us)
+
+
+def _stored(ref: str, store_path: Path | None) -> "tuple[Digest, str, list[Attestation]]":
+    from remit.artifacts.attestations import stored_attestations
+    from remit.artifacts.local import find
+
+    reference, layout = parse(ref), store(store_path)
+    descriptor = find(layout, reference)
+    layout.manifest(descriptor)  # its bytes have the digest
+    host = f"{reference.host}/" if reference.host else ""
+    found = stored_attestations(layout, descriptor.digest)
+    return descriptor.digest, f"{host}{reference.repository}", found
 
 
 def _found(
