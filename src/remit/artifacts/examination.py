@@ -272,7 +272,7 @@ def _times(kind: str, predicate: Mapping[str, Any]) -> tuple[int, int]:
     """When a statement begins and ends to count; 0 where it does not say."""
     found = []
     for names in (_BEGINS, _ENDS):
-        said = predicate.get(names.get(kind, ""))
+        said = predicate.get(names[kind]) if kind in names else None
         try:
             found.append(0 if said is None else time_us(said, names[kind]))
         except PredicateError as error:

@@ -19,7 +19,7 @@ from remit.core.strictjson import dumps
 
 MAX_STATEMENT = 16 * 1024 * 1024
 MAX_SUBJECTS = 10_000
-_TYPES = frozenset({STATEMENT, "https://in-toto.io/Statement/v0.1"})
+_TYPES = (STATEMENT, "https://in-toto.io/Statement/v0.1")
 _HEX = re.compile(r"[0-9a-f]{2,256}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:[!-~]{1,500}")
 
@@ -85,7 +85,9 @@ def statement_payload(name: str, digest: str, kind: str, predicate: Mapping[str,
         )
     except (TypeError, ValueError) as error:  # UnicodeEncodeError is one
         raise StatementError("the predicate is no JSON", code="attest.predicate") from error
-    artifact_statement(VerifiedPayload(payload))
+    if artifact_statement(VerifiedPayload(payload)).predicate != predicate:
+        # Not a number, for example, which would be written as null.
+        raise StatementError("the predicate is no JSON", code="attest.predicate")
     return payload
 
 

@@ -265,6 +265,10 @@ def test_statements_of_another_form(changes):
     assert verify(statement()).passed
 
 
+def test_members_that_nobody_knows():
+    assert verify(statement(predicate={"": False, "expires": "2020-01-01T00:00:00Z"})).passed
+
+
 def test_about_something_else():
     assert code(signed(subject=OTHER)) == "verify.subject"
     named = statement(subject=[{"name": SUBJECT, "digest": {"sha256": OTHER[7:]}}])

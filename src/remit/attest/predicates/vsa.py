@@ -92,7 +92,7 @@ class VerificationSummary(msgspec.Struct, frozen=True, kw_only=True):
         """
         policy = fields.member(predicate.get("policy"), "policy")
         result = predicate.get("verificationResult")
-        if result not in {"PASSED", "FAILED"}:
+        if result not in ("PASSED", "FAILED"):
             raise fields.PredicateError("`verificationResult` is neither `PASSED` nor `FAILED`")
         levels, inputs = predicate.get("verifiedLevels", []), predicate.get("inputAttestations", [])
         if not isinstance(levels, list) or not isinstance(inputs, list):
