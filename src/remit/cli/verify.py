@@ -75,6 +75,11 @@ def _age(ctx: click.Context, param: click.Parameter, value: str) -> int:
     is_flag=True,
     help="Ask no registry: REF, with its host, is a name in this machine's store.",
 )
+@click.option(
+    "--model-signature",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="REF is a directory, and this its signature by OpenSSF Model Signing.",
+)
 @STORE
 @OUTPUT
 @connected
@@ -89,6 +94,7 @@ def verify(
     types: tuple[str, ...],
     no_signature: bool,
     offline: bool,
+    model_signature: Path | None,
     store_path: Path | None,
     output: str,
     connection: Connection,
@@ -102,6 +108,7 @@ def verify(
       remit verify registry.example/team/model:v1 --trust trust.toml
       remit verify team/model:v1 --trust trust.toml --policy-digest sha256:… --require scan
       remit verify registry.example/team/model:v1 --key cosign.pub
+      remit verify ./model --model-signature model.sig --key signer.pub
     """
     from remit.artifacts.oci.digests import is_digest
     from remit.artifacts.verification import Demand, Verifier
@@ -122,10 +129,17 @@ def verify(
     if not _asks(demand):
         raise click.UsageError("--no-signature needs --policy-digest or --require")
     root = _root(trust_file, trust_key, key_file, now_us)
-    subject, repository, found = (
-        _stored(ref, store_path) if offline else _found(ref, store_path, connection)
-    )
-    verified = Verifier(root, now_us).verify(subject, repository, found, demand)
+    if model_signature is not None:
+        if demand.policy_digest or demand.types or no_signature:
+            raise click.UsageError("--model-signature is all that can be asked of a directory")
+        from remit.artifacts.model_signing import verify_model
+
+        verified = verify_model(Path(ref), model_signature, root, "", now_us)
+    else:
+        subject, repository, found = (
+            _stored(ref, store_path) if offline else _found(ref, store_path, connection)
+        )
+        verified = Verifier(root, now_us).verify(subject, repository, found, demand)
     if output == "json":
         click.echo(json.dumps(_value(verified, root), indent=2))
     else:
