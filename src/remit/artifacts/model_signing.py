@@ -42,13 +42,15 @@ def verify_model(
     Args:
         directory: of the model.
         signature: the bundle, in the directory or elsewhere.
-        trust: the trust root, found to be usable.
+        trust: the trust root, not older than one that was used before.
         repository: for which the model is to be used; empty if it has no name.
         now_us: the time, microseconds since 1970.
 
     Raises:
+        TrustError: the trust root expired.
         OSError: a file cannot be read.
     """
+    trust.usable(now_us)
     with signature.open("rb") as file:
         data = file.read(MAX_BUNDLE_BYTES + 1)
     attestation = Attestation(manifest=sha256(data), data=data)

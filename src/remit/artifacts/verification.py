@@ -109,11 +109,16 @@ class Verifier:
     """Verifies artifacts by a trust root; the rules are those of this module.
 
     Args:
-        trust: the trust root, found to be usable (:meth:`TrustRoot.usable`).
+        trust: the trust root. That its serial does not go back is for whoever remembers the last
+            (:meth:`TrustRoot.usable`).
         now_us: the time, microseconds since 1970.
+
+    Raises:
+        TrustError: the trust root expired.
     """
 
     def __init__(self, trust: TrustRoot, now_us: int) -> None:
+        trust.usable(now_us)
         self._trust = trust
         self._now_us = now_us
 

@@ -10,6 +10,7 @@ from remit.artifacts.verification import Demand, NotVerifiedError, Verifier
 from remit.attest.bundle import dump_bundle, hint_of
 from remit.attest.dsse import Envelope, pae, sign
 from remit.attest.predicates import bom, provenance, scan, signature, vsa
+from remit.attest.trust import TrustError
 from remit.core.digest import sha256
 from tests.unit.artifacts.vouching import (
     BUILD,
@@ -263,6 +264,12 @@ def test_what_is_signed_and_no_statement(name):
 def test_statements_of_another_form(changes):
     assert code(statement(**changes)) == "verify.statement"
     assert verify(statement()).passed
+
+
+def test_a_trust_root_that_is_over_verifies_nothing():
+    with pytest.raises(TrustError) as error:
+        verify(signed(), root=trust(top="expires = 2026-06-01T12:00:00Z"))
+    assert error.value.code == "trust.expired"
 
 
 def test_members_that_nobody_knows():

@@ -1,6 +1,8 @@
 import contextlib
 import json
+from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from remit.attest.dsse import VerifiedPayload
@@ -10,6 +12,7 @@ from remit.attest.predicates.provenance import IMPORT, PACK, Dependency, Provena
 from remit.attest.statements import artifact_statement, statement_payload
 from remit.core.digest import sha256
 
+SCHEMA = Path(__file__).parents[3] / "spec" / "scan.schema.json"
 A, B = sha256(b"a"), sha256(b"b")
 T = fields.time_us("2026-06-01T12:00:00Z", "t")
 
@@ -80,6 +83,31 @@ def test_a_scan_that_leaves_out_a_severity():
     del predicate["findings"]["counts"]["critical"]
     with pytest.raises(fields.PredicateError):
         scan.Scan.read(predicate)
+
+
+def test_the_schema_of_scans_says_the_same():
+    schema = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
+    assert schema.is_valid(SCAN.predicate())
+    for place in leaves(SCAN.predicate()):
+        for odd in (None, 1.5, "", [], {"a": 1}):
+            changed = json.loads(json.dumps(SCAN.predicate()))
+            if not place:
+                continue
+            target = changed
+            for key in place[:-1]:
+                target = target[key]
+            target[place[-1]] = odd
+            try:
+                scan.Scan.read(changed)
+            except fields.PredicateError:
+                # A schema does not look into times.
+                assert not schema.is_valid(changed) or place[-1] in {
+                    "startedOn",
+                    "finishedOn",
+                    "expires",
+                }
+            else:
+                assert schema.is_valid(changed), (place, odd)
 
 
 def test_a_source_without_a_digest():
