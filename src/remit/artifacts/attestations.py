@@ -4,18 +4,31 @@ A bundle is the one layer of a manifest whose ``subject`` is the artifact. Its a
 what the bundle says and are signed by nobody: they may help to choose, never to decide.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from remit.artifacts.errors import ArtifactError, DigestError, ManifestError
 from remit.artifacts.layout import Layout
 from remit.artifacts.oci.client import Fetched
-from remit.artifacts.oci.digests import EMPTY_DIGEST, EMPTY_SIZE, algorithm_of, digest_of
+from remit.artifacts.oci.digests import EMPTY_DIGEST, EMPTY_SIZE, algorithm_of, digest_of, hex_of
 from remit.artifacts.oci.errors import NotFoundError, RegistryError
-from remit.artifacts.oci.manifest import EMPTY, MANIFEST, Descriptor, Manifest, parse_manifest
+from remit.artifacts.oci.manifest import (
+    EMPTY,
+    MANIFEST,
+    MANIFESTS,
+    MAX_MANIFEST_BYTES,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
 from remit.artifacts.transfer.ports import Source
-from remit.attest.bundle import MEDIA_TYPE
+from remit.attest.bundle import MEDIA_TYPE, dump_bundle
+from remit.attest.dsse import sign
+from remit.attest.ecdsa import Signer
+from remit.attest.predicates.known import check
+from remit.attest.statements import statement_payload
 from remit.core.digest import Digest
 
 CONTENT = "dev.sigstore.bundle.content"
@@ -40,6 +53,27 @@ class Attestation(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Digest
     data: bytes = b""
     problem: ArtifactError | None = None
+
+
+def make_bundle(
+    name: str, subject: Digest, predicate_type: str, predicate: Mapping[str, Any], signer: Signer
+) -> bytes:
+    """The bundle of a statement about an artifact, signed.
+
+    Args:
+        name: ``HOST/REPOSITORY`` of the artifact, for people; may be empty.
+        subject: digest of its manifest.
+        predicate_type: URI.
+        predicate: what is claimed; of a type that has a module, its form is checked.
+        signer: whoever claims it.
+
+    Raises:
+        StatementError: the predicate has not the form of its type, or is no JSON.
+        AttestError: the key cannot be used now.
+    """
+    check(predicate_type, predicate)
+    payload = statement_payload(name, subject, predicate_type, predicate)
+    return dump_bundle(sign(payload, signer), signer.public)
 
 
 def bundle_manifest(
@@ -146,13 +180,23 @@ def stored_attestations(layout: Layout, subject: Digest) -> list[Attestation]:
         ManifestError: too many.
     """
     found: list[Attestation] = []
-    total = 0
+    total, named = 0, hex_of(subject).encode()
     for listed in _listed(layout.entries()):
+        other = listed.artifact_type and not listed.artifact_type.startswith(_BUNDLES)
+        if other or listed.size > MAX_MANIFEST_BYTES or listed.media_type not in MANIFESTS:
+            continue
         try:
-            manifest, _ = layout.manifest(listed)
-            layer = bundle_layer(manifest, subject)
+            data = layout.read(listed.digest, limit=listed.size)
+            # Most of a store is about something else: what does not name the digest is not parsed.
+            if named not in data:
+                continue
         except ArtifactError:
             continue  # nobody knows what it was about; what is asked for is found or not
+        try:
+            layer = bundle_layer(parse_manifest(data, listed.media_type), subject)
+        except ArtifactError as error:
+            found.append(Attestation(manifest=listed.digest, problem=error))
+            continue
         if layer is None:
             continue
         total += layer.size

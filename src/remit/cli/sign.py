@@ -125,12 +125,10 @@ def _attached(
     connection: Connection,
 ) -> dict[str, str]:
     """Sign and store; what was done, for the output."""
+    from remit.artifacts.attestations import make_bundle
     from remit.artifacts.oci.transport import run
     from remit.artifacts.transfer.attach import attach
-    from remit.attest.bundle import dump_bundle
-    from remit.attest.dsse import sign as sign_payload
     from remit.attest.predicates.fields import time_text
-    from remit.attest.statements import statement_payload
     from remit.cli.signers import signer
 
     key = signer(key_name)
@@ -140,8 +138,7 @@ def _attached(
         async with ends(connection) as both:
             source, target, name, repository = both.beside(ref, store_path)
             subject = (await source.fetch(name)).descriptor
-            payload = statement_payload(repository, subject.digest, kind, predicate)
-            bundle = dump_bundle(sign_payload(payload, key), key.public)
+            bundle = make_bundle(repository, subject.digest, kind, predicate, key)
             created = time_text(time.time_ns() // 1000)
             return subject, await attach(target, subject, bundle, kind, created), repository
 
