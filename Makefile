@@ -24,6 +24,7 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh npm
 	@scripts/install.sh npm-browser
 	@scripts/install.sh py-oras
+	@scripts/install.sh py-oms
 	@scripts/install.sh deb-docker-registry
 	@scripts/install.sh py-moto
 	@scripts/prerequisites.sh postgresql

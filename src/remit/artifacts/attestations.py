@@ -1,118 +1,235 @@
-"""Attestations as OCI referrers: a Sigstore bundle in an artifact of its own, about another.
+"""Attestations beside artifacts: Sigstore bundles as OCI referrers, as `cosign` v3 has them.
 
-The layout is that of cosign 3: one layer with the bundle, the empty config, the subject, and
-annotations that say what the statement is about. Annotations are not signed: they serve to find it.
+A bundle is the one layer of a manifest whose ``subject`` is the artifact. Its annotations repeat
+what the bundle says and are signed by nobody: they may help to choose, never to decide.
 """
 
-import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from remit.artifacts.errors import ArtifactError, DigestError, ManifestError
+from remit.artifacts.layout import Layout
 from remit.artifacts.oci.client import Fetched
-from remit.artifacts.oci.digests import EMPTY_DIGEST, EMPTY_SIZE, digest_of
-from remit.artifacts.oci.manifest import EMPTY, MANIFEST, Descriptor, parse_manifest
-from remit.artifacts.transfer.ports import Target
-from remit.attest.bundle import MEDIA_TYPE
+from remit.artifacts.oci.digests import EMPTY_DIGEST, EMPTY_SIZE, algorithm_of, digest_of, hex_of
+from remit.artifacts.oci.errors import NotFoundError, RegistryError
+from remit.artifacts.oci.manifest import (
+    EMPTY,
+    MANIFEST,
+    MANIFESTS,
+    MAX_MANIFEST_BYTES,
+    Descriptor,
+    Manifest,
+    parse_manifest,
+)
+from remit.artifacts.transfer.ports import Source
+from remit.attest.bundle import MEDIA_TYPE, dump_bundle
+from remit.attest.dsse import sign
+from remit.attest.ecdsa import Signer
+from remit.attest.predicates.known import check
+from remit.attest.statements import statement_payload
 from remit.core.digest import Digest
 
 CONTENT = "dev.sigstore.bundle.content"
-PREDICATE = "dev.sigstore.bundle.predicateType"
+PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 CREATED = "org.opencontainers.image.created"
+MAX_BUNDLE_BYTES = 24 * 1024 * 1024
+"""Of one bundle: a statement of 16 MiB in base64, and some."""
+MAX_ATTESTATIONS = 1000
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
+_BUNDLES = "application/vnd.dev.sigstore.bundle"
 
 
 class Attestation(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle, and the manifest that makes it a referrer."""
+    """A referrer of an artifact that says it holds a bundle; nothing of it is verified.
 
-    bundle: bytes
-    manifest: Fetched
+    Attributes:
+        manifest: digest of the manifest that refers to the artifact.
+        data: the bundle as it came; empty if it cannot be had.
+        problem: why not.
+    """
+
+    manifest: Digest
+    data: bytes = b""
+    problem: ArtifactError | None = None
 
 
-def attestation(
-    bundle: bytes, subject: Descriptor, predicate_type: str, created_us: int
-) -> Attestation:
-    """The referrer that carries ``bundle``.
+def make_bundle(
+    name: str, subject: Digest, predicate_type: str, predicate: Mapping[str, Any], signer: Signer
+) -> bytes:
+    """The bundle of a statement about an artifact, signed.
 
     Args:
-        bundle: a Sigstore bundle v0.3.
-        subject: the manifest that its statement is about.
-        predicate_type: of the statement.
-        created_us: microseconds since the Unix epoch.
+        name: ``HOST/REPOSITORY`` of the artifact, for people; may be empty.
+        subject: digest of its manifest.
+        predicate_type: URI.
+        predicate: what is claimed; of a type that has a module, its form is checked.
+        signer: whoever claims it.
+
+    Raises:
+        StatementError: the predicate has not the form of its type, or is no JSON.
+        AttestError: the key cannot be used now.
     """
-    created = dt.datetime.fromtimestamp(created_us // 1_000_000, dt.UTC)
+    check(predicate_type, predicate)
+    payload = statement_payload(name, subject, predicate_type, predicate)
+    return dump_bundle(sign(payload, signer), signer.public)
+
+
+def bundle_manifest(
+    subject: Descriptor, bundle: bytes, predicate_type: str, created: str
+) -> Fetched:
+    """The manifest that makes a bundle a referrer, byte for byte as `cosign` writes it.
+
+    Args:
+        subject: the artifact.
+        bundle: the bytes of the layer.
+        predicate_type: of the statement in it.
+        created: when, RFC 3339.
+    """
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "artifactType": MEDIA_TYPE,
-        "config": {"mediaType": EMPTY, "digest": EMPTY_DIGEST, "size": EMPTY_SIZE},
-        "layers": [{"mediaType": MEDIA_TYPE, "digest": digest_of(bundle), "size": len(bundle)}],
-        "subject": {
-            "mediaType": subject.media_type,
-            "digest": subject.digest,
-            "size": subject.size,
+        "config": {
+            "mediaType": EMPTY,
+            "size": EMPTY_SIZE,
+            "digest": EMPTY_DIGEST,
+            "artifactType": MEDIA_TYPE,
         },
+        "layers": [{"mediaType": MEDIA_TYPE, "size": len(bundle), "digest": digest_of(bundle)}],
         "annotations": {
             CONTENT: "dsse-envelope",
-            PREDICATE: predicate_type,
-            CREATED: f"{created:%Y-%m-%dT%H:%M:%SZ}",
+            PREDICATE_TYPE: predicate_type,
+            CREATED: created,
         },
+        "subject": {
+            "mediaType": subject.media_type,
+            "size": subject.size,
+            "digest": subject.digest,
+        },
+        "artifactType": MEDIA_TYPE,
     }
     data = msgspec.json.encode(document)
-    return Attestation(
-        bundle=bundle,
-        manifest=Fetched(
-            descriptor=Descriptor(
-                media_type=MANIFEST,
-                digest=digest_of(data),
-                size=len(data),
-                artifact_type=MEDIA_TYPE,
-            ),
-            manifest=parse_manifest(data),
-            data=data,
+    manifest = parse_manifest(data, MANIFEST)
+    return Fetched(
+        descriptor=Descriptor(
+            media_type=MANIFEST, digest=digest_of(data), size=len(data), artifact_type=MEDIA_TYPE
         ),
+        manifest=manifest,
+        data=data,
     )
 
 
-async def attach(found: Attestation, target: Target) -> Descriptor:
-    """Put an attestation where its subject is; its descriptor.
+def bundle_layer(manifest: Manifest, subject: Digest) -> Descriptor | None:
+    """The layer with the bundle; None if the manifest is about something else, or holds none.
 
     Raises:
-        ArtifactError: the target does not take it.
+        ManifestError: it says that it holds one, and has no layer, several, or one too large.
     """
-    manifest = found.manifest.manifest
-    assert manifest.config is not None
-    blobs = {manifest.config.digest: b"{}", manifest.layers[0].digest: found.bundle}
-    source = _Held(blobs)
-    for each in (manifest.config, *manifest.layers):
-        await target.put_blob(each, source, lambda _: None)
-    await target.put_manifest(found.manifest)
-    return found.manifest.descriptor
+    if manifest.subject is None or manifest.subject.digest != subject:
+        return None  # a list may say so, the manifest decides
+    if not manifest.kind.startswith(_BUNDLES):
+        return None
+    if len(manifest.layers) != 1:
+        raise ManifestError("a manifest of a bundle has one layer")
+    layer = manifest.layers[0]
+    if layer.size > MAX_BUNDLE_BYTES:
+        raise ManifestError(f"a bundle has more than {MAX_BUNDLE_BYTES} bytes")
+    return layer
 
 
-class _Held:
-    """A few bytes as the source of a transfer."""
+async def find_attestations(source: Source, subject: Digest) -> list[Attestation]:
+    """All bundles that refer to ``subject`` in a registry or a layout, in the order of the list.
 
-    def __init__(self, blobs: dict[Digest, bytes]) -> None:
-        self._blobs = blobs
+    One that is malformed or missing is in the list with its problem: it must not hide the others.
 
-    async def fetch(self, name: str) -> Fetched:
-        """There is no manifest here."""
-        raise NotImplementedError(name)
+    Raises:
+        RegistryError: the registry cannot be asked.
+        ManifestError: more than :data:`MAX_ATTESTATIONS`, or :data:`MAX_TOTAL_BYTES` of them.
+    """
+    found: list[Attestation] = []
+    total = 0
+    for listed in _listed(await source.referrers(subject)):
+        if len(found) >= MAX_ATTESTATIONS:
+            raise _too_many(subject)
+        try:
+            layer = bundle_layer((await source.child(listed)).manifest, subject)
+            if layer is None:
+                continue
+            total += layer.size
+            if total > MAX_TOTAL_BYTES:
+                raise _too_many(subject)
+            data = await _whole(source.read(layer, 0, layer.size), layer)
+            found.append(Attestation(manifest=listed.digest, data=data))
+        except NotFoundError as error:
+            found.append(Attestation(manifest=listed.digest, problem=error))
+        except RegistryError:
+            raise
+        except TooManyError:
+            raise
+        except ArtifactError as error:
+            found.append(Attestation(manifest=listed.digest, problem=error))
+    return found
 
-    async def child(self, descriptor: Descriptor) -> Fetched:
-        """There is no manifest here."""
-        raise NotImplementedError(descriptor.digest)
 
-    async def read(self, descriptor: Descriptor, offset: int, length: int) -> AsyncIterator[bytes]:
-        """Bytes of a blob."""
-        yield self._blobs[descriptor.digest][offset : offset + length]
+def stored_attestations(layout: Layout, subject: Digest) -> list[Attestation]:
+    """The same for a layout, without a loop: what whoever loads an artifact offline asks.
 
-    async def referrers(self, subject: Digest) -> Sequence[Descriptor]:
-        """None are known."""
-        del subject
-        return ()
+    Raises:
+        LayoutError: the index of the layout cannot be read.
+        ManifestError: too many.
+    """
+    found: list[Attestation] = []
+    total, named = 0, hex_of(subject).encode()
+    for listed in _listed(layout.entries()):
+        other = listed.artifact_type and not listed.artifact_type.startswith(_BUNDLES)
+        if other or listed.size > MAX_MANIFEST_BYTES or listed.media_type not in MANIFESTS:
+            continue
+        try:
+            data = layout.read(listed.digest, limit=listed.size)
+            # Most of a store is about something else: what does not name the digest is not parsed.
+            if named not in data:
+                continue
+        except ArtifactError:
+            continue  # nobody knows what it was about; what is asked for is found or not
+        try:
+            layer = bundle_layer(parse_manifest(data, listed.media_type), subject)
+        except ArtifactError as error:
+            found.append(Attestation(manifest=listed.digest, problem=error))
+            continue
+        if layer is None:
+            continue
+        total += layer.size
+        if total > MAX_TOTAL_BYTES or len(found) >= MAX_ATTESTATIONS:
+            raise _too_many(subject)
+        try:
+            data = layout.read(layer.digest, limit=layer.size)
+            found.append(Attestation(manifest=listed.digest, data=data))
+        except ArtifactError as error:
+            found.append(Attestation(manifest=listed.digest, problem=error))
+    return found
 
-    def repositories(self, host: str, digest: Digest) -> Sequence[str]:
-        """In no registry."""
-        del host, digest
-        return ()
+
+class TooManyError(ManifestError):
+    """More attestations than anybody reads."""
+
+    code = "artifact.attestations"
+
+
+def _listed(found: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    """Each once: a name in a layout lists a manifest again."""
+    return list({each.digest: each for each in found}.values())
+
+
+async def _whole(pieces: AsyncIterator[bytes], layer: Descriptor) -> bytes:
+    data = b"".join([each async for each in pieces])
+    if digest_of(data, algorithm_of(layer.digest)) != layer.digest:
+        raise DigestError(f"the bundle `{layer.digest}` arrived as something else")
+    return data
+
+
+def _too_many(subject: str) -> TooManyError:
+    return TooManyError(
+        f"more attestations refer to `{subject}` than are read",
+        hint=f"at most {MAX_ATTESTATIONS}, and {MAX_TOTAL_BYTES} bytes; delete those of no use",
+    )

@@ -130,7 +130,7 @@ class Layout:
 
     def path(self, digest: Digest) -> Path:
         """Where the content with ``digest`` is, or would be."""
-        return self.root / "blobs" / algorithm_of(digest) / hex_of(parse_digest(digest))
+        return self.root.joinpath("blobs", algorithm_of(digest), hex_of(parse_digest(digest)))
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Whether the content is there, in full if ``size`` is given."""

@@ -16,6 +16,9 @@ from remit.core.canonical import canonical_bytes
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BUNDLE = 2 * 1024 * 1024
+_SIGSTORE = "application/vnd.dev.sigstore.bundle"
+# Members of what cosign wrote before bundles, with the raw key or certificate beside the signature.
+_LEGACY = frozenset({"base64Signature", "cert", "rekorBundle", "SignedEntryTimestamp"})
 
 
 def hint_of(key: PublicKey) -> str:
@@ -42,14 +45,27 @@ def dump_bundle(envelope: Envelope, key: PublicKey) -> bytes:
     )
 
 
-def parse_bundle(data: bytes) -> tuple[str, Envelope]:
+def parse_bundle(data: bytes, limit: int = MAX_BUNDLE) -> tuple[str, Envelope]:
     """The hint and the envelope of a bundle; nothing in it is verified yet.
 
+    Args:
+        data: the bytes of the bundle.
+        limit: how many there may be.
+
     Raises:
-        StatementError: it is no such bundle, or brings a certificate or a key of its own.
+        StatementError: it is no such bundle (``attest.bundle``), of an older form
+            (``attest.bundle_legacy``), or brings a certificate or a key of its own
+            (``attest.bundle_key``).
     """
-    value = parse_object(data, MAX_BUNDLE)
-    if value.get("mediaType") != MEDIA_TYPE:
+    value = parse_object(data, limit)
+    said = value.get("mediaType")
+    if value.keys() & _LEGACY or (said != MEDIA_TYPE and str(said).startswith(_SIGSTORE)):
+        raise StatementError(
+            "this is a bundle of an older form, which can bring its own key",
+            hint="sign again with a program that writes Sigstore bundles v0.3",
+            code="attest.bundle_legacy",
+        )
+    if said != MEDIA_TYPE:
         raise StatementError("this is no Sigstore bundle v0.3", code="attest.bundle")
     material, envelope = value.get("verificationMaterial"), value.get("dsseEnvelope")
     if not isinstance(material, dict) or not isinstance(envelope, dict):
@@ -57,7 +73,10 @@ def parse_bundle(data: bytes) -> tuple[str, Envelope]:
     known = {"publicKey", "tlogEntries", "timestampVerificationData"}
     public: Any = material.get("publicKey")
     if material.keys() - known or not isinstance(public, dict) or public.keys() != {"hint"}:
-        raise StatementError("only bundles of a plain key are taken", code="attest.bundle")
+        raise StatementError(
+            "the bundle has no hint at a key, or brings a key or certificate of its own",
+            code="attest.bundle_key",
+        )
     signatures = envelope.get("signatures")
     hint, kind = public["hint"], envelope.get("payloadType")
     if (

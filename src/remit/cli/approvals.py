@@ -288,9 +288,11 @@ def new(key_name: str | None) -> int:
       remit approvals key new --key keyring:approver
       remit approvals key new --key 'pkcs11:token=mine;object=approver?module-path=/usr/lib/….so'
     """
+    from remit.cli.signers import secret
+
     place = _place(key_name)
     # A token has its PIN already.
-    public = place.create(_secret(place, confirm=place.asks_for == "Passphrase"))
+    public = place.create(secret(place, confirm=place.asks_for == "Passphrase"))
     click.echo(f"{place}\n{public.fingerprint}")
     return 0
 
@@ -405,28 +407,6 @@ def _place(name: str | None) -> "Place":
 
 
 def _signer(name: str | None) -> "Signer":
-    place = _place(name)
-    return place.open(_secret(place, confirm=False))
+    from remit.cli.signers import signer
 
-
-def _secret(place: "Place", *, confirm: bool) -> bytes:
-    """From the terminal, or a line of the file that REMIT_PASSPHRASE_FILE names."""
-    if not place.asks_for:
-        return b""
-    file = os.environ.get("REMIT_PASSPHRASE_FILE")
-    if file:
-        try:
-            return Path(file).read_bytes().split(b"\n")[0]
-        except OSError as error:
-            raise RemitError(
-                f"`{file}` cannot be read: {error.strerror}", code="cli.passphrase"
-            ) from error
-    if not sys.stdin.isatty():
-        raise RemitError(
-            f"there is no terminal to ask for the {place.asks_for}",
-            hint="set REMIT_PASSPHRASE_FILE to a private file that holds it",
-            code="approval.no_terminal",
-        )
-    return str(
-        click.prompt(place.asks_for, hide_input=True, confirmation_prompt=confirm, err=True)
-    ).encode()
+    return signer(name or str(default_key()))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from remit.cli.signing_keys import signing
+
 if TYPE_CHECKING:
     from remit.guard.callers.keys import KeyRecord
     from remit.guard.store.callers import CallerKeys
@@ -44,7 +46,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> int:
 
 @click.group()
 def key() -> None:
-    """Issue, list and revoke the keys of callers over HTTP.
+    """Issue, list and revoke the keys of callers over HTTP; make keys that sign artifacts.
 
     A key says which agent calls, for which user, and which servers it may reach. Guard keeps only
     a hash of it.
@@ -104,6 +106,9 @@ def new(
     )
     click.echo(f"its hash is in {store.path}; the key itself is kept nowhere", err=True)
     return 0
+
+
+key.add_command(signing)
 
 
 @key.command(name="list")

@@ -11,19 +11,21 @@ from remit.core.errors import RemitError
 
 GROUPS = {
     "approvals": ("remit.cli.approvals:approvals", "Approve or deny calls that wait for people."),
+    "attest": ("remit.cli.sign:attest", "Sign a statement about an artifact."),
     "audit": ("remit.cli.audit:audit", "Read, search, verify and prove the audit log."),
     "import": ("remit.cli.importing:import_", "Import an artifact and attest where it came from."),
     "inspect": ("remit.cli.artifacts:inspect", "Show what an artifact holds."),
     "list": ("remit.cli.artifacts:list_", "List the artifacts of this machine."),
     "pack": ("remit.cli.artifacts:pack", "Pack a directory into an artifact."),
     "unpack": ("remit.cli.artifacts:unpack", "Unpack an artifact, verified."),
+    "trust": ("remit.cli.trust:trust", "Check and sign the file that says which keys count."),
     "untag": ("remit.cli.artifacts:untag", "Take the name of an artifact away."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
     "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
     "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
     "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
-    "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
+    "key": ("remit.cli.key:key", "Keys of callers over HTTP, and keys that sign."),
     "lock": ("remit.cli.lock:lock", "Pin what an agent definition names to digests."),
     "login": ("remit.cli.login:login", "Keep credentials for a registry."),
     "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
@@ -32,8 +34,10 @@ GROUPS = {
     "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
     "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
     "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
+    "sign": ("remit.cli.sign:sign", "Sign an artifact."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
     "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
+    "verify": ("remit.cli.verify:verify", "Verify an artifact by a trust root."),
 }
 
 EPILOG = """\b

@@ -149,7 +149,7 @@ def _status(error: RemitError) -> int:
 
     if isinstance(error, UnreachableError):
         return _UNREACHABLE
-    if isinstance(error, DigestError | ManifestError):
+    if isinstance(error, DigestError | ManifestError) or error.code.startswith("trust."):
         return _NOT_VERIFIED
     return _REFUSED if isinstance(error, RegistryError | LayoutError) else 2
 
@@ -307,6 +307,29 @@ class Ends:
         layout = store(path, create=True)
         name = str(parsed) if parsed.tag else f"{parsed}:{tag or 'latest'}"
         return LayoutTarget(layout, self._pause), name, name
+
+    def named(self, text: str, path: Path | None) -> "tuple[Source, str, str]":
+        """An end to read from, the name of the artifact there, and its ``HOST/REPOSITORY``.
+
+        The last is empty for a layout: nothing says what its artifacts are called elsewhere.
+        """
+        from remit.artifacts.oci.digests import is_digest
+
+        source, name, _ = self.source(text, path)
+        if text.startswith(_LAYOUT) or is_digest(text):
+            return source, name, ""
+        parsed = parse(text)
+        host = f"{parsed.host}/" if parsed.host else ""
+        return source, name, f"{host}{parsed.repository}"
+
+    def beside(self, text: str, path: Path | None) -> "tuple[Source, Target, str, str]":
+        """The same, and where to store what refers to the artifact: where it is itself."""
+        from remit.artifacts.transfer.layouts import LayoutSource, LayoutTarget
+
+        source, name, repository = self.named(text, path)
+        if isinstance(source, LayoutSource):
+            return source, LayoutTarget(source.layout, self._pause), name, repository
+        return source, self.registry_target(parse(text)), name, repository
 
     def registry_target(self, parsed: "Reference", layout: "Layout | None" = None) -> "Target":
         """A repository to copy to; uploads are remembered beside ``layout``."""

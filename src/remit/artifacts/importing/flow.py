@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from remit.artifacts.attestations import attach, attestation
 from remit.artifacts.importing.contents import PackedFile, files_of
 from remit.artifacts.importing.origins import AskGit, Origin, origin_of
 from remit.artifacts.importing.provenance import (
@@ -27,6 +26,7 @@ from remit.artifacts.layout import Layout
 from remit.artifacts.oci.client import Fetched
 from remit.artifacts.oci.manifest import Descriptor
 from remit.artifacts.pack import Packed, Plan, Progress, pack
+from remit.artifacts.transfer.attach import attach
 from remit.artifacts.transfer.copy import Transfer, Transferred
 from remit.artifacts.transfer.ports import Target
 from remit.artifacts.transfer.tree import for_platform
@@ -34,6 +34,7 @@ from remit.artifacts.transfer.tree import plan as plan_of
 from remit.attest.bundle import dump_bundle
 from remit.attest.dsse import sign
 from remit.attest.ecdsa import Signer
+from remit.attest.predicates.fields import time_text
 from remit.core.clock import Clock
 
 
@@ -171,7 +172,7 @@ async def _finished(
         invocation=work.invocation,
     )
     bundle = dump_bundle(sign(payload, work.signer), work.signer.public)
-    made = attestation(bundle, root.descriptor, PREDICATE_TYPE, finished)
-    attached = await attach(made, target)
+    created = time_text(finished)
+    attached = await attach(target, root.descriptor, bundle, PREDICATE_TYPE, created)
     await target.put_manifest(root, work.tag)
     return Imported(descriptor=root.descriptor, attestation=attached, moved=moved)

@@ -4,7 +4,6 @@ It says that these bytes came from there at this time, and names everything of i
 says nothing of whether the source may be trusted.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from remit.artifacts.importing.origins import Origin
 from remit.artifacts.oci.digests import algorithm_of, hex_of, is_digest
 from remit.artifacts.oci.manifest import Manifest
 from remit.attest.dsse import MAX_PAYLOAD, Statement, statement_bytes
+from remit.attest.predicates.fields import time_text
 from remit.core.digest import Digest
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
@@ -111,8 +111,8 @@ def import_statement(
                 "builder": {"id": BUILDER, "version": {"remit": __version__}},
                 "metadata": {
                     "invocationId": invocation,
-                    "startedOn": _time(times.started_us),
-                    "finishedOn": _time(times.finished_us),
+                    "startedOn": time_text(times.started_us),
+                    "finishedOn": time_text(times.finished_us),
                 },
             },
         },
@@ -124,8 +124,3 @@ def import_statement(
             hint="pack many small files into few larger ones, as data sets are published",
         )
     return data
-
-
-def _time(us: int) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return f"{dt.datetime.fromtimestamp(us // 1_000_000, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

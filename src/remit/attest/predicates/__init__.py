@@ -1,0 +1,1 @@
+"""Predicates of attestations about artifacts: one module and one page in ``spec/`` each."""

@@ -1,0 +1,113 @@
+"""Scan: what one scanner found in an artifact, with which rules, and what it did not look at.
+
+The findings themselves are a document beside the attestation; the predicate commits to its bytes.
+A scan that did not cover everything says so in ``coverage``; a scan that failed is a scan with the
+coverage ``error``, never one without findings.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import msgspec
+
+from remit.attest.predicates import fields
+
+TYPE = "https://remit.example/scan/v1"
+SEVERITIES = ("critical", "high", "medium", "low", "info")
+COVERAGES = ("complete", "partial", "unsupported", "error")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+MAX_NOT_SCANNED = 1000
+
+Coverage = Literal["complete", "partial", "unsupported", "error"]
+
+
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """The predicate.
+
+    Attributes:
+        scanner: its name.
+        version: of its program.
+        versions: of what else decides what it finds (databases, libraries), by name.
+        rules_digest: of its rules, ``sha256:<hex>``.
+        findings_digest: of the document of findings.
+        counts: findings by severity; one that is not named has none.
+        coverage: how much was looked at.
+        not_scanned: names of what was not, the first of them.
+        started_us, finished_us: when, microseconds since 1970.
+        expires_us: when it ends to count.
+    """
+
+    scanner: str
+    version: str
+    versions: dict[str, str] = {}
+    rules_digest: str
+    findings_digest: str
+    counts: dict[str, int]
+    coverage: Coverage
+    not_scanned: tuple[str, ...] = ()
+    started_us: int
+    finished_us: int
+    expires_us: int
+
+    def predicate(self) -> dict[str, Any]:
+        """As JSON.
+
+        Raises:
+            PredicateError: a member that readers would refuse.
+        """
+        value: dict[str, Any] = {
+            "scanner": {
+                "name": self.scanner,
+                "version": self.version,
+                "versions": self.versions,
+                "rules": {"digest": fields.digest_set(self.rules_digest)},
+            },
+            "findings": {
+                "digest": fields.digest_set(self.findings_digest),
+                "counts": {each: self.counts.get(each, 0) for each in SEVERITIES},
+            },
+            "coverage": self.coverage,
+            "notScanned": list(self.not_scanned),
+            "startedOn": fields.time_text(self.started_us),
+            "finishedOn": fields.time_text(self.finished_us),
+            "expires": fields.time_text(self.expires_us),
+        }
+        if self.counts.keys() - set(SEVERITIES):
+            raise fields.PredicateError("`counts` names a severity that there is not")
+        type(self).read(value)
+        return value
+
+    @classmethod
+    def read(cls, predicate: Mapping[str, Any]) -> Self:
+        """The predicate in a verified statement.
+
+        Raises:
+            PredicateError: a member is missing or of another form.
+        """
+        scanner = fields.member(predicate.get("scanner"), "scanner")
+        findings = fields.member(predicate.get("findings"), "findings")
+        counts = fields.member(findings.get("counts"), "findings.counts")
+        coverage, name = predicate.get("coverage"), scanner.get("name")
+        missed = predicate.get("notScanned", [])
+        if coverage not in COVERAGES:
+            raise fields.PredicateError(f"`coverage` is none of {', '.join(COVERAGES)}")
+        if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+            raise fields.PredicateError("`scanner.name` is not a name as in `pickle-scan`")
+        if not isinstance(missed, list) or len(missed) > MAX_NOT_SCANNED:
+            raise fields.PredicateError(f"`notScanned` is no list of at most {MAX_NOT_SCANNED}")
+        versions = fields.member(scanner.get("versions", {}), "scanner.versions")
+        rules = fields.member(scanner.get("rules"), "scanner.rules")
+        return cls(
+            scanner=name,
+            version=fields.text(scanner.get("version"), "scanner.version"),
+            versions={key: fields.text(each, "scanner.versions") for key, each in versions.items()},
+            rules_digest=fields.from_set(rules.get("digest"), "scanner.rules.digest"),
+            findings_digest=fields.from_set(findings.get("digest"), "findings.digest"),
+            counts={each: fields.count(counts.get(each), f"counts.{each}") for each in SEVERITIES},
+            coverage=coverage,
+            not_scanned=tuple(fields.text(each, "notScanned") for each in missed),
+            started_us=fields.time_us(predicate.get("startedOn"), "startedOn"),
+            finished_us=fields.time_us(predicate.get("finishedOn"), "finishedOn"),
+            expires_us=fields.time_us(predicate.get("expires"), "expires"),
+        )
