@@ -214,6 +214,20 @@ class Layout:
         found = self._index().manifests
         return {each.annotations[REF_NAME]: each for each in found if REF_NAME in each.annotations}
 
+    def entries(self) -> tuple[Descriptor, ...]:
+        """Everything in the index, with a name or without.
+
+        Raises:
+            LayoutError: ``index.json`` cannot be read.
+        """
+        return tuple(self._index().manifests)
+
+    def record(self, descriptor: Descriptor) -> None:
+        """Put ``descriptor`` into the index without a name, once: referrers are found there."""
+        with self._changed() as index:
+            if all(each.digest != descriptor.digest for each in index.manifests):
+                index.manifests.append(descriptor)
+
     def resolve(self, name: str) -> Descriptor:
         """What has ``name``.
 

@@ -1,0 +1,1 @@
+"""Comparers, one file each: a module's ``COMPARER`` takes pairs of files, its ``ASPECT`` trees."""

@@ -1,0 +1,1 @@
+"""Formats of models and data, read within bounds and without running anything of them."""
