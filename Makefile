@@ -21,6 +21,10 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh py-sqlite
 	@scripts/install.sh npm
 	@scripts/install.sh npm-browser
+	@scripts/install.sh py-oras
+	@scripts/install.sh deb-docker-registry
+	@scripts/install.sh py-moto
+	@scripts/prerequisites.sh postgresql
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -34,9 +38,6 @@ rig-agents: rig
 rig-registry: rig
 	@scripts/prerequisites.sh skopeo postgresql
 	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
-	@scripts/install.sh deb-docker-registry
-	@scripts/install.sh py-oras
-	@scripts/install.sh py-moto
 
 demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh py-modern
@@ -47,6 +48,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh skopeo || echo "Without skopeo copying to and from the Hub is NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) -m "not slow" $(SUITES)
 
 rig-names: setup

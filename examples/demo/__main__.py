@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from examples.demo.registry import registry
 from examples.demo.stage import CUSTOMER, Stage, line, paint, say, website
 from tests.rig.programs import ROOT, count_rows, make_database, sqlite_server
 from tests.rig.sdk import SdkClient
@@ -315,6 +316,7 @@ def main() -> int:
         one_guard,
         content,
         approval,
+        registry,
     ):
         chapter(stage)
     tampering(stage, verification(stage))

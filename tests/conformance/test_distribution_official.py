@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.rig.programs import clean_environment
-from tests.rig.registries import Registry, go_tool, hub
+from tests.rig.registries import Registry, go_tool, hub, large_hub
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -75,9 +75,10 @@ def conformance(registry: Registry, options: dict[str, str], directory: Path) ->
 
 
 @pytest.mark.parametrize(("options", "least"), [(STABLE, 680), (NEXT, 775)], ids=["1.1", "next"])
-@pytest.mark.parametrize("auth", ["basic", "bearer"])
-def test_none_fails(auth: str, options: dict[str, str], least: int, tmp_path: Path) -> None:
-    with hub(tmp_path, auth=auth) as registry:
+@pytest.mark.parametrize("kind", ["basic", "bearer", "large"])
+def test_none_fails(kind: str, options: dict[str, str], least: int, tmp_path: Path) -> None:
+    running = large_hub(tmp_path) if kind == "large" else hub(tmp_path, auth=kind)
+    with running as registry:
         counts = conformance(registry, options, tmp_path / "results")
     # A suite that could not log in, or that found everything unsupported, would pass vacuously.
     assert counts["passed"] >= least

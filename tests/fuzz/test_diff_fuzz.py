@@ -16,6 +16,7 @@ from remit.artifacts.diff.sequence import edits
 from remit.artifacts.diff.text import visible
 from remit.artifacts.diff.tree import digest_stream
 from remit.policy.difference import compare_bundles
+from tests.unit.artifacts.diff import test_graphs as graphs
 from tests.unit.artifacts.diff.making import gguf, npy, safetensors, zipped
 
 ARRAY = np.arange(6, dtype=np.float32)
@@ -23,6 +24,7 @@ SEEDS = {
     "m.safetensors": safetensors({"a": ARRAY, "b": ARRAY}, {"k": "v"}),
     "m.gguf": gguf({"a": ARRAY}, [("general.name", "x"), ("tokens", ["a", "b"]), ("n", 1)]),
     "m.npy": npy(ARRAY),
+    "m.onnx": graphs.model()["m.onnx"],
     "m.npz": zipped({"a.npy": npy(ARRAY)}),
     "m.pkl": pickle.dumps({"a": [1, 2.5, "x", b"y"], "e": ValueError("z")}, 4),
     "m.pt": zipped({"r/data.pkl": pickle.dumps([1], 2), "r/data/0": bytes(8)}, method=0),

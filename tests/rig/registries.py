@@ -6,6 +6,7 @@ Each is a context manager that leaves nothing running and nothing outside its di
 """
 
 import contextlib
+import dataclasses
 import os
 import pwd
 import secrets
@@ -118,6 +119,7 @@ def hub(
     auth: str = "bearer",
     options: Sequence[str] = (),
     port: int = 0,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Registry]:
     """`remit hub run` with its state in `directory`; `options` are those of the command."""
     port = port or free_port()
@@ -126,10 +128,8 @@ def hub(
         REMIT, "hub", "run", "--listen", f"127.0.0.1:{port}", "--state", str(state),
         "--auth", auth, *options,
     ]  # fmt: skip
-    env = clean_environment(directory / "home")
-    if "PYTHONPATH" in os.environ:
-        env["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    with serving(command, f"http://127.0.0.1:{port}/healthz", log, env=env):
+    variables = {**clean_environment(directory / "home"), **(env or {})}
+    with serving(command, f"http://127.0.0.1:{port}/healthz", log, env=variables):
         yield Registry(
             host=f"127.0.0.1:{port}",
             log=log,
@@ -138,6 +138,33 @@ def hub(
             password=(state / "admin-password").read_text().strip(),
             auth=auth,
         )
+
+
+@contextlib.contextmanager
+def large_hub(directory: Path, *, auth: str = "bearer") -> Iterator[Registry]:
+    """A Hub over PostgreSQL and S3, both of which are started for it."""
+    with postgresql() as database, s3(directory / "s3") as endpoint:
+        options = ["--database", database, "--blobs", f"s3://artifacts?endpoint={endpoint}"]
+        with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT) as registry:
+            yield registry
+
+
+def administer(registry: Registry, *arguments: str, send: str = "") -> str:
+    """Run `remit hub …` for a Hub over SQLite and files: what it printed."""
+    command = [REMIT, "hub", *arguments, "--state", str(registry.state)]
+    done = subprocess.run(
+        command, input=send, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def person(registry: Registry, name: str, role: str, pattern: str) -> Registry:
+    """Make an account with one role: the registry as this person sees it."""
+    password = f"the password of {name}"
+    administer(registry, "account", "add", name, send=f"{password}\n")
+    administer(registry, "grant", name, role, pattern)
+    return dataclasses.replace(registry, user=name, password=password)
 
 
 @contextlib.contextmanager

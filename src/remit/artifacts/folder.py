@@ -47,7 +47,7 @@ class Folder:
 
         Args:
             name: relative path that :func:`~remit.artifacts.members.member_name` accepted.
-            mode: permission bits; never writable by others, always usable by the owner.
+            mode: permission bits; never writable by others, always readable by the owner.
 
         Raises:
             UnpackError: something else is in its place.
@@ -70,7 +70,7 @@ class Folder:
         parent, _, last = name.rpartition("/")
         self._enter(parent)
         try:
-            file = os.open(last, _NEW, mode & 0o755 | 0o600, dir_fd=self._open)
+            file = os.open(last, _NEW, mode & 0o755 | 0o400, dir_fd=self._open)
         except FileExistsError:
             raise UnpackError(f"`{shown(name)}` is there already") from None
         size = 0

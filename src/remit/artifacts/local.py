@@ -3,7 +3,7 @@
 import msgspec
 
 from remit.artifacts.errors import BadReferenceError
-from remit.artifacts.kitfile import MAX_CONFIG_BYTES
+from remit.artifacts.kitread import MAX_CONFIG_BYTES
 from remit.artifacts.layout import Layout, LayoutError
 from remit.artifacts.modelkit import Artifact, form_of, read_artifact
 from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Descriptor, Manifest, parse_manifest

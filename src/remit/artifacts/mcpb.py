@@ -1,7 +1,9 @@
 """MCP bundles (``.mcpb``): a zip archive with the files of an MCP server and a ``manifest.json``.
 
 The form is manifest 0.1 to 0.4 of the MCPB specification. The digest of the file is the digest of
-its layer; nothing in it is changed.
+its layer; nothing in it is changed. Behind the archive may be a signature in the form of ``mcpb
+sign``, which is looked at only so far that no reader takes it for a part of the archive. It is not
+verified: what Remit trusts are signatures of the artifact.
 """
 
 import os
@@ -22,6 +24,8 @@ MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 1024 * 1024
 LIMITS = Limits(entries=50_000, total=2 << 30, ratio=100)
 """The largest bundles that clients accept."""
+_SIGNATURE_START, _SIGNATURE_END = b"MCPB_SIG_V1", b"MCPB_SIG_END"
+_MAX_SIGNATURE = 64 * 1024
 TYPES = ("binary", "node", "python", "uv")
 
 
@@ -113,7 +117,7 @@ def read_mcpb(path: Path) -> McpbManifest:
     """
     file = opened(path)
     try:
-        return _manifest(ZipArchive(file, LIMITS))
+        return _manifest(_archive(file))
     finally:
         os.close(file)
 
@@ -132,7 +136,7 @@ def extract_mcpb(path: Path, target: Path) -> McpbManifest:
     """
     file = opened(path)
     try:
-        archive = ZipArchive(file, LIMITS)
+        archive = _archive(file)
         manifest = _manifest(archive)
         with fresh(target) as folder:
             _fill(folder, archive)
@@ -140,6 +144,25 @@ def extract_mcpb(path: Path, target: Path) -> McpbManifest:
     finally:
         os.close(file)
     return manifest
+
+
+def _archive(file: int) -> ZipArchive:
+    """The archive in a bundle, without the signature behind it."""
+    size = os.fstat(file).st_size
+    tail = os.pread(file, _MAX_SIGNATURE, max(0, size - _MAX_SIGNATURE))
+    start = tail.rfind(_SIGNATURE_START)
+    if not tail.endswith(_SIGNATURE_END) or start < 0:
+        return ZipArchive(file, LIMITS)
+    block = tail[start + len(_SIGNATURE_START) : -len(_SIGNATURE_END)]
+    if len(block) < 4 or int.from_bytes(block[:4], "little") != len(block) - 4:  # noqa: PLR2004
+        raise ArchiveError("the signature of the MCP bundle is malformed")
+    if b"PK\5\6" in tail[start:]:
+        # Readers that look for the end of a zip archive from behind could find one in here.
+        raise ArchiveError(
+            "the signature of the MCP bundle could be taken for a zip archive",
+            hint="sign it again, or remove the signature with `mcpb unsign`",
+        )
+    return ZipArchive(file, LIMITS, size - len(tail) + start)
 
 
 def _fill(folder: Folder, archive: ZipArchive) -> None:

@@ -107,7 +107,8 @@ class Names:
     def __init__(self, limits: Limits = LIMITS, *, shared: bool = False) -> None:
         self._limits = limits
         self._shared = shared
-        self._taken: dict[str, tuple[str, str]] = {}
+        # The kind; with the spelling before it where that is another than the key.
+        self._taken: dict[str, str | tuple[str, str]] = {}
 
     def take(self, name: str, *, directory: bool) -> None:
         """Take ``name``, which :func:`member_name` accepted.
@@ -136,7 +137,10 @@ class Names:
 
     def _look(self, name: str) -> tuple[str, str]:
         key = name.lower() if name.isascii() else normal("NFC", normal("NFC", name).casefold())
-        spelt, kind = self._taken.get(key, (name, ""))
+        found = self._taken.get(key)
+        if found is None:
+            return key, ""
+        spelt, kind = (key, found) if isinstance(found, str) else found
         if spelt != name:
             raise ArchiveError(
                 f"the archive has `{shown(spelt)}` and `{shown(name)}`, which are one file on"
@@ -148,4 +152,7 @@ class Names:
     def _put(self, key: str, name: str, kind: str) -> None:
         if key not in self._taken and len(self._taken) >= self._limits.entries:
             raise ArchiveError(f"the archive has more than {self._limits.entries} entries")
-        self._taken[name if key == name else key] = (name, kind)
+        if key == name:
+            self._taken[name] = kind
+        else:
+            self._taken[key] = (name, kind)

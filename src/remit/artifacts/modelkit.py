@@ -14,7 +14,8 @@ import msgspec
 
 from remit.artifacts.decompress import Compression
 from remit.artifacts.errors import ManifestError
-from remit.artifacts.kitfile import MAX_CONFIG_BYTES, Entry, Kitfile, Section, parse_config
+from remit.artifacts.kitfile import Entry, Kitfile, Section
+from remit.artifacts.kitread import MAX_CONFIG_BYTES, parse_config
 from remit.artifacts.oci.manifest import MANIFEST, Descriptor, Manifest
 from remit.core.strictjson import StrictJsonError, parse
 

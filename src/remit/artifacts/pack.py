@@ -1,9 +1,10 @@
 """Packing: a directory becomes an artifact in the store of this machine.
 
 Each entry of the Kitfile becomes one layer, streamed into the store in pieces of 1 MiB, then come
-config and manifest, and last the name: until then nothing refers to the new content. The same files
-give the same digests, on every machine and at every time: neither owners nor times are packed, and
-a time is in the manifest only if it is given.
+config and manifest, and last the name: until then nothing refers to the new content.
+
+The same files with the same permissions give the same digests, on every machine and at every time:
+neither owners nor times are packed, and a time is in the manifest only if it is given.
 """
 
 import io
@@ -18,14 +19,9 @@ import msgspec
 from remit.artifacts import modelkit
 from remit.artifacts.errors import ArchiveError, PackError
 from remit.artifacts.kinds.recognise import check_kind, kind_of, recognise
-from remit.artifacts.kitfile import (
-    NAMES,
-    Entry,
-    Kitfile,
-    config_bytes,
-    parse_yaml,
-    validate,
-)
+from remit.artifacts.kitfile import NAMES, Entry, Kitfile, config_bytes
+from remit.artifacts.kitread import parse_yaml
+from remit.artifacts.kitrules import validate
 from remit.artifacts.layout import Ingest, Layout
 from remit.artifacts.mcpb import read_mcpb
 from remit.artifacts.members import Names, shown
@@ -89,7 +85,7 @@ def plan(directory: Path, *, kitfile: Path | None = None, kind: str = "") -> Pla
     """Look at a directory and decide what its artifact would be.
 
     Args:
-        directory: what to pack.
+        directory: what to pack; or a single file, such as an MCP bundle.
         kitfile: a Kitfile elsewhere; by default the one in the directory, if there is one.
         kind: instead of what the directory is recognised as.
 
@@ -124,7 +120,7 @@ def _members(tree: Tree, kitfile: Kitfile) -> tuple[tuple[Entry, tuple[str, ...]
     owned: dict[str, list[str]] = {
         each.clean: [] for each in kitfile.entries if each.path or each.layered
     }
-    for name in tree.statuses:
+    for name in tree.modes:
         at = name
         while at not in owned and at != ".":
             at = posixpath.dirname(at) or "."
@@ -142,14 +138,14 @@ def _members(tree: Tree, kitfile: Kitfile) -> tuple[tuple[Entry, tuple[str, ...]
 def _above(path: str, tree: Tree) -> Iterator[str]:
     at = path.find("/")
     while at >= 0:
-        if path[:at] in tree.statuses:
+        if path[:at] in tree.modes:
             yield path[:at]
         at = path.find("/", at + 1)
 
 
 def _check(entry: Entry, names: tuple[str, ...], tree: Tree) -> None:
     path = entry.clean
-    if path != "." and path not in tree.statuses:
+    if path != "." and path not in tree.modes:
         problem = "is a link" if path in tree.skipped else "is not there, or `.kitignore` lists it"
         raise PackError(
             f"`{shown(path)}` of `{entry.section}` in the Kitfile {problem}",
@@ -227,7 +223,7 @@ def pack(
 def _collisions(tree: Tree) -> None:
     """Refuse names that no file system but this one keeps apart: nobody could unpack them."""
     names = Names(shared=True)
-    for name in tree.statuses:
+    for name in tree.modes:
         try:
             names.take(name, directory=name not in tree.files)
         except ArchiveError as error:
@@ -295,7 +291,7 @@ def _layer(
 def _files(tree: Tree, names: Iterable[str], done: _Done) -> Iterator[tuple[Member, Source | None]]:
     for name in names:
         if name not in tree.files:
-            yield Member.of(name, tree.statuses[name]), None
+            yield Member(name=name, mode=tree.modes[name] & 0o7777, directory=True), None
             continue
         with open(opened(tree.root / name), "rb", buffering=0) as file:  # noqa: PTH123
             status = os.fstat(file.fileno())

@@ -24,13 +24,14 @@ class Tree:
     """The files and directories below a directory, as they were when it was made.
 
     Args:
-        root: the directory.
+        root: the directory; or one file, which is then all that there is.
         skip: names that are left out wherever they are.
 
     Attributes:
         root: the directory.
+        name: what it is called; of a file, without its ending.
         files: relative path → size in bytes, in the order of an archive.
-        statuses: relative path → result of ``lstat``, of files and directories, in that order.
+        modes: relative path → mode as of ``lstat``, of files and directories, in that order.
         skipped: relative paths of links, sockets and devices.
 
     Raises:
@@ -40,20 +41,26 @@ class Tree:
     """
 
     def __init__(self, root: Path, *, skip: frozenset[str] = ALWAYS_SKIPPED) -> None:
-        if not root.is_dir():
+        single = not root.is_dir()
+        if single and not root.is_file():
             raise PackError(f"`{root}` is no directory", hint="name the directory to pack")
-        self.root = root
+        self.root = root.parent if single else root
+        self.name = root.stem if single else root.resolve().name
         self.files: dict[str, int] = {}
-        self.statuses: dict[str, os.stat_result] = {}
+        self.modes: dict[str, int] = {}
         self.skipped: list[str] = []
         self._skip = skip
+        self._once: dict[int, int] = {}
         self._ignore = Ignore()
+        if single:
+            self._walk(root.name)
+            return
         with contextlib.suppress(FileNotFoundError):
             self._ignore = parse_ignore(self.read(FILE, MAX_BYTES))
-        self._walk()
+        self._walk("")
 
-    def _walk(self) -> None:
-        pending = [""]
+    def _walk(self, start: str) -> None:
+        pending = [start]
         while pending:
             at = pending.pop()
             if at and not self._take(at):
@@ -75,9 +82,9 @@ class Tree:
             return False
         if ignored:
             return directory and self._ignore.takes_back
-        if len(self.statuses) >= MAX_FILES:
+        if len(self.modes) >= MAX_FILES:
             raise PackError(f"`{self.root}` has more than {MAX_FILES} files and directories")
-        self.statuses[name] = status
+        self.modes[name] = self._once.setdefault(status.st_mode, status.st_mode)
         if not directory:
             self.files[name] = status.st_size
         return directory

@@ -22,6 +22,8 @@ Read = Callable[[int], bytes]
 
 MAX_PAX = 64 * 1024
 _ZEROS = bytes(BLOCK)
+_IGNORED = ((108, 116), (116, 124), (136, 148), (329, 337), (337, 345))
+"""Owner, group, time and device numbers of a header."""
 _KINDS = {
     "1": "a hard link",
     "2": "a symbolic link",
@@ -149,7 +151,7 @@ class TarReader:
         if self._shared is not None:
             self._shared.take(name, directory=directory)
         self._left, self._padding = size, -size % BLOCK
-        mode = _number(block[100:108], "mode") & 0o7777
+        mode = _number(block[100:108], "mode", optional=True) & 0o7777
         return Entry(name=name, size=size, mode=mode, directory=directory)
 
     def _pax(self, block: bytes) -> dict[str, str]:
@@ -195,6 +197,9 @@ def _checked(block: bytes) -> str:
         )
     if _number(block[148:156], "checksum") != sum(block[:148]) + 8 * 0x20 + sum(block[156:]):
         raise ArchiveError("a header of the archive has a wrong checksum")
+    for start, end in _IGNORED:
+        # Some readers stop where these are no numbers, and would not see what comes after.
+        _number(block[start:end], "owner, time or device", optional=True)
     return chr(block[156])
 
 
@@ -213,11 +218,11 @@ def _name(block: bytes) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def _number(field: bytes, what: str) -> int:
+def _number(field: bytes, what: str, *, optional: bool = False) -> int:
     """An octal number, ended by NUL or space; never one in base 256, which may be negative."""
     digits = field.strip(b" \0")
     if not digits.isdigit() or b"8" in digits or b"9" in digits:
-        if digits or what != "mode":
+        if digits or not optional:
             raise ArchiveError(f"the {what} of an entry in the archive is not an octal number")
         return 0
     return int(digits, 8)

@@ -17,6 +17,8 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}|0x[0-9a-fA-F]{1,300}|0o[0-7]{1,300}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_UNUSUAL = re.compile("[^\\n\\x20-\\x7e\\xa1-\\u1fff\\u2070-\\ud7ff\\U00010000-\\U0010ffff]")
+"""Other line ends, spaces and what does not print: written as escapes."""
 _WORDS = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -173,7 +175,7 @@ def dump(value: Any) -> bytes:
     def text(dumper: Any, found: str) -> Any:
         # PyYAML knows YAML 1.1, in which `1e3` and `0o7` are texts.
         number = _FLOAT.fullmatch(found) or _INTEGER.fullmatch(found)
-        style = None if number is None else "'"
+        style = '"' if number or _UNUSUAL.search(found) else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", found, style=style)
 
     Dumper.add_representer(str, text)

@@ -31,6 +31,7 @@ _MAX_COMMENT = 0xFFFF
 _MAX_COUNT, _MAX_OFFSET = 0xFFFF, 0xFFFFFFFF
 _DESCRIPTOR, _UTF8 = 0x0008, 0x0800
 _FLAGS = 0x0006 | _DESCRIPTOR | _UTF8
+_MAX_DIRECTORY = 64 << 20
 _STORED, _DEFLATED = 0, 8
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _WRONG = "the zip archive is ambiguous"
@@ -78,6 +79,7 @@ class ZipArchive:
     Args:
         file: descriptor of the file; it stays open as long as this is used.
         limits: how much it may hold.
+        size: where the archive ends in the file; by default with the file.
 
     Attributes:
         entries: in the order of their data.
@@ -86,10 +88,10 @@ class ZipArchive:
         ArchiveError: it is malformed, ambiguous, hostile or beyond a limit.
     """
 
-    def __init__(self, file: int, limits: Limits) -> None:
+    def __init__(self, file: int, limits: Limits, size: int | None = None) -> None:
         self._file = file
         self._limits = limits
-        self._size = os.fstat(file).st_size
+        self._size = os.fstat(file).st_size if size is None else size
         self.entries: tuple[ZipEntry, ...] = self._all()
 
     def content(self, entry: ZipEntry) -> Iterator[bytes]:
@@ -172,7 +174,8 @@ class ZipArchive:
 
     def _end(self) -> tuple[int, int, int, int]:
         """Number of entries, start and length of the directory, and where the end record is."""
-        tail = self._at(max(0, self._size - _END.size - _MAX_COMMENT), _END.size + _MAX_COMMENT)
+        start = max(0, self._size - _END.size - _MAX_COMMENT)
+        tail = self._at(start, self._size - start)
         at = tail.rfind(b"PK\5\6")
         if at < 0 or len(tail) - at < _END.size:
             raise ArchiveError("this is no zip archive", hint="it has no end record")
@@ -182,6 +185,8 @@ class ZipArchive:
         if disk or first or here != count:
             raise ArchiveError("the zip archive is one part of several")
         end = self._size - len(tail) + at
+        if length > _MAX_DIRECTORY:
+            raise ArchiveError(f"the directory of the zip archive is over {_MAX_DIRECTORY} bytes")
         if count == _MAX_COUNT or _MAX_OFFSET in {length, start} or length > end:
             raise ArchiveError("the zip archive is of the zip64 form, which is not accepted")
         return count, start, length, end

@@ -103,7 +103,7 @@ def pack(
     store: Path,
     output: str,
 ) -> None:
-    """Pack DIRECTORY into an artifact, a ModelKit that `kit` reads too.
+    """Pack DIRECTORY, or one file, into an artifact, a ModelKit that `kit` reads too.
 
     What it holds is written in its Kitfile, or recognised: a model (a checkout of a hub, weights),
     an agent (agent.yaml), an MCP server (a .mcpb bundle or its contents), a skill (SKILL.md), a
@@ -113,6 +113,7 @@ def pack(
     \b
     Examples:
       remit pack ./qwen -t models/qwen:7b
+      remit pack files.mcpb -t mcp/files:1.0.0
       remit pack . -t registry.example/policies/finance:4 --kind policy
     """
     from remit.artifacts.kitfile import yaml_bytes

@@ -164,7 +164,36 @@ def inspection(
         for each in artifact.layers
         if each.section == "mcpserver" and layout.has(each.descriptor.digest, each.descriptor.size)
     ]
-    return found | ({"mcpServers": servers} if servers else {})
+    agent = _agent(layout, artifact)
+    return (
+        found | ({"mcpServers": servers} if servers else {}) | ({"agent": agent} if agent else {})
+    )
+
+
+def _agent(layout: "Layout", artifact: "Artifact") -> dict[str, Any] | None:
+    """The definition of an agent, from the layer that has it."""
+    from remit.artifacts.agent import MAX_BYTES
+    from remit.artifacts.peek import AGENT_FILES, agent_of, peek
+
+    if artifact.kind != "agent":
+        return None
+    files: dict[str, bytes] = {}
+    for layer in artifact.layers:
+        path = layout.path(layer.descriptor.digest)
+        if layer.section == "code" and layer.archive and path.exists():
+            with path.open("rb") as blob:
+                files |= peek(blob.read, layer, AGENT_FILES, MAX_BYTES)
+    agent = agent_of(files)
+    if agent is None:
+        return None
+    return {
+        "client": agent.client,
+        "hostedModel": agent.hosted_model,
+        "dependencies": [
+            {"role": each.role, "name": each.name, "ref": str(each.reference)}
+            for each in agent.dependencies
+        ],
+    }
 
 
 def _server(path: Path) -> dict[str, Any]:
@@ -205,6 +234,8 @@ def inspected(found: dict[str, Any], output: str) -> None:
             f"  {layer['section'] or 'layer':9}  {size(layer['size']):>10}"
             f"  {line(layer['path'] or layer['mediaType'])}{missing}"
         )
+    for each in found.get("agent", {}).get("dependencies", []):
+        click.echo(f"  {each['role']:10}  {line(each['name'])}  {line(each['ref'], 400)}")
     for server in found.get("mcpServers", []):
         click.echo(f"  runs     {line(' '.join(server['command']))}")
         for name, about in server["tools"].items():
@@ -241,7 +272,7 @@ def listed(found: list[dict[str, Any]], output: str) -> None:
     cells = [
         (
             line(row["name"]),
-            row["kind"] or row["form"] or "unreadable",
+            line(row["kind"]) or row["form"] or "unreadable",
             size(row["total"]),
             row["digest"],
         )

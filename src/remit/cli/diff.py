@@ -3,6 +3,8 @@
 import contextlib
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,15 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory with the artifacts of this machine.",
 )
-def diff(a: str, b: str, output: str, html: Path | None, store: Path | None) -> None:
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Look into nothing more after so long; the rest is told.",
+)
+def diff(
+    a: str, b: str, output: str, html: Path | None, store: Path | None, time_limit: float | None
+) -> None:
     """Show what changed from A to B: two directories, files, or artifacts of the local store.
 
     Models are compared by their tensors, pickles by what they import, MCP servers by their tools,
@@ -56,7 +66,7 @@ def diff(a: str, b: str, output: str, html: Path | None, store: Path | None) -> 
         after = stack.enter_context(contextlib.closing(open_tree(b, store)))
         if isinstance(before, ArtifactTree) and isinstance(after, ArtifactTree):
             before, after = map(stack.enter_context, map(contextlib.closing, share(before, after)))
-        found = compare(before, after, more=(PolicyAspect(),))
+        found = compare(before, after, more=(PolicyAspect(),), expired=_after(time_limit))
     if html is not None:
         from remit.artifacts.diff.html import page
 
@@ -71,6 +81,11 @@ def diff(a: str, b: str, output: str, html: Path | None, store: Path | None) -> 
     if html is not None:
         click.echo(f"wrote {html}", err=True)
     sys.exit(0 if found.equal else 1)
+
+
+def _after(seconds: float | None) -> Callable[[], bool]:
+    end = float("inf") if seconds is None else time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
 
 
 def open_tree(reference: str, store: Path | None) -> "Tree":

@@ -199,7 +199,7 @@ def rule_set(
     state: Path | None,
     database: str,
 ) -> int:
-    """Let a rule hold for the repositories that PATTERN means; the longest pattern counts alone.
+    """Let a rule hold for the repositories that PATTERN means; the most specific counts alone.
 
     Without a rule nothing that was pushed is ever dropped.
     """

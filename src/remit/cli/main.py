@@ -18,13 +18,21 @@ GROUPS = {
     "unpack": ("remit.cli.artifacts:unpack", "Unpack an artifact, verified."),
     "untag": ("remit.cli.artifacts:untag", "Take the name of an artifact away."),
     "content": ("remit.cli.content:content", "Look for secrets and injections in texts."),
+    "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
     "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
-    "hub": ("remit.cli.hub_admin:hub", "Run the registry of artifacts."),
+    "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Issue and revoke the keys of callers over HTTP."),
+    "lock": ("remit.cli.lock:lock", "Pin what an agent definition names to digests."),
+    "login": ("remit.cli.login:login", "Keep credentials for a registry."),
+    "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),
+    "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
+    "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
+    "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
+    "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
 }
 
 EPILOG = """\b

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from remit.artifacts.servers import namespace_of
 from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
@@ -21,7 +22,13 @@ from remit.core.files import write_atomically
 from remit.core.ids import EntropyPool, ulid
 from remit.core.locks import try_hold
 from remit.hub.administration import Administration
-from remit.hub.app import Hub
+from remit.hub.api import artifacts, servers
+from remit.hub.api.artifacts import Artifacts
+from remit.hub.api.gate import Gate
+from remit.hub.api.servers import Servers
+from remit.hub.app import Application, Hub
+from remit.hub.catalog.describe import Describer
+from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.fsck import Checked, Progress, fsck
@@ -34,6 +41,7 @@ from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
+from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.files import Files
 from remit.hub.store.metadata import SqlMetadata
@@ -161,11 +169,14 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
         metadata = SqlMetadata(database, clock, log.origin, EntropyPool(os.urandom))
+        await metadata.let_go()
+        doorkeeper = Doorkeeper(SqlAccounts(database, clock), tokens, clock)
+        describer = Describer(metadata, store, namespace_of(options.url))
         registry = Registry(
             metadata,
             Pulls(metadata, store),
-            Pushes(metadata, store, ledger.settle),
-            Doorkeeper(SqlAccounts(database, clock), tokens, clock),
+            Pushes(metadata, store, ledger.settle, describer),
+            doorkeeper,
             None if options.basic else tokens,
             ledger,
             url=options.url,
@@ -173,7 +184,15 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         collector = Collector(database, store, clock, log.origin, os.urandom)
         collecting = asyncio.create_task(_collect(collector, options.collect_s))
         stack.callback(collecting.cancel)
-        yield Hub(registry, ledger)
+        gate = Gate(
+            doorkeeper, ledger, registry.stranger, url=options.url, bearer=not options.basic
+        )
+        catalog = SqlCatalog(database)
+        rooms: dict[str, Application] = {
+            artifacts.PREFIX: Artifacts(gate, catalog, metadata, store, NotScanned()),
+            servers.PREFIX: Servers(gate, catalog, Tagged()),
+        }
+        yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
 
 
@@ -188,12 +207,18 @@ async def _collect(collector: Collector, every_s: float) -> None:
 
 async def _first_account(database: Database, state: Path, clock: SystemClock) -> None:
     """Make an administrator where there is nobody yet, so that nothing begins open to all."""
-    password = secrets.token_urlsafe(24)
+    if await database.look(accounts.everybody):
+        return
+    # Of hexadecimal digits: one that began with `-` would be an option on a command line.
+    password = secrets.token_hex(20)
     account = Account(name=ADMIN, kind="user", secret=keep("user", password))
-    now = clock.now_us()
+    now, file = clock.now_us(), state / PASSWORD_FILE
+    # Written first: a crash in between leaves a file too many and no account that nobody can use.
+    write_atomically(file, f"{password}\n".encode())
     if await database.change(lambda c: accounts.add_first(c, account, now)):
-        write_atomically(state / PASSWORD_FILE, f"{password}\n".encode())
-        say(f"remit hub: made the account `{ADMIN}`; its password is in {state / PASSWORD_FILE}")
+        say(f"remit hub: made the account `{ADMIN}`; its password is in {file}")
+    else:
+        file.unlink()
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Patterns of repositories: ``*`` within a part, ``**`` over parts; the longest one counts."""
+"""Patterns of repositories: ``*`` within a part, ``**`` over parts; the most specific counts."""
 
 import functools
 import re
@@ -62,6 +62,13 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def first(rules: Iterable[_P], name: str) -> _P | None:
-    """The rule with the longest pattern that means ``name``."""
-    meant = [rule for rule in rules if matches(rule.pattern, name)]
-    return max(meant, key=lambda rule: (len(rule.pattern), rule.pattern), default=None)
+    """The rule with the most specific pattern that means ``name``: that with most letters.
+
+    Stars do not count: a repository's own name is more specific than any pattern.
+    """
+
+    def specific(rule: _P) -> tuple[int, int, str]:
+        stars = rule.pattern.count("*")
+        return len(rule.pattern) - stars, -stars, rule.pattern
+
+    return max((rule for rule in rules if matches(rule.pattern, name)), key=specific, default=None)

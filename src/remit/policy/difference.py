@@ -16,7 +16,6 @@ import msgspec
 from remit.core.text import printable
 from remit.policy import source, tables
 from remit.policy.bundle import POLICY_DIRECTORIES
-from remit.policy.engine import pst
 from remit.policy.errors import Problem
 from remit.policy.source import Source
 from remit.policy.tables import STRICTNESS
@@ -136,19 +135,21 @@ def _policies(old: _Side, new: _Side) -> Iterator[PolicyChange]:
 
 
 def _renamed(gone: Mapping[str, Source], come: Mapping[str, Source]) -> list[tuple[Source, Source]]:
-    found: list[tuple[Source, Source]] = []
-    left = list(gone.values())
+    left: dict[str, list[Source]] = {}
+    for each in gone.values():
+        left.setdefault(_nameless(each), []).append(each)
+    found = []
     for now in come.values():
-        was = next((each for each in left if _nameless(each) == _nameless(now)), None)
-        if was is not None:
-            left.remove(was)
-            found.append((was, now))
+        alike = left.get(_nameless(now))
+        if alike:
+            found.append((alike.pop(0), now))
     return found
 
 
-def _nameless(each: Source) -> pst.Template:
-    annotations = {k: v for k, v in each.node.annotations.items() if k != "id"}
-    return dataclasses.replace(each.node, id="", annotations=annotations)
+def _nameless(each: Source) -> str:
+    """All of a policy but its id, as a key."""
+    annotations = sorted(item for item in each.node.annotations.items() if item[0] != "id")
+    return repr((dataclasses.replace(each.node, id="", annotations={}), annotations))
 
 
 def _policy(was: Source, now: Source) -> Iterator[PolicyChange]:

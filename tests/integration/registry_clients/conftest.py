@@ -1,4 +1,4 @@
-"""The Hub that the clients use, once with Bearer tokens and once with Basic credentials.
+"""The Hub that the clients use: with Bearer tokens, with Basic credentials, over larger stores.
 
 `REMIT_TEST_REGISTRY=docker-registry` or `=crane` runs the same tests over those registries, which
 shows whether a failing test is about the Hub; what they cannot do fails there.
@@ -18,7 +18,9 @@ KIND = os.environ.get("REMIT_TEST_REGISTRY", "hub")
 
 def _start(auth: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     directory = tmp_path_factory.mktemp(f"registry-{auth}")
-    if KIND == "hub":
+    if KIND == "hub" and auth == "large":
+        running = registries.large_hub(directory)
+    elif KIND == "hub":
         running = registries.hub(directory, auth=auth)
     elif KIND == "crane":
         running = registries.crane_registry(directory)
@@ -38,7 +40,12 @@ def basic_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
     yield from _start("basic", tmp_path_factory)
 
 
-@pytest.fixture(params=["bearer", "basic"])
+@pytest.fixture(scope="session")
+def large_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    yield from _start("large", tmp_path_factory)
+
+
+@pytest.fixture(params=["bearer", "basic", pytest.param("large", marks=pytest.mark.slow)])
 def registry(request: pytest.FixtureRequest) -> Registry:
     """A registry; started once per run, so tests keep to repositories of their own."""
     found: Registry = request.getfixturevalue(f"{request.param}_registry")

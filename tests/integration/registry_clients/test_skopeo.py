@@ -1,24 +1,19 @@
 """`skopeo`: mirrors and air gaps are kept with it."""
 
-import gzip
 import json
-import random
-import shutil
 from pathlib import Path
 
 import pytest
 
 from remit.artifacts.oci.digests import digest_of
-from remit.artifacts.oci.manifest import MANIFEST
+from tests.integration.registry_clients.images import HAVE_SKOPEO, layout
 from tests.rig.registries import Registry
 from tests.rig.registry_clients import Client, client
 
-pytestmark = pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
+pytestmark = HAVE_SKOPEO
 SOURCE = "--src-tls-verify=false"
 TARGET = "--dest-tls-verify=false"
 HTTP = "--tls-verify=false"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
 @pytest.fixture
@@ -26,44 +21,6 @@ def skopeo(registry: Registry, tmp_path: Path) -> Client:
     made = client("skopeo", tmp_path / "skopeo", registry)
     made.login()
     return made
-
-
-def layout(directory: Path, *, size: int = 300_000) -> str:
-    """An OCI layout with one image of one layer: the digest of its manifest."""
-    blobs = directory / "blobs/sha256"
-    blobs.mkdir(parents=True)
-
-    def put(data: bytes) -> dict[str, object]:
-        digest = digest_of(data)
-        (blobs / digest.partition(":")[2]).write_bytes(data)
-        return {"digest": digest, "size": len(data)}
-
-    bytes_ = random.Random(size).randbytes(size)
-    layer = put(gzip.compress(bytes_, mtime=0))
-    config = put(
-        json.dumps(
-            {
-                "architecture": "amd64",
-                "os": "linux",
-                "rootfs": {"type": "layers", "diff_ids": [digest_of(bytes_)]},
-            }
-        ).encode()
-    )
-    manifest = put(
-        json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": {"mediaType": CONFIG, **config},
-                "layers": [{"mediaType": LAYER, **layer}],
-            }
-        ).encode()
-    )
-    named = {"annotations": {"org.opencontainers.image.ref.name": "v1"}}
-    index = {"schemaVersion": 2, "manifests": [{"mediaType": MANIFEST, **manifest, **named}]}
-    (directory / "index.json").write_text(json.dumps(index))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return str(manifest["digest"])
 
 
 def there(skopeo: Client, repository: str, tag: str) -> str:

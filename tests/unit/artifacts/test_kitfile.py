@@ -5,16 +5,8 @@ import json
 import pytest
 
 from remit.artifacts.errors import DefinitionError
-from remit.artifacts.kitfile import (
-    Entry,
-    Kitfile,
-    config_bytes,
-    document,
-    is_reference,
-    parse_config,
-    parse_yaml,
-    yaml_bytes,
-)
+from remit.artifacts.kitfile import Entry, Kitfile, config_bytes, document, is_reference, yaml_bytes
+from remit.artifacts.kitread import parse_config, parse_yaml
 
 FULL = b"""
 manifestVersion: 1.0.0

@@ -90,3 +90,28 @@ def test_what_is_no_file(tmp_path):
         read_mcpb(tmp_path / "d")
     with pytest.raises(OSError, match="symbolic"):
         read_mcpb(tmp_path / "link")
+
+
+def signed(bundle: bytes, signature: bytes, length: int | None = None) -> bytes:
+    size = (len(signature) if length is None else length).to_bytes(4, "little")
+    return bundle + b"MCPB_SIG_V1" + size + signature + b"MCPB_SIG_END"
+
+
+def test_a_signature_behind_the_archive(tmp_path):
+    bundle = zip_of({"manifest.json": DATA})
+    (tmp_path / "x.mcpb").write_bytes(signed(bundle, b"0\x82" + bytes(2000)))
+    assert read_mcpb(tmp_path / "x.mcpb").name == "fs"
+    hidden = zip_by_hand({"name": b"manifest.json", "data": b"{}"})
+    for data in (
+        signed(bundle, b"x", 2),
+        signed(bundle, b"x" * 70_000),
+        signed(bundle, hidden),
+        signed(bundle + b"x", b"0"),
+        signed(bundle, b"0") + b"x",
+        signed(bundle, b"0")[: -len(b"MCPB_SIG_END")],
+        signed(signed(bundle, b"0"), b"0"),
+        b"MCPB_SIG_V1MCPB_SIG_END",
+    ):
+        (tmp_path / "x.mcpb").write_bytes(data)
+        with pytest.raises(ArchiveError):
+            read_mcpb(tmp_path / "x.mcpb")

@@ -229,3 +229,28 @@ def test_nothing_to_pack(tmp_path):
     for path, why in ((tmp_path / "empty", "nothing to pack"), (tmp_path / "no", "no directory")):
         with pytest.raises(PackError, match=why):
             plan(path)
+
+
+def test_one_file_is_packed_alone(layout, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "secret").write_text("x")
+    (tmp_path / "d" / "Kitfile").write_text("code: [{path: .}]")
+    (tmp_path / "d" / "small.gguf").write_text("GGUF")
+    packed = pack(layout, plan(tmp_path / "d" / "small.gguf"))
+    assert packed.kind == "model"
+    assert packed.kitfile.name == "small"
+    assert contents(layout, manifest(layout, packed)["layers"][0]) == ["small.gguf"]
+    (tmp_path / "d" / "s.mcpb").write_bytes(
+        zip_of({"manifest.json": json.dumps(MANIFEST).encode()})
+    )
+    assert plan(tmp_path / "d" / "s.mcpb").kind == "mcp-server"
+
+
+def test_what_kit_of_2025_loses_is_packed(layout, context):
+    """It takes `a/b-c` for a part of `a/b`, and `..` in a name for a way out."""
+    for name in ("model/lora-extra/x", "src/a..b"):
+        (context / name).parent.mkdir(exist_ok=True)
+        (context / name).write_text("x")
+    layers = manifest(layout, pack(layout, plan(context)))["layers"]
+    assert "model/lora-extra/x" in contents(layout, layers[0])
+    assert "src/a..b" in contents(layout, layers[2])

@@ -185,6 +185,15 @@ def test_sizes_that_are_no_octal_numbers(size):
         entries(tar(patched(FILE[:512], 124, size) + FILE[512:]))
 
 
+@pytest.mark.parametrize("at", [100, 108, 116, 136, 329, 337])
+def test_fields_that_are_ignored_are_numbers(at):
+    """Readers that use them stop there, and do not see what comes after."""
+    for data in (b"x", b"0000\x010\0", b"\x80\0\0\0\0\0\0\1", b"-1"):
+        with pytest.raises(ArchiveError, match="octal"):
+            entries(tar(patched(FILE[:512], at, data) + FILE[512:]))
+    assert names(tar(patched(FILE[:512], at, bytes(8)) + FILE[512:])) == ["x"]
+
+
 def test_checksums():
     with pytest.raises(ArchiveError, match="checksum"):
         entries(tar(FILE[:148] + b"000000\0 " + FILE[156:]))

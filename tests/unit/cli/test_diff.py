@@ -49,10 +49,10 @@ def test_a_text_for_people(tmp_path):
 
 
 def test_what_was_not_looked_into_is_told_and_no_success(tmp_path):
-    a = files(tmp_path / "a", {"m.onnx": b"\0\1"})
-    result = run(a, files(tmp_path / "b", {"m.onnx": b"\0\2"}))
+    a = files(tmp_path / "a", {"m.h5": b"\0\1"})
+    result = run(a, files(tmp_path / "b", {"m.h5": b"\0\2"}))
     assert result.exit_code == 1
-    assert "not looked into\n  m.onnx: no comparer knows this kind of file" in result.stdout
+    assert "not looked into\n  m.h5: HDF5 files are not looked into" in result.stdout
 
 
 def test_policies_by_their_meaning(tmp_path):
@@ -118,8 +118,8 @@ def test_the_json_form_is_that_of_the_schema(tmp_path):
 
     a = copy(tmp_path / "a")
     b = copy(tmp_path / "b", bundle_toml=("enforce", "observe"), facts_toml=("max = 20", "max = 2"))
-    files(a, {"m.onnx": "\0", "SKILL.md": "a", **listing(READ), "d.csv": "id,x\n1,a\n"})
-    files(b, {"m.onnx": "\0\0", "SKILL.md": "b\u202e", **listing(LIST), "d.csv": "id,y\n1,b\n"})
+    files(a, {"m.h5": "\0", "SKILL.md": "a", **listing(READ), "d.csv": "id,x\n1,a\n"})
+    files(b, {"m.h5": "\0\0", "SKILL.md": "b\u202e", **listing(LIST), "d.csv": "id,y\n1,b\n"})
     schema = json.loads(Path("spec/diff.schema.json").read_text())
     for left, right in ((a, b), (a, a)):
         document = json.loads(run(left, right, "-o", "json").stdout)
@@ -152,3 +152,24 @@ def test_help_imports_nothing_heavy(name):
 
     code = f"import remit.cli.diff, sys; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_no_time_means_that_nothing_is_looked_into(tmp_path):
+    a, b = files(tmp_path / "a", {"x": "1\n"}), files(tmp_path / "b", {"x": "2\n"})
+    assert "x: the time was over" in run(a, b, "--time-limit", "0").stdout
+
+
+def test_what_was_packed_is_compared(tmp_path):
+    from remit.cli.artifacts import pack
+
+    for tag, text in (("v1", "Ask.\n"), ("v2", "Never ask.\n")):
+        front = "---\nname: mail\ndescription: Sends mail\n---\n"
+        root = files(tmp_path / tag / "mail", {"SKILL.md": front + text, "same.txt": "1"})
+        done = CliRunner().invoke(
+            pack, [str(root), "-t", f"skills/mail:{tag}", "--store", str(tmp_path / "store")]
+        )
+        assert done.exit_code == 0, done.output
+    found = json.loads(
+        run("skills/mail:v1", "skills/mail:v2", "--store", tmp_path / "store", "-o", "json").stdout
+    )
+    assert [(e["kind"], e["path"]) for e in found["changes"]] == [("text.changed", "SKILL.md")]

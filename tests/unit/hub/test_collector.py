@@ -64,8 +64,9 @@ class Stage:
         upload = await self.upload(repository, data)
         digest = digest_of(data)
         await self.store.prepare(upload, digest)
+        await self.metadata.hold_upload(repository, upload.id, "h")
         await self.metadata.add_blob(
-            upload, digest, lambda: self.store.publish(upload, digest), RECORD
+            upload, digest, lambda: self.store.publish(upload, digest), RECORD, holder="h"
         )
         return digest
 

@@ -16,7 +16,7 @@ import functools
 import importlib
 import pkgutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -64,24 +64,31 @@ def aspects() -> tuple[Aspect, ...]:
     return tuple(m.ASPECT for m in _modules() if hasattr(m, "ASPECT"))
 
 
-def compare(a: Tree, b: Tree, *, more: Sequence[Aspect] = ()) -> Difference:
+def _never() -> bool:
+    return False
+
+
+def compare(
+    a: Tree, b: Tree, *, more: Sequence[Aspect] = (), expired: Callable[[], bool] = _never
+) -> Difference:
     """The difference of two trees.
 
     Args:
         a: as it was.
         b: as it is.
         more: aspects besides those of this package.
+        expired: asked before each file; once it says so, nothing more is looked into.
 
     Raises:
         TreeError: a side cannot be listed at all.
     """
-    comparison = _Comparison((*more, *aspects()))
+    comparison = _Comparison((*more, *aspects()), expired)
     changes = list(comparison.trees(a, b))
     if len(changes) > base.MAX_TOTAL_CHANGES:
         left = len(changes) - base.MAX_TOTAL_CHANGES
         changes = changes[: base.MAX_TOTAL_CHANGES]
         comparison.unread("", f"{left} more changes are not listed")
-    unread = tuple(comparison.found)
+    unread = comparison.notes()
     if not changes and not unread and a.metadata and b.metadata:
         changes += _manifests(a.metadata, b.metadata)
     return Difference(
@@ -122,9 +129,12 @@ def _side(tree: Tree) -> Side:
 class _Comparison:
     """One run; implements :class:`~remit.artifacts.diff.base.Work`."""
 
-    def __init__(self, found: Sequence[Aspect]) -> None:
+    def __init__(self, found: Sequence[Aspect], expired: Callable[[], bool]) -> None:
         self.aspects = found
-        self.found: list[Unread] = []
+        self.expired = expired
+        self._found: dict[Unread, None] = {}
+        self._made = 0
+        self._left_out = 0
         self._prefix = ""
         self._depth = 0
         self._opened = 0
@@ -134,8 +144,18 @@ class _Comparison:
     def unread(self, path: str, reason: str, side: Literal["a", "b", "both"] = "both") -> None:
         """Note something, once."""
         note = Unread(path=self._prefix + path, side=side, reason=reason)
-        if note not in self.found and len(self.found) < MAX_UNREAD:
-            self.found.append(note)
+        if note in self._found or len(self._found) < MAX_UNREAD:
+            self._found[note] = None
+        else:
+            self._left_out += 1
+
+    def notes(self) -> tuple[Unread, ...]:
+        """Everything that was noted, and how much was not."""
+        notes = tuple(self._found)
+        if self._left_out:
+            more = Unread(path="", reason=f"{self._left_out} more were not looked into")
+            notes = (*notes, more)
+        return notes
 
     def nested(self, path: str, a: Tree, b: Tree) -> Iterator[Change]:
         """Compare two archives."""
@@ -244,6 +264,7 @@ class _Comparison:
             yield self._link(path, a, b)
             return
         changes, reason = self._ask(path, a, b)
+        self._made += len(changes)
         yield from changes
         if reason:
             self.unread(path, reason)
@@ -253,6 +274,10 @@ class _Comparison:
     def _ask(self, path: str, a: Entry, b: Entry) -> tuple[list[Change], str]:
         """What the comparer of this kind says, and why it did not look, if so."""
         changes: list[Change] = []
+        if self._made > base.MAX_TOTAL_CHANGES:
+            return [], "there are too many changes before it"
+        if self.expired():
+            return [], "the time was over"
         try:
             pair = Pair(path, a, b)
             for comparer in comparers():

@@ -24,6 +24,8 @@ from remit.core.digest import Digest
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 MAX_REFERRERS = 1000
 MAX_REFERRER_BYTES = 4 * 1024 * 1024
+MAX_REFERRERS_BYTES = 64 * 1024 * 1024
+"""Of the layers of all referrers."""
 
 
 class ArtifactTree:
@@ -57,7 +59,7 @@ class ArtifactTree:
             manifest=self.manifest,
             digest=descriptor.digest,
             config=_config(layout, self.manifest),
-            referrers=tuple(_referrers(layout, descriptor.digest)),
+            referrers=tuple(_referrers(layout, descriptor.digest, self.problems)),
         )
         self._layout = layout
         self._skip = skip
@@ -186,9 +188,11 @@ def _config(layout: Layout, manifest: Manifest) -> bytes:
     return layout.read(config.digest, limit=config.size)
 
 
-def _referrers(layout: Layout, subject: Digest) -> Iterator[Referrer]:
+def _referrers(
+    layout: Layout, subject: Digest, problems: list[tuple[str, str]]
+) -> Iterator[Referrer]:
     """Everything in the index of the layout that is about ``subject``."""
-    count = 0
+    count = size = 0
     for each in layout.entries():
         try:
             manifest, _ = layout.manifest(each)
@@ -197,7 +201,9 @@ def _referrers(layout: Layout, subject: Digest) -> Iterator[Referrer]:
         if manifest.subject is None or manifest.subject.digest != subject:
             continue
         count += 1
-        if count > MAX_REFERRERS:
+        size += sum(min(layer.size, MAX_REFERRER_BYTES) for layer in manifest.layers)
+        if count > MAX_REFERRERS or size > MAX_REFERRERS_BYTES:
+            problems.append(("(referrers)", "there are more of them than are read"))
             return
         layers = []
         for layer in manifest.layers:

@@ -18,6 +18,8 @@ from remit.core.errors import RemitError
 from remit.core.strictjson import parse
 
 MAX_JSON_BYTES = 32 * 1024 * 1024
+MAX_VALUES = 4_000_000
+"""Commas and brackets together: a value of three bytes takes twenty times as much in memory."""
 MAX_TOML_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 _NAMING = ("name", "id", "ruleId", "path", "digest", "key")
@@ -51,10 +53,21 @@ def load_json(data: bytes, limit: int = MAX_JSON_BYTES) -> Any:
     Raises:
         NotLookedIntoError: none, or one that can be read in two ways.
     """
+    check_values(data, MAX_VALUES)
     try:
         return parse(data, fold_keys=False, max_bytes=limit, max_depth=MAX_DEPTH)
     except RemitError as error:
         raise NotLookedIntoError(f"it cannot be read as JSON: {error.message}") from error
+
+
+def check_values(data: bytes, limit: int) -> None:
+    """Refuse JSON that is small as a text and huge once it is parsed.
+
+    Raises:
+        NotLookedIntoError: there are more than ``limit`` commas and brackets.
+    """
+    if len(data) > limit and data.count(b",") + data.count(b"[") + data.count(b"{") > limit:
+        raise NotLookedIntoError(f"it has more than {limit} values")
 
 
 def load_yaml(data: bytes, what: str) -> Any:

@@ -9,7 +9,7 @@ import stat
 import struct
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import BinaryIO, Literal
 
 from remit.artifacts.diff.base import NotLookedIntoError
@@ -67,7 +67,7 @@ class ZipTree:
 
     def __init__(self, file: BinaryIO, size: int, name: str) -> None:
         self.name = name
-        self.problems: Sequence[tuple[str, str]] = ()
+        self.problems: list[tuple[str, str]] = []
         self._budget = max(FREE_BYTES, min(MAX_EXPANDED_BYTES, size * MAX_RATIO))
         self._paid: dict[str, int] = {}
         _measured(file, size)
@@ -76,6 +76,8 @@ class ZipTree:
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
             raise NotLookedIntoError(f"it is no complete ZIP archive: {str(error)[:80]}") from error
         self._members = self._listed()
+        if min((info.header_offset for info in self._zip.infolist()), default=0):
+            self.problems.append(("", "it has data before its first member"))
 
     def entries(self) -> Mapping[str, Entry]:
         """Every member but directories."""
@@ -141,6 +143,9 @@ def _measured(file: BinaryIO, size: int) -> None:
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_SIZE:
         raise NotLookedIntoError("it has no directory as a ZIP archive")
+    (comment,) = struct.unpack("<H", tail[at + 20 : at + 22])
+    if at + _END_SIZE + comment != len(tail):
+        raise NotLookedIntoError("it has data behind its end")
     (count, directory) = struct.unpack("<HI", tail[at + 10 : at + 16])
     if count == 0xFFFF or directory == 0xFFFFFFFF:  # noqa: PLR2004 - the real ones are in ZIP64
         count, directory = _zip64(file, size - length + at)

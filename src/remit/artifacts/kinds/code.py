@@ -13,7 +13,7 @@ def detect_docs(tree: Tree) -> Recognised | None:
         is_document(name) or name.lower().endswith(_DOCUMENTS) for name in tree.files
     ):
         return None
-    kitfile = Kitfile(name=tree.root.resolve().name, entries=(Entry(section="docs", path="."),))
+    kitfile = Kitfile(name=tree.name, entries=(Entry(section="docs", path="."),))
     return Recognised(kind="docs", why="there are only documents", kitfile=kitfile)
 
 
@@ -21,5 +21,5 @@ def detect(tree: Tree) -> Recognised | None:
     """Code, if there is anything."""
     if not tree.files:
         return None
-    kitfile = Kitfile(name=tree.root.resolve().name, entries=(Entry(section="code", path="."),))
+    kitfile = Kitfile(name=tree.name, entries=(Entry(section="code", path="."),))
     return Recognised(kind="code", why="it is nothing else", kitfile=kitfile)

@@ -35,7 +35,7 @@ def detect(tree: Tree) -> Recognised | None:
             card, _ = front_matter(tree.text(CARD, MAX_TEXT_BYTES), CARD)
         except (DefinitionError, PackError):
             card = {}
-    name = field(card, "pretty_name") or tree.root.resolve().name
+    name = field(card, "pretty_name") or tree.name
     entries = tuple(_named(each) for each in grouped(tree, _section))
     return Recognised(
         kind="dataset",

@@ -4,6 +4,7 @@ from remit.artifacts.errors import DefinitionError, PackError
 from remit.artifacts.kinds.base import Recognised, in_order, is_document
 from remit.artifacts.kitfile import Entry, Kitfile
 from remit.artifacts.mcpb import MANIFEST, MAX_MANIFEST_BYTES, McpbManifest, parse_mcpb, read_mcpb
+from remit.artifacts.servers import SUMMARY, summary
 from remit.artifacts.tree import Tree
 
 
@@ -48,5 +49,6 @@ def _recognised(manifest: McpbManifest, entries: tuple[Entry, ...], why: str) ->
             license=manifest.license,
             authors=(manifest.author,) if manifest.author else (),
             entries=entries,
+            extra={SUMMARY: summary(manifest)},
         ),
     )

@@ -62,7 +62,7 @@ def detect(tree: Tree) -> Recognised | None:
     entries = [_model(each, first) for each in grouped(tree, _section)]
     if sum(each.section == "model" for each in entries) != 1:
         entries = [Entry(section="model", path=".")]
-    name = field(card, "model_name") or tree.root.resolve().name
+    name = field(card, "model_name") or tree.name
     licence = field(card, "license")
     head = Entry(
         section="model",

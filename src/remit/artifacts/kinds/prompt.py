@@ -19,7 +19,7 @@ def detect(tree: Tree) -> Recognised | None:
         kind="prompt",
         why=f"`{prompts[0]}` is a prompt",
         kitfile=Kitfile(
-            name=field(values, "name") or tree.root.resolve().name,
+            name=field(values, "name") or tree.name,
             version=field(values, "version"),
             description=field(values, "description"),
             entries=(Entry(section="code", path=".", description="prompts"),),

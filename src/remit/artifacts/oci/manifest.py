@@ -91,6 +91,13 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _type(value: Any, where: str) -> str:
+    text = _text(value, where)
+    if any(each < " " for each in text):
+        raise ManifestError(f"`{where}` is not a media type")
+    return text
+
+
 def _annotations(value: Any, where: str) -> dict[str, str]:
     if value is None:
         return {}
@@ -115,10 +122,10 @@ def _descriptor(value: Any, where: str) -> Descriptor:
     if not isinstance(platform, dict):
         raise ManifestError(f"`{where}.platform` is not an object")
     return Descriptor(
-        media_type=_text(value.get("mediaType"), f"{where}.mediaType"),
+        media_type=_type(value.get("mediaType"), f"{where}.mediaType"),
         digest=Digest(digest),
         size=size,
-        artifact_type=_text(value.get("artifactType", ""), f"{where}.artifactType"),
+        artifact_type=_type(value.get("artifactType", ""), f"{where}.artifactType"),
         annotations=_annotations(value.get("annotations"), f"{where}.annotations"),
         urls=tuple(_text(each, f"{where}.urls") for each in urls),
         data=_text(value.get("data", ""), f"{where}.data"),
@@ -177,7 +184,7 @@ def parse_manifest(data: bytes, content_type: str = "") -> Manifest:
     subject = document.get("subject")
     return Manifest(
         media_type=media_type,
-        artifact_type=_text(document.get("artifactType", ""), "artifactType"),
+        artifact_type=_type(document.get("artifactType", ""), "artifactType"),
         config=None if index else _descriptor(document["config"], "config"),
         layers=_list(document, "layers"),
         manifests=_list(document, "manifests"),

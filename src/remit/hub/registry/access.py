@@ -9,7 +9,6 @@ Rules, in order:
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 from typing import Protocol
@@ -50,6 +49,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     name: str
     actions: tuple[str, ...]
+
+
+CATALOG = Scope(type="registry", name="catalog", actions=("*",))
+"""The list of repositories (distribution's token specification)."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,13 +109,18 @@ class Authenticator(Protocol):
         ...
 
 
-def challenge(request: Request, realm: str, repository: str = "", action: str = "") -> str:
+def challenge(
+    request: Request, realm: str, repository: str = "", action: str = "", scope: Scope | None = None
+) -> str:
     """The ``WWW-Authenticate`` of a refusal (RFC 9110; distribution's token specification)."""
     if not realm:
         return 'Basic realm="Remit Hub", charset="UTF-8"'
     wanted = {"push": "pull,push", "delete": "delete"}.get(action, "pull")
-    scope = f',scope="repository:{repository}:{wanted}"' if repository else ""
-    return f'Bearer realm="{realm}",service="{service(request)}"{scope}'
+    asked = f"repository:{repository}:{wanted}" if repository else ""
+    if scope is not None:
+        asked = f"{scope.type}:{scope.name}:{','.join(scope.actions)}"
+    said = f',scope="{asked}"' if asked else ""
+    return f'Bearer realm="{realm}",service="{service(request)}"{said}'
 
 
 def service(request: Request) -> str:
@@ -156,7 +164,7 @@ def parse_basic(value: str) -> tuple[str, str]:
         name, colon, password = (
             base64.b64decode(value.strip(), validate=True).decode().partition(":")
         )
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise Unauthorized("the Basic credentials cannot be read") from None
     if not colon or not name:
         raise Unauthorized("the Basic credentials have no user name or no password")
@@ -211,6 +219,8 @@ def granted(caller: Caller, asked: Iterable[Scope]) -> tuple[Scope, ...]:
     """What of ``asked`` the account may do now; ``*`` asks for everything."""
     found: list[Scope] = []
     for scope in asked:
+        if scope == CATALOG:
+            found.append(scope)
         if scope.type != "repository":
             continue
         wanted = WIRE if "*" in scope.actions else scope.actions

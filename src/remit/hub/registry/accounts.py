@@ -27,6 +27,7 @@ _SECRET_PREFIX = "rht_"  # noqa: S105 - marks what follows as one, for scanners
 _N, _R, _P, _BYTES = 1 << 15, 8, 1, 32
 _MAX_MEMORY = 64 * 1024 * 1024
 MAX_PASSWORD = 1024
+MAX_ACCOUNT = 255
 REMEMBER_US = 60_000_000
 GRANTS_US = 2_000_000
 """How long roles are remembered: so long a revoked one still works."""
@@ -34,6 +35,7 @@ FREE_TRIES = 5
 MAX_WAIT_US = 60_000_000
 MAX_KEPT = 4096
 CHECKS_AT_ONCE = 1
+_WRONG = "the user name or the password is wrong"
 MAX_QUEUED = 64
 
 
@@ -113,44 +115,55 @@ class Doorkeeper:
 
     async def basic(self, name: str, password: str, peer: str) -> Caller:
         """The account with this password."""
+        # No account is called so; not every database can even be asked.
+        if len(name) > MAX_ACCOUNT or not name.isprintable():
+            raise Unauthorized(_WRONG)
+        self._let_try(name, peer)
+        account, grants = await self._look(name)
+        if not await self._right_password(account, name, password, peer):
+            raise Unauthorized(_WRONG)
+        return Caller(name=name, grants=grants)
+
+    def _let_try(self, name: str, peer: str) -> None:
+        _, until = self._wrong.get((name, peer), (0, 0))
         now = self._clock.now_us()
-        tries, until = self._wrong.get((name, peer), (0, 0))
         if until > now:
             raise TooMany(
                 "too many wrong passwords",
                 headers=(("retry-after", str((until - now) // 10**6 + 1)),),
             )
-        account, grants = await self._look(name)
-        if not await self._right_password(account, name, password):
-            wait = (
-                min(MAX_WAIT_US, 500_000 << (tries + 1 - FREE_TRIES)) if tries >= FREE_TRIES else 0
-            )
-            _put(self._wrong, (name, peer), (min(tries + 1, 40), now + wait))
-            raise Unauthorized("the user name or the password is wrong")
-        self._wrong.pop((name, peer), None)
-        return Caller(name=name, grants=grants)
 
-    async def _right_password(self, account: Account | None, name: str, password: str) -> bool:
+    def _count_wrong(self, name: str, peer: str) -> None:
+        tries, _ = self._wrong.get((name, peer), (0, 0))
+        wait = min(MAX_WAIT_US, 500_000 << (tries + 1 - FREE_TRIES)) if tries >= FREE_TRIES else 0
+        _put(self._wrong, (name, peer), (min(tries + 1, 40), self._clock.now_us() + wait))
+
+    async def _right_password(
+        self, account: Account | None, name: str, password: str, peer: str
+    ) -> bool:
         if len(password) > MAX_PASSWORD:
             return False
         kept = account.secret if account and self._alive(account) else _nobody()
         mark = hmac.digest(self._key, f"{len(name)}:{name}{password}".encode(), "sha256")
-        now = self._clock.now_us()
         known = self._right.get(mark)
-        if known is not None and known[0] == kept and known[1] > now:
+        if known is not None and known[0] == kept and known[1] > self._clock.now_us():
             return True
         if self._queued >= MAX_QUEUED:
             raise TooMany("too many log in at once", headers=(("retry-after", "2"),))
         self._queued += 1
         try:
             async with self._checks:
-                right = await asyncio.to_thread(same, kept, password)
+                # Asked again in turn: guesses that came together count like those one by one.
+                self._let_try(name, peer)
+                right = await asyncio.to_thread(same, kept, password) and kept is not _nobody()
+                if not right:
+                    self._count_wrong(name, peer)
+                    return False
         finally:
             self._queued -= 1
-        if right and kept is not _nobody():
-            _put(self._right, mark, (kept, now + REMEMBER_US))
-            return True
-        return False
+        self._wrong.pop((name, peer), None)
+        _put(self._right, mark, (kept, self._clock.now_us() + REMEMBER_US))
+        return True
 
     async def bearer(self, token: str) -> Caller:
         """The account that a token was made for."""

@@ -15,9 +15,11 @@ from remit.core.errors import RemitError
 from remit.hub.ledger import Ledger, LogUnavailableError
 from remit.hub.registry.access import (
     ANONYMOUS,
+    CATALOG,
     Authenticator,
     Caller,
     authenticate,
+    challenge,
     require,
     service,
 )
@@ -40,6 +42,7 @@ from remit.hub.registry.http import (
     link_next,
     respond,
 )
+from remit.hub.registry.oauth import read_form
 from remit.hub.registry.ports import Metadata
 from remit.hub.registry.pulls import Pulls, error_body, page_size
 from remit.hub.registry.pushes import Pushes
@@ -67,6 +70,8 @@ _NEEDS = {
 """The action that a role must allow, and those of which a token must name one."""
 _VERSION = (("docker-distribution-api-version", "registry/2.0"),)
 NO_SPACE = 28
+REFUSED = 400
+READS = frozenset({"GET", "HEAD"})
 MAX_STRANGERS = 60
 """Wrong credentials of one address that are recorded in a minute."""
 
@@ -109,11 +114,13 @@ class Registry:
         try:
             request = Request(scope, receive)
         except RegistryError as error:
-            await send({"type": "http.response.start", "status": error.status, "headers": []})
-            await send({"type": "http.response.body", "body": error_body(error)})
+            await respond(_refusal(error), None, send)
             return
         with contextlib.suppress(GoneError):
             reply = await self._guarded(request)
+            if reply.status >= REFUSED and request.method not in READS:
+                with contextlib.suppress(RegistryError):
+                    await request.drain()
             await respond(reply, request, send)
 
     async def _guarded(self, request: Request) -> Reply:
@@ -143,10 +150,10 @@ class Registry:
         try:
             caller = await authenticate(request, self._authenticator, realm)
         except Unauthorized as error:
-            await self._stranger(request, error)
+            await self.stranger(request, error)
             raise
         if request.path == "/token" and self._tokens is not None:
-            return await self._token(request, caller)
+            return await self._token(request, caller, realm)
         if request.path in {"/v2/", "/v2"}:
             return self._version(request, caller, realm)
         if request.path == "/v2/_catalog":
@@ -166,7 +173,7 @@ class Registry:
             await self._ledger.note("registry.deny", body)
             raise
 
-    async def _stranger(self, request: Request, error: RegistryError) -> None:
+    async def stranger(self, request: Request, error: RegistryError) -> None:
         """Record wrong credentials: of one address so many a minute, that none can fill the log."""
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
@@ -205,23 +212,38 @@ class Registry:
 
     def _version(self, request: Request, caller: Caller, realm: str) -> Reply:
         # Every login begins here: somebody without credentials is asked for them.
+        _only_reads(request)
         if caller.name == ANONYMOUS and "authorization" not in request.headers:
-            from remit.hub.registry.access import challenge
-
             header = (("www-authenticate", challenge(request, realm)),)
             raise Unauthorized("log in to use this registry", headers=(*header, *_VERSION))
         return json_reply({}, headers=_VERSION)
 
-    async def _token(self, request: Request, caller: Caller) -> Reply:
+    async def _token(self, request: Request, caller: Caller, realm: str) -> Reply:
         assert self._tokens is not None
         if request.method not in {"GET", "POST"}:
             raise Unsupported("a token is asked for by GET or POST")
-        return await self._tokens.answer(request, caller, self._ledger)
+        if caller.scopes is not None:
+            # Else whoever finds a token for one thing had all that its account may do, for ever.
+            header = (("www-authenticate", challenge(request, realm)),)
+            raise Unauthorized("a token is given for a password, not for a token", headers=header)
+        asked = [value for key, value in request.query if key == "scope"]
+        if request.method == "POST":
+            try:
+                caller, more = await read_form(request, caller, self._authenticator)
+            except Unauthorized as error:
+                await self._ledger.note("registry.deny", _denied("", request, error))
+                raise
+            asked += more
+        return await self._tokens.answer(request, caller, asked, self._ledger)
 
     async def _catalog(self, request: Request, caller: Caller, realm: str) -> Reply:
         """Names of the repositories that the caller may list (Docker's catalogue)."""
+        _only_reads(request)
+        header = (("www-authenticate", challenge(request, realm, scope=CATALOG)),)
         if caller.name == ANONYMOUS and not caller.grants:
-            require(caller, request, realm, "catalog", ("list", "pull"))
+            raise Unauthorized("log in to list repositories", headers=header)
+        if caller.scopes is not None and CATALOG not in caller.scopes:
+            raise Denied("the token is not good for the list of repositories", headers=header)
         count = page_size(request)
         last, found = request.first("last") or "", list[str]()
         more = count > 0
@@ -234,6 +256,11 @@ class Registry:
         if 0 < count < len(found):
             headers = (link_next("/v2/_catalog", {"n": str(count), "last": found[count - 1]}),)
         return json_reply({"repositories": found[:count]}, headers=headers)
+
+
+def _only_reads(request: Request) -> None:
+    if request.method not in READS:
+        raise Unsupported(f"{request.method[:16]} is not something that can be done here")
 
 
 def _may_pull(caller: Caller, repository: str) -> bool:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from remit.hub.registry.errors import SizeInvalid, UploadInvalid
+from remit.hub.registry.errors import NameInvalid, SizeInvalid, UploadInvalid
 from remit.hub.registry.ports import Bytes
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +27,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _SINGLE = ("authorization", "content-length", "content-range", "content-type", "host", "range")
 _PATHSEND = "http.response.pathsend"
+MAX_DRAIN = 32 * 1024 * 1024
+DRAIN_S = 10.0
 
 
 IDLE_S = 120.0
@@ -52,6 +54,9 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if any("\0" in value for _, value in self.query):
+            # No name holds one, and not every database can even be asked.
+            raise NameInvalid("a parameter of the request holds a NUL")
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -63,7 +68,10 @@ class Request:
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope.get("scheme", "http")
         self.pathsend = _PATHSEND in scope.get("extensions", {})
+        # HTTP/2 ends a body by a flag, so that no header needs to say that there is one.
+        self._unframed = not scope.get("http_version", "1.1").startswith("1")
         self._receive = receive
+        self._ended = False
         self._heard = 0.0
 
     def first(self, name: str) -> str | None:
@@ -79,7 +87,7 @@ class Request:
         """
         text = self.headers.get("content-length")
         if text is None:
-            return None if "transfer-encoding" in self.headers else 0
+            return None if self._unframed or "transfer-encoding" in self.headers else 0
         if not text.isascii() or not text.isdigit():
             raise SizeInvalid("`Content-Length` is not a number")
         return int(text)
@@ -100,10 +108,11 @@ class Request:
             if message["type"] != "http.request":
                 raise GoneError("the client went away")
             piece = message.get("body", b"")
+            self._ended = not message.get("more_body", False)
             if piece:
                 received += len(piece)
                 yield piece
-            if not message.get("more_body", False):
+            if self._ended:
                 break
         if length is not None and received != length:
             raise GoneError(f"{received} bytes came of {length}")
@@ -157,6 +166,23 @@ class Request:
             pieces.append(piece)
         return b"".join(pieces)
 
+    async def drain(self) -> None:
+        """Take the rest of a body that nobody wants, up to :data:`MAX_DRAIN` bytes.
+
+        A client that is still sending when the connection is closed does not see the refusal. One
+        that waits to be asked for its body (``Expect``) sees it.
+        """
+        length = self.length
+        if self._ended or "expect" in self.headers or length == 0 or (length or 0) > MAX_DRAIN:
+            return
+        taken = 0
+        with contextlib.suppress(GoneError, TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                async for piece in self.body():
+                    taken += len(piece)
+                    if taken > MAX_DRAIN:
+                        return
+
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP response.
@@ -197,12 +223,12 @@ def empty(status: int, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
     return Reply(status=status, headers=(("content-length", "0"), *headers))
 
 
-async def respond(reply: Reply, request: Request, send: Send) -> None:
-    """Send ``reply``; nothing of its body to a ``HEAD``."""
+async def respond(reply: Reply, request: Request | None, send: Send) -> None:
+    """Send ``reply``; nothing of its body to a ``HEAD``. Without a request it is a refusal."""
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if request.method == "HEAD" or (not reply.path and reply.stream is None):
-        body = b"" if request.method == "HEAD" else reply.body
+    if request is None or request.method == "HEAD" or (not reply.path and reply.stream is None):
+        body = b"" if request and request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
     elif reply.path and request.pathsend:
         await send({"type": _PATHSEND, "path": reply.path})

@@ -8,7 +8,9 @@ from typing import Protocol
 
 import msgspec
 
+from remit.artifacts.kinds.definition import Graph
 from remit.artifacts.oci.manifest import Descriptor, Manifest
+from remit.artifacts.servers import Server
 from remit.core.digest import Digest
 
 Bytes = AsyncIterator[bytes]
@@ -60,22 +62,63 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, object]
 
 
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge of the graph of dependencies, from an artifact to what it runs with.
+
+    Attributes:
+        role: what that is to it, as :data:`remit.artifacts.agent.ROLES` names it.
+        name: what it calls it; unique within a role.
+        digest: of its manifest; empty if none was decided.
+        reference: where it is said to be.
+    """
+
+    role: str
+    name: str
+    digest: str
+    reference: str
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What the catalogue says of an artifact; found once, when it is pushed.
+
+    Attributes:
+        kind: of artifact, as :mod:`remit.artifacts` names it; empty if it is none of them.
+        name, version: of its package.
+        title: what people search in: its title and description.
+        graph: how much is known of what it needs; see :mod:`remit.artifacts.kinds.definition`.
+        needs: what it needs.
+        server: what the MCP registry says of it, if it is an MCP server.
+    """
+
+    kind: str = ""
+    name: str = ""
+    version: str = ""
+    title: str = ""
+    graph: Graph = ""
+    needs: tuple[Need, ...] = ()
+    server: Server | None = None
+
+
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A manifest to be stored.
 
     Attributes:
         repository, digest, body: where, and what.
         manifest: the reading of ``body``.
-        kind: of artifact, as :mod:`remit.artifacts` names it; empty if it is none of them.
         tags: names that it gets.
+        about: what the catalogue says of it.
     """
 
     repository: str
     digest: Digest
     body: bytes
     manifest: Manifest
-    kind: str = ""
     tags: tuple[str, ...] = ()
+    about: About = About()
+
+
+Describe = Callable[[str, Digest, Manifest], Awaitable[About]]
+"""Finds out what the catalogue says of a manifest that is pushed to a repository."""
 
 
 class BlobStore(Protocol):
@@ -177,12 +220,20 @@ class Metadata(Protocol):
         ...
 
     async def add_blob(
-        self, upload: Upload, digest: Digest, publish: Callable[[], Awaitable[None]], record: Record
+        self,
+        upload: Upload,
+        digest: Digest,
+        publish: Callable[[], Awaitable[None]],
+        record: Record,
+        *,
+        holder: str,
     ) -> str:
         """Publish an upload's bytes and link them to its repository, as one step.
 
         Raises:
             Denied: the repository would hold more than its quota.
+            Busy: ``holder`` is not the upload's writer any more, so that the bytes that were
+                verified may not be those that are there.
         """
         ...
 

@@ -56,7 +56,7 @@ class Pulls:
             ("accept-ranges", "bytes"),
             ("etag", f'"{digest}"'),
         )
-        part = _part(request.headers.get("range"), size)
+        part = _asked(request, digest, size)
         if part is None:
             if request.method == "GET" and (url := await self._store.url(digest)):
                 moved = (("location", url), ("content-length", "0"), *headers[1:2])
@@ -124,6 +124,9 @@ class Pulls:
     async def referrers(self, request: Request, route: Route) -> Reply:
         """One page of what refers to a manifest; never 404."""
         wanted = request.first("artifactType") or ""
+        if ";" not in wanted:
+            # Clients that do not escape the `+` of a media type mean it all the same.
+            wanted = wanted.replace(" ", "+")
         count = page_size(request) or MAX_PAGE
         found = await self._metadata.referrers(
             route.repository, route.digest, wanted, request.first("last") or "", count + 1
@@ -155,6 +158,14 @@ def page_size(request: Request) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise SizeInvalid("`n` is not a number")
     return min(int(text), MAX_PAGE)
+
+
+def _asked(request: Request, digest: Digest, size: int) -> tuple[int, int] | None:
+    """The range of a ``GET``; other methods have none, nor has one of other content."""
+    condition = request.headers.get("if-range", f'"{digest}"')
+    if request.method != "GET" or condition != f'"{digest}"':
+        return None
+    return _part(request.headers.get("range"), size)
 
 
 def _part(header: str | None, size: int) -> tuple[int, int] | None:

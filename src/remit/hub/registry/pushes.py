@@ -9,16 +9,19 @@ import asyncio
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from remit.artifacts.errors import DigestError, ManifestError
 from remit.artifacts.oci.digests import algorithm_of, digest_of, is_digest
-from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.core.digest import Digest
+from remit.core.errors import RemitError
 from remit.hub.registry.errors import (
     BlobUnknown,
+    Busy,
     Denied,
     DigestInvalid,
     ManifestInvalid,
@@ -29,13 +32,15 @@ from remit.hub.registry.errors import (
     UploadUnknown,
 )
 from remit.hub.registry.http import Reply, Request, empty
-from remit.hub.registry.ports import BlobStore, Metadata, Placed, Record, Upload
+from remit.hub.registry.ports import About, BlobStore, Describe, Metadata, Placed, Record, Upload
 from remit.hub.registry.routes import Route, digest_in
 
 Settle = Callable[[str, Record], Awaitable[None]]
 MayPull = Callable[[str], bool]
 """Whether the caller may pull from the repository of that name."""
 KEEP_S = 5.0
+PATIENCE_S = 5.0
+"""How long a request waits for another to be done with the same upload."""
 MAX_TAGS = 64
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}|\*))?")
 
@@ -43,10 +48,17 @@ _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d{1,19})-(\d{1,19})(?:/(?:\d{1,19}
 class Pushes:
     """Everything that changes the registry."""
 
-    def __init__(self, metadata: Metadata, store: BlobStore, settle: Settle) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        store: BlobStore,
+        settle: Settle,
+        describe: Describe | None = None,
+    ) -> None:
         self._metadata = metadata
         self._store = store
         self._settle = settle
+        self._describe = describe
 
     # -- uploads -------------------------------------------------------------------------------
 
@@ -92,11 +104,17 @@ class Pushes:
     async def append(self, request: Request, route: Route) -> Reply:
         """``PATCH``: the next piece."""
         async with self._held(route.repository, route.value) as (upload, holder):
-            _check_range(request, upload)
-            grown = upload.grown(await self._store.append(upload, request.body()))
+            grown = await self._grow(request, upload)
             if not await self._metadata.release_upload(grown, holder):
                 raise UploadInvalid("another request has taken this upload over")
         return empty(202, _progress(grown))
+
+    async def _grow(self, request: Request, upload: Upload) -> Upload:
+        said = _check_range(request, upload)
+        appended = await self._store.append(upload, request.body())
+        if said is not None and appended.size != said:
+            raise UploadInvalid(f"`Content-Range` is of {said} bytes and {appended.size} came")
+        return upload.grown(appended)
 
     async def finish(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT``: the last piece, and what all of it is."""
@@ -108,11 +126,10 @@ class Pushes:
     async def _finish(
         self, request: Request, repository: str, id_: str, digest: Digest, by: str
     ) -> Reply:
-        async with self._held(repository, id_) as (held, _):
+        async with self._held(repository, id_) as (held, holder):
             upload = held
             if request.length != 0:
-                _check_range(request, held)
-                upload = held.grown(await self._store.append(held, request.body()))
+                upload = await self._grow(request, held)
             elif held.size == 0:
                 upload = held.grown(await self._store.append(held, _nothing()))
             record = _record("registry.push", by, request, repository, digest, size=upload.size)
@@ -122,7 +139,13 @@ class Pushes:
 
             try:
                 await self._store.prepare(upload, digest)
-                event = await self._metadata.add_blob(upload, digest, publish, record)
+                event = await self._metadata.add_blob(
+                    upload, digest, publish, record, holder=holder
+                )
+            except FileNotFoundError as error:
+                # An attempt before this one gave the bytes their name, and failed to say so.
+                await self._forget(upload)
+                raise UploadUnknown("the bytes of the upload are gone; begin it again") from error
             except DigestError as error:
                 await self._forget(upload)
                 raise DigestInvalid(error.message, detail={"digest": digest}) from error
@@ -149,9 +172,7 @@ class Pushes:
     async def _held(self, repository: str, id_: str) -> AsyncIterator[tuple[Upload, str]]:
         """Be the one writer of an upload; afterwards it is as far as it was, or released."""
         holder = secrets.token_hex(16)
-        upload = await self._metadata.hold_upload(repository, id_, holder)
-        if upload is None:
-            raise UploadUnknown("there is no such upload, or it has expired")
+        upload = await self._hold(repository, id_, holder)
         keeping = asyncio.create_task(self._keep(id_, holder))
         try:
             yield upload, holder
@@ -162,17 +183,33 @@ class Pushes:
         finally:
             keeping.cancel()
 
+    async def _hold(self, repository: str, id_: str, holder: str) -> Upload:
+        # A client whose connection broke is back before the Hub knows that the old one is gone.
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                upload = await self._metadata.hold_upload(repository, id_, holder)
+            except Busy:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(0.1)
+                continue
+            if upload is None:
+                raise UploadUnknown("there is no such upload, or it has expired")
+            return upload
+
     async def _keep(self, id_: str, holder: str) -> None:
         while True:
             await asyncio.sleep(KEEP_S)
-            await self._metadata.keep_upload(id_, holder)
+            # Whether it is still the writer is asked when the upload is released or published.
+            with contextlib.suppress(RemitError):
+                await self._metadata.keep_upload(id_, holder)
 
     # -- manifests -----------------------------------------------------------------------------
 
     async def put_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``PUT`` of a manifest, by digest or by tag."""
-        length = request.length
-        if length is not None and length > MAX_MANIFEST_BYTES:
+        if (request.length or 0) > MAX_MANIFEST_BYTES:
             raise ManifestTooLarge(f"the manifest is larger than {MAX_MANIFEST_BYTES} bytes")
         try:
             body = await request.read(MAX_MANIFEST_BYTES)
@@ -197,11 +234,19 @@ class Pushes:
             extra["artifact_type"] = manifest.kind[:200]
         if manifest.subject:
             extra["subject"] = manifest.subject.digest
+        about = await self._about(route.repository, digest, manifest)
+        if about.kind:
+            extra["kind"] = about.kind
         record = _record(
             "registry.push", by, request, route.repository, digest, tags=list(tags), **extra
         )
         placed = Placed(
-            repository=route.repository, digest=digest, body=body, manifest=manifest, tags=tags
+            repository=route.repository,
+            digest=digest,
+            body=body,
+            manifest=manifest,
+            tags=tags,
+            about=about,
         )
         event = await self._metadata.put_manifest(placed, by, record)
         await self._settle(event, record)
@@ -214,6 +259,9 @@ class Pushes:
         if asked:
             headers.append(("oci-tag", ", ".join(asked)))
         return empty(201, tuple(headers))
+
+    async def _about(self, repository: str, digest: Digest, manifest: Manifest) -> About:
+        return await self._describe(repository, digest, manifest) if self._describe else About()
 
     async def drop_manifest(self, request: Request, route: Route, by: str) -> Reply:
         """``DELETE`` of a tag, or of a manifest with its tags."""
@@ -244,7 +292,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 def _record(
-    kind: str, by: str, request: Request, repository: str, digest: str, **more: Any
+    kind: str, by: str, request: Request, repository: str, digest: str, /, **more: Any
 ) -> Record:
     artifact = {"repository": repository, **more}
     if digest:
@@ -254,8 +302,11 @@ def _record(
     )
 
 
-def _check_range(request: Request, upload: Upload) -> None:
+def _check_range(request: Request, upload: Upload) -> int | None:
     """A piece begins where the last one ended; without a range it is simply the next.
+
+    Returns:
+        How many bytes the range says that there are; ``None`` without one.
 
     Raises:
         RangeInvalid: it does not; the headers tell where to go on.
@@ -263,7 +314,7 @@ def _check_range(request: Request, upload: Upload) -> None:
     """
     header = request.headers.get("content-range")
     if header is None:
-        return
+        return None
     found = _CONTENT_RANGE.fullmatch(header.strip())
     if found is None:
         raise UploadInvalid("`Content-Range` is `FIRST-LAST`")
@@ -274,6 +325,7 @@ def _check_range(request: Request, upload: Upload) -> None:
         )
     if request.length is not None and last - first + 1 != request.length:
         raise UploadInvalid("`Content-Range` and `Content-Length` do not agree")
+    return last - first + 1
 
 
 def _progress(upload: Upload) -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ seconds for which roles are remembered.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from joserfc import jwt
@@ -37,21 +38,22 @@ class Tokens:
         self._clock = clock
         self._read: OrderedDict[str, tuple[str, tuple[Scope, ...], int]] = OrderedDict()
 
-    async def answer(self, request: Request, caller: Caller, ledger: Ledger) -> Reply:
-        """A token for what the caller asks and may do.
+    async def answer(
+        self, request: Request, caller: Caller, scopes: Iterable[str], ledger: Ledger
+    ) -> Reply:
+        """A token for what the caller asks, in ``scopes``, and may do.
 
         Raises:
             LogUnavailableError: the use of the key cannot be recorded.
         """
-        asked = parse_scopes(value for key, value in request.query if key == "scope")
-        scopes = granted(caller, asked)
+        given = granted(caller, parse_scopes(scopes))
         now = self._clock.now_us() // 1_000_000
-        token = self.make(caller.name, scopes)
+        token = self.make(caller.name, given)
         await ledger.note(
             "registry.token",
             {
                 "actor": {"user": caller.name, "peer": request.peer},
-                "scopes": [f"{each.name}:{','.join(each.actions)}"[:300] for each in scopes],
+                "scopes": [f"{each.name}:{','.join(each.actions)}"[:300] for each in given],
             },
         )
         return json_reply(

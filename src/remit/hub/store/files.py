@@ -46,6 +46,12 @@ class Files:
         self._root = root
         for name in ("blobs/sha256", "blobs/sha512", "uploads", "trash"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # All of them now and durably: a push then makes one name durable, and not also its folder.
+        for algorithm in ("sha256", "sha512"):
+            for number in range(256):
+                (root / "blobs" / algorithm / f"{number:02x}").mkdir(exist_ok=True, mode=0o700)
+            _sync_directory(root / "blobs" / algorithm)
+        _sync_directory(root / "blobs")
         self._pool = ThreadPoolExecutor(THREADS, "hub-files")
         self._runs = Runs()
         self._pool.submit(self._empty_trash)
@@ -69,6 +75,8 @@ class Files:
         try:
             # Another process that was thought dead may still write: only one has this lock.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whatever lies behind that size was left by a process that ended while it wrote.
+            os.ftruncate(file, upload.size)
             received = await self._receive(file, upload.size, running, body)
         except BlockingIOError:
             raise Busy("another request writes to this upload") from None
@@ -105,6 +113,8 @@ class Files:
                 writing = asyncio.ensure_future(self._in_thread(write, pieces, at))
                 at, unsynced = at + size, unsynced + size
                 if unsynced >= SYNC_EVERY and (syncing is None or syncing.done()):
+                    if syncing is not None:
+                        syncing.result()
                     unsynced = 0
                     syncing = self._pool.submit(os.fdatasync, file)
             if writing is not None:
@@ -114,6 +124,9 @@ class Files:
             for each in (writing, asyncio.wrap_future(syncing) if syncing else None):
                 if each is not None and not each.done():
                     await _settled(each)
+        if syncing is not None:
+            # The system tells once that bytes were lost; whoever asks later hears that all is well.
+            syncing.result()
         return at - start
 
     async def prepare(self, upload: Upload, digest: Digest) -> None:
@@ -130,7 +143,7 @@ class Files:
     def _hash(self, upload: Upload, algorithm: str) -> Digest:
         taken, size = hasher(algorithm), 0
         with self._upload(upload).open("rb") as file:
-            while piece := file.read(PIECE):
+            while piece := file.read(min(PIECE, upload.size - size)):
                 taken.update(piece)
                 size += len(piece)
         if size != upload.size:
@@ -153,9 +166,6 @@ class Files:
 
         def work() -> None:
             target = self._blob(digest)
-            if not target.parent.is_dir():
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_directory(target.parent.parent)
             self._upload(upload).replace(target)
             _sync_directory(target.parent)
 

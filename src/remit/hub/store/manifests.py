@@ -11,10 +11,13 @@ from remit.artifacts.oci.referrers import referrer
 from remit.core.digest import Digest
 from remit.hub.registry.errors import Denied, Missing
 from remit.hub.registry.ports import Placed, Stored
-from remit.hub.store import blobs, rows
+from remit.hub.store import blobs, described, rows
 from remit.hub.store.tables import documents, links, manifests, references, repositories, tags
 
 MAX_TEXT = 1000
+MAX_TYPE = 255
+MAX_COUNT = 2**63 - 1
+"""What a database counts to; descriptors may claim more together."""
 _TITLE = "org.opencontainers.image.title"
 _DESCRIPTION = "org.opencontainers.image.description"
 SLICE = 500
@@ -51,25 +54,29 @@ def put(connection: Connection, placed: Placed, by: str, now_us: int) -> None:
 def _insert(connection: Connection, id_: int, placed: Placed, by: str, now_us: int) -> None:
     manifest = placed.manifest
     said = manifest.annotations
-    title = " ".join(each for each in (said.get(_TITLE), said.get(_DESCRIPTION)) if each)
+    title = placed.about.title or " ".join(
+        each for each in (said.get(_TITLE), said.get(_DESCRIPTION)) if each
+    )
     listed = referrer(manifest, placed.digest, len(placed.body))
     connection.execute(
         insert(manifests).values(
             repository=id_,
             digest=placed.digest,
             media_type=manifest.media_type,
-            artifact_type=manifest.kind[:255],
-            kind=placed.kind,
-            title=title[:MAX_TEXT],
+            artifact_type=rows.storable(manifest.kind, MAX_TYPE),
+            kind=placed.about.kind,
+            title=rows.storable(title, MAX_TEXT),
             subject=manifest.subject.digest if manifest.subject else "",
             descriptor=msgspec.json.encode(listed),
             size=len(placed.body),
-            total_bytes=sum(each.size for each in manifest.blobs),
+            total_bytes=min(MAX_COUNT, sum(each.size for each in manifest.blobs)),
             pushed_by=by,
             pushed_us=now_us,
             touched_us=now_us,
+            **described.columns(placed, rows.storable(title, MAX_TEXT)),
         )
     )
+    described.insert_rows(connection, id_, placed)
     children = {each.digest: "blob" for each in manifest.blobs}
     children.update({each.digest: "manifest" for each in manifest.manifests})
     if children:
@@ -199,6 +206,7 @@ def forget(connection: Connection, repository: str, digest: Digest) -> bool:
     connection.execute(
         delete(references).where(references.c.repository == row.id, references.c.parent == digest)
     )
+    described.forget(connection, row.id, digest)
     rows.use(connection, repository, row, -size)
     return True
 
@@ -242,7 +250,7 @@ def referrers(
         .where(manifests.c.digest > last)
     )
     if artifact_type:
-        query = query.where(manifests.c.artifact_type == artifact_type)
+        query = query.where(manifests.c.artifact_type == artifact_type[:MAX_TYPE])
     found = connection.scalars(query.order_by(manifests.c.digest).limit(count))
     return [msgspec.json.decode(each, type=Descriptor) for each in found]
 

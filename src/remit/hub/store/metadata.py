@@ -1,5 +1,6 @@
 """The :class:`~remit.hub.registry.ports.Metadata` port over a database."""
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy import Connection
@@ -30,6 +31,7 @@ class SqlMetadata:
         self._clock = clock
         self._node = node
         self._entropy = entropy
+        self._mark = f"{hashlib.sha256(node.encode()).hexdigest()[:16]}."
 
     def _write(self, connection: Connection, record: Record) -> str:
         now = self._clock.now_us()
@@ -61,31 +63,46 @@ class SqlMetadata:
         """Be the one who writes to it."""
         now = self._clock.now_us()
         return await self._database.change(
-            lambda c: uploads.hold(c, repository, upload, holder, now)
+            lambda c: uploads.hold(c, repository, upload, self._mark + holder, now)
         )
 
     async def keep_upload(self, upload: str, holder: str) -> bool:
         """Stay its writer."""
         now = self._clock.now_us()
-        return await self._database.change(lambda c: uploads.keep(c, upload, holder, now))
+        return await self._database.change(
+            lambda c: uploads.keep(c, upload, self._mark + holder, now)
+        )
 
     async def release_upload(self, upload: Upload, holder: str) -> bool:
         """Let others write."""
         now = self._clock.now_us()
-        return await self._database.change(lambda c: uploads.release(c, upload, holder, now))
+        return await self._database.change(
+            lambda c: uploads.release(c, upload, self._mark + holder, now)
+        )
+
+    async def let_go(self) -> int:
+        """Release the uploads that this Hub held when it ended; how many those were."""
+        return await self._database.change(lambda c: uploads.let_go(c, self._mark))
 
     async def end_upload(self, upload: str) -> bool:
         """Forget it."""
         return await self._database.change(lambda c: uploads.end(c, upload))
 
     async def add_blob(
-        self, upload: Upload, digest: Digest, publish: Callable[[], Awaitable[None]], record: Record
+        self,
+        upload: Upload,
+        digest: Digest,
+        publish: Callable[[], Awaitable[None]],
+        record: Record,
+        *,
+        holder: str,
     ) -> str:
         """Publish an upload's bytes and link them."""
         now = self._clock.now_us()
 
         def before(connection: Connection) -> None:
             rows.hold(connection, upload.repository, create_us=now)
+            uploads.still(connection, upload, self._mark + holder, now)
             blobs.hold(connection, digest)
             blobs.add(connection, upload.repository, digest, upload.size, now)
 

@@ -14,12 +14,12 @@ of several, they are read, verified and written as one. Any process can go on wi
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.exceptions import NotFoundError as ObjectMissing
 from obstore.store import S3Store
 
 from remit.artifacts.errors import DigestError
@@ -37,6 +37,8 @@ CONCURRENCY = 4
 MAX_COPY = 4 * 1024**3
 """Beyond 5 GiB, S3 copies no object in one request."""
 SIGNED_S = 600
+RETRY = timedelta(seconds=20)
+"""How long a store that does not answer is asked again before the client hears of it."""
 
 
 class ObjectsError(HubError):
@@ -49,7 +51,7 @@ class ObjectsError(HubError):
 def _told() -> Iterator[None]:
     try:
         yield
-    except BaseError as error:
+    except (BaseError, FileNotFoundError) as error:
         text = " ".join(str(error).split())[:200]
         raise ObjectsError(
             f"the object store cannot be used: {text}",
@@ -84,6 +86,7 @@ def store_at(url: str) -> S3Store:
             prefix=parts.path.strip("/") or None,
             config=config,
             client_options={"allow_http": clear, "timeout": "300s"},
+            retry_config={"max_retries": 5, "retry_timeout": RETRY},
         )
 
 
@@ -230,7 +233,8 @@ class Objects:
             with _told():
                 return (await obstore.head_async(self._store, self._blob(digest)))["size"]
         except ObjectsError as error:
-            if isinstance(error.__cause__, ObjectMissing | FileNotFoundError):
+            # obstore raises the built-in error and not one of its own.
+            if isinstance(error.__cause__, FileNotFoundError):
                 return None
             raise
 
@@ -256,8 +260,6 @@ class Objects:
         """A signed address."""
         if not self._redirect:
             return None
-        from datetime import timedelta
-
         with _told():
             return await obstore.sign_async(
                 self._store, "GET", self._blob(digest), timedelta(seconds=SIGNED_S)

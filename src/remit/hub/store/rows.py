@@ -42,6 +42,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 NO_RULE = Rule(pattern="**")
 
 
+def storable(text: str, limit: int) -> str:
+    """Text of an artifact, as PostgreSQL takes it: no NUL, and not longer than its column."""
+    return text[:limit].replace("\0", " ")
+
+
 def insert_into(connection: Connection, table: Table) -> Any:
     """An ``INSERT`` that knows ``ON CONFLICT``; both dialects spell it the same."""
     if connection.dialect.name == "postgresql":
@@ -71,7 +76,7 @@ def hold(connection: Connection, name: str, *, create_us: int = 0) -> Row[Any, A
 
 
 def rule_for(connection: Connection, name: str) -> Rule:
-    """The rule with the longest pattern that means the repository."""
+    """The rule with the most specific pattern that means the repository."""
     found = [Rule(**row._mapping) for row in connection.execute(select(rules))]  # noqa: SLF001 - SQLAlchemy's public name for it
     return first(found, name) or NO_RULE
 

@@ -91,9 +91,46 @@ manifests = Table(
     Column("pushed_by", String(255), nullable=False),
     _us("pushed_us"),
     _us("touched_us"),
+    Column("name", String(255), nullable=False, server_default=""),
+    Column("version", String(255), nullable=False, server_default=""),
+    Column("graph", String(16), nullable=False, server_default=""),
+    Column("search", Text, nullable=False, server_default=""),
     Index("ix_manifests_subject", "repository", "subject"),
     Index("ix_manifests_digest", "digest"),
     Index("ix_manifests_kind", "kind"),
+    Index("ix_manifests_pushed", "pushed_us", "repository", "digest"),
+)
+
+edges = Table(
+    "edges",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("subject", _DIGEST, primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("dependency", _DIGEST, nullable=False),
+    Column("reference", Text, nullable=False),
+    Index("ix_edges_dependency", "dependency"),
+    Index("ix_edges_subject", "subject"),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("digest", _DIGEST, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("version", String(255), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_servers_name", "name"),
+)
+
+# Whose a name of an MCP server is: of the repository that used it first.
+server_names = Table(
+    "server_names",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("repository", ForeignKey("repositories.id"), nullable=False, index=True),
 )
 
 references = Table(

@@ -83,6 +83,25 @@ def release(connection: Connection, upload: Upload, holder: str, now_us: int) ->
     )
 
 
+def still(connection: Connection, upload: Upload, holder: str, now_us: int) -> None:
+    """Be the writer until the transaction ends: the row is locked.
+
+    Raises:
+        Busy: another has become it.
+    """
+    if not keep(connection, upload.id, holder, now_us):
+        raise Busy("another request has taken this upload over", headers=progress(upload))
+
+
+def let_go(connection: Connection, mark: str) -> int:
+    """Release what holders of this mark hold; how many uploads that is."""
+    return connection.execute(
+        update(uploads)
+        .where(uploads.c.holder.startswith(mark, autoescape=True))
+        .values(holder="", held_us=0)
+    ).rowcount
+
+
 def end(connection: Connection, id_: str) -> bool:
     """Forget it."""
     return connection.execute(delete(uploads).where(uploads.c.id == id_)).rowcount > 0

@@ -123,3 +123,13 @@ def test_a_member_that_is_looked_at_again_counts_once(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "FREE_BYTES", 3000)
     a, b = zipped({"a.txt": "a" * 2000}), zipped({"a.txt": "a" * 1999 + "b"})
     assert only(difference(tmp_path, {"x.zip": a}, {"x.zip": b})).kind == "text.changed"
+
+
+def test_data_around_the_members_is_told(tmp_path):
+    good = zipped({"a.txt": "1\n"})
+    found = difference(tmp_path, {"x.zip": good}, {"x.zip": good + b"more"})
+    assert "behind its end" in refused(found)
+    # What reads an archive from its end takes this for one whose places are all shifted.
+    found = difference(tmp_path / "2", {"x.zip": good}, {"x.zip": b"PK\3\4" + good})
+    assert not found.equal
+    assert [each.reason for each in found.unread] == ["it has data before its first member"]

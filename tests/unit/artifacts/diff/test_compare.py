@@ -53,8 +53,11 @@ def test_single_files_are_compared_whatever_they_are_called(tmp_path):
 
 
 def test_what_nobody_knows_is_not_looked_into_and_not_equal(tmp_path):
-    reason = refused(difference(tmp_path, {"x.onnx": b"\x08\x01\0"}, {"x.onnx": b"\x08\x02\0"}))
-    assert reason == "no comparer knows this kind of file"
+    found = difference(tmp_path, {"x.h5": b"\x08\x01\0"}, {"x.h5": b"\x08\x02\0"})
+    assert refused(found) == "HDF5 files are not looked into"
+    found = difference(tmp_path / "2", {"x.odd": b"\0"}, {"x.odd": b"\1"})
+    assert refused(found) == "no comparer knows this kind of file"
+    assert found.severity == "high"
 
 
 def test_bytes_that_mean_the_same_are_told(tmp_path):
@@ -142,3 +145,22 @@ def test_archives_in_archives_end(tmp_path):
     assert not found.equal
     assert "nested deeper" in found.unread[0].reason
     assert found.unread[0].path.startswith("x.zip!/7.zip!/")
+
+
+def test_once_the_time_is_over_the_rest_is_told(tmp_path):
+    left = files(tmp_path / "a", {f"{n}.txt": "1\n" for n in range(4)})
+    right = files(tmp_path / "b", {f"{n}.txt": "2\n" for n in range(4)})
+    asked = iter([False, False, True, True])
+    found = compare(DirectoryTree(left), DirectoryTree(right), expired=lambda: next(asked))
+    assert [each.kind for each in found.changes] == ["text.changed"] * 2 + ["bytes.changed"] * 2
+    assert [each.path for each in found.unread] == ["2.txt", "3.txt"]
+
+
+def test_after_too_many_changes_nothing_more_is_looked_into(tmp_path, monkeypatch):
+    monkeypatch.setattr("remit.artifacts.diff.base.MAX_TOTAL_CHANGES", 2)
+    monkeypatch.setattr(module, "MAX_UNREAD", 3)
+    same = {f"{n}.txt": "1\n" for n in range(9)}
+    found = difference(tmp_path, same, dict.fromkeys(same, "2\n"))
+    assert len(found.changes) == 2
+    assert "too many changes" in found.unread[0].reason
+    assert found.unread[-1].reason == "4 more were not looked into"

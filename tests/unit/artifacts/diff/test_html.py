@@ -29,11 +29,11 @@ def made(tmp_path, a, b):
 def test_everything_from_an_artifact_is_escaped(tmp_path):
     text = made(
         tmp_path,
-        {"a.md": "x\n", "c.json": "{}", "m.onnx": "\0", "d.csv": "id,x\n1,a\n"},
+        {"a.md": "x\n", "c.json": "{}", "m.h5": "\0", "d.csv": "id,x\n1,a\n"},
         {
             "a.md": HOSTILE + "\n",
             "c.json": '{"<script>": "<script>"}',
-            "m.onnx": "\0\0",
+            "m.h5": "\0\0",
             "d.csv": 'id,x\n1,"<b>"\n',
             "<script>x": "1",
         },

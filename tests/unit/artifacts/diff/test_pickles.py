@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.comparers.pickles import danger
 from remit.artifacts.diff.formats import pickles as module
 from remit.artifacts.diff.formats.pickles import profile
@@ -215,3 +216,25 @@ def test_a_checkpoint_with_a_command_and_a_stray_file(tmp_path):
 def test_a_storage_of_another_size(tmp_path):
     found = difference(tmp_path, {"m.pt": checkpoint()}, {"m.pt": checkpoint(values=b"\0" * 32)})
     assert only(found).summary == "size 64 → 32 bytes"
+
+
+def test_long_texts_are_not_kept():
+    import tracemalloc
+
+    text = b"X" + struct.pack("<I", 4 << 20) + b"a" * (4 << 20)
+    data = b"\x80\x04" + (text + b"\x94") * 20 + b"."
+    tracemalloc.start()
+    found = looked(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.opcodes["BINUNICODE"] == 20
+    assert peak < 40 << 20
+
+
+def test_names_without_end_are_cut_and_still_told_apart(monkeypatch):
+    a, b = (b"c" + b"m" * 10_000 + b"\n" + end + b"\n." for end in (b"x", b"y"))
+    assert looked(a).globals.keys() != looked(b).globals.keys()
+    assert all(len(name) < 200 for name in looked(a).globals)
+    monkeypatch.setattr(module, "MAX_GLOBALS", 3)
+    with pytest.raises(NotLookedIntoError, match="imports more than 3"):
+        looked(b"".join(b"ca\n%d\n0" % n for n in range(5)) + b"N.")

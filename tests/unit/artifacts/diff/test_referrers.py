@@ -148,3 +148,11 @@ def test_forms_of_reports():
     assert findings_of({"runs": [1, {"results": [1, {"ruleId": "x"}]}]}) == {
         ("x", ""): (1, "medium")
     }
+
+
+def test_more_referrers_than_are_read_are_told(store, monkeypatch):
+    monkeypatch.setattr("remit.artifacts.diff.stored.MAX_REFERRERS", 1)
+    for number in range(3):
+        store.refer(store.two, "x/y", "application/json", {"n": number})
+    found = store.difference("a:v1", "a:v2")
+    assert [(each.path, each.side) for each in found.unread] == [("(referrers)", "b")]

@@ -62,6 +62,17 @@ def test_kitfile_and_annotations(store):
     ]
 
 
+def test_keys_named_digest_hide_nothing(store):
+    for tag, value in (("v1", "a"), ("v2", "b")):
+        kit = {"model": {"parameters": {"digest": value}}, "x": [{"digest": value}]}
+        store.kit(f"a:{tag}", {"code": {"x": "1"}}, kit)
+    assert sorted(seen(store.difference("a:v1", "a:v2"))) == [
+        ("kitfile.added", "", "/x/b"),
+        ("kitfile.changed", "", "/model/parameters/digest"),
+        ("kitfile.removed", "", "/x/a"),
+    ]
+
+
 def test_layers_that_both_have_are_not_read(store, monkeypatch):
     big = {"model.safetensors": safetensors({})}
     store.kit("a:v1", {"m": big, "c": {"x": "1\n"}})

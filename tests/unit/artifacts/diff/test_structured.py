@@ -104,3 +104,9 @@ def test_many_places_are_cut(tmp_path):
     found = difference(tmp_path, {"x.json": json.dumps(a)}, {"x.json": json.dumps(b)})
     assert len(found.changes) == 501
     assert found.changes[-1].summary == "400 more values differ"
+
+
+def test_small_texts_of_many_values_are_not_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr("remit.artifacts.diff.structure.MAX_VALUES", 1000)
+    found = difference(tmp_path, {"x.json": "[]"}, {"x.json": "[" + "[]," * 600 + "[]]"})
+    assert seen(found) == [("text.changed", "x.json", "")]

@@ -283,3 +283,9 @@ def test_many_tools_are_cut(tmp_path):
     found = difference(tmp_path, listing(), listing(*tools))
     assert len(found.changes) == 501
     assert found.changes[-1].summary == "400 more changes of tools"
+
+
+def test_what_stands_beside_the_tools_is_compared(tmp_path):
+    a, b = (json.dumps({"id": 1, "x": n, "result": {"tools": [READ], "y": n}}) for n in (1, 2))
+    found = difference(tmp_path, {"tools.json": a}, {"tools.json": b})
+    assert [subject for _, _, subject in seen(found)] == ["/x", "/result/y"]

@@ -8,9 +8,11 @@ from remit.artifacts.agent import API_VERSION
 from remit.artifacts.errors import DefinitionError, PackError
 from remit.artifacts.kinds.base import KINDS, front_matter
 from remit.artifacts.kinds.recognise import recognise
+from remit.artifacts.lock import lock_bytes
 from remit.artifacts.pack import plan
 from remit.artifacts.tree import Tree
 from tests.unit.artifacts.archives import zip_of
+from tests.unit.artifacts.test_lock import LOCK
 from tests.unit.artifacts.test_pack import MANIFEST
 
 CARD = "---\nlicense: other\nlicense_name: qwen\nlibrary_name: transformers\npretty_name: Rows\n---\n# A model\n"
@@ -137,6 +139,8 @@ def test_what_a_skill_and_a_server_say(make, tmp_path):
         ({"model.safetensors": "version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"}, PackError, "pointer of Git LFS"),
         ({"a.csv": "version https://git-lfs.github.com/spec/v1\n"}, PackError, "pointer of Git LFS"),
         ({"agent.yaml": "name: x"}, DefinitionError, "apiVersion"),
+        ({"agent.yaml": AGENT, "agent.lock": "{}"}, DefinitionError, "no lock of an agent"),
+        ({"agent.yaml": AGENT, "agent.lock": lock_bytes(LOCK)}, DefinitionError, "another definition"),
         ({"bundle.toml": "name = 1"}, DefinitionError, "no name"),
         ({"bundle.toml": "= ="}, DefinitionError, "not TOML"),
         ({"SKILL.md": "no front matter"}, DefinitionError, "no name of a skill"),

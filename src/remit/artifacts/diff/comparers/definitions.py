@@ -21,6 +21,7 @@ _AGENTS = ("agent.yaml", "agent.yml", "agent.json", "agent.lock", "agent-definit
            "agentdefinition.yaml")  # fmt: skip
 _COMPUTED = ("digest", "diffId")
 """Keys of a configuration that follow from the layers."""
+_SECTIONS = ("model", "code", "datasets", "docs", "prompts", "mcpServers")
 
 
 class DefinitionComparer:
@@ -64,10 +65,19 @@ def definition_changes(path: str, kind: str, before: Any, after: Any) -> Iterato
 
 
 def without_computed(value: Any) -> Any:
-    """A configuration without what follows from its layers."""
-    if isinstance(value, dict):
-        return {k: without_computed(v) for k, v in value.items() if k not in _COMPUTED}
-    return [without_computed(each) for each in value] if isinstance(value, list) else value
+    """A configuration without what follows from its layers, in entries of a Kitfile only."""
+    if not isinstance(value, dict):
+        return value
+    return {k: _entries(v) if k in _SECTIONS else v for k, v in value.items()}
+
+
+def _entries(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_entries(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {k: v for k, v in value.items() if k not in _COMPUTED}
+    return {k: _entries(v) if k == "parts" else v for k, v in kept.items()}
 
 
 def _change(path: str, kind: str, place: Place) -> Iterator[Change]:

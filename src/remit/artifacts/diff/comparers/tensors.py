@@ -17,6 +17,7 @@ from remit.artifacts.diff.base import (
 from remit.artifacts.diff.comparers.text import text_changes
 from remit.artifacts.diff.formats import gguf, npy, numbers, safetensors
 from remit.artifacts.diff.formats.tensors import CHUNK_BYTES, Model, Tensor
+from remit.artifacts.diff.structure import phrase
 from remit.artifacts.diff.text import shown
 
 NAME = "tensors"
@@ -80,7 +81,7 @@ def _metadata(path: str, before: Model, after: Model) -> Iterator[Change]:
             path=path,
             subject=shown(key),
             severity="high" if template else "low",
-            summary=f"metadata {what}",
+            summary=_told(what, old, new),
             before=_short(old),
             after=_short(new),
         )
@@ -92,6 +93,12 @@ def _metadata(path: str, before: Model, after: Model) -> Iterator[Change]:
             )
         else:
             yield like
+
+
+def _told(what: str, old: Any, new: Any) -> str:
+    if what == "changed":
+        return f"{phrase(old)} → {phrase(new)}"
+    return f"{what}: {phrase(old if new is None else new)}"
 
 
 def tensor_changes(

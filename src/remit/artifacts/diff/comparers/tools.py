@@ -88,13 +88,18 @@ def _listing(value: Any) -> tuple[dict[str, _Tool], Any] | None:
             tools |= _by_name(found, f"{server}/")
             rest[server] = {k: v for k, v in body.items() if k != "tools"}
         return tools, {**{k: v for k, v in value.items() if k != "servers"}, "servers": rest}
-    inner = value.get("result") if isinstance(value.get("result"), Mapping) else value
-    assert isinstance(inner, Mapping)
-    if isinstance(inner.get("tools"), list):
-        return _by_name(inner["tools"], ""), {k: v for k, v in inner.items() if k != "tools"}
+    result = value.get("result")
+    if isinstance(result, Mapping) and isinstance(result.get("tools"), list):
+        return _by_name(result["tools"], ""), {**value, "result": _without_tools(result)}
+    if isinstance(value.get("tools"), list):
+        return _by_name(value["tools"], ""), _without_tools(value)
     if "server" in value and ("manifest_version" in value or "dxt_version" in value):
         return {}, value
     return None
+
+
+def _without_tools(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in value.items() if key != "tools"}
 
 
 def _by_name(tools: list[Any], prefix: str) -> dict[str, _Tool]:

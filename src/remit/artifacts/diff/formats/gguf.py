@@ -13,6 +13,7 @@ from remit.artifacts.diff.formats.tensors import MAX_TENSORS, Model, Tensor
 
 MAX_KEYS = 20_000
 MAX_TEXT_BYTES = 8 * 1024 * 1024
+MAX_HEADER_BYTES = 256 * 1024 * 1024
 MAX_ITEMS = 4_000_000
 """Items of all arrays together; vocabularies have a few hundred thousand."""
 _MAX_NESTING = 2
@@ -49,6 +50,8 @@ class _Reader:
     def take(self, count: int) -> bytes:
         if count > self.size - self.at:
             raise NotLookedIntoError("a length in its header is larger than the file")
+        if self.at + count > MAX_HEADER_BYTES:
+            raise NotLookedIntoError(f"its header has more than {MAX_HEADER_BYTES} bytes")
         data = self.file.read(count)
         if len(data) != count:
             raise NotLookedIntoError("the file ends in its header")

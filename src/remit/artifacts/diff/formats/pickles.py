@@ -21,6 +21,8 @@ MAX_LINE_BYTES = 1024 * 1024
 MAX_STACK = 200_000
 MAX_MEMO = 1_000_000
 MAX_TEXTS = 2000
+MAX_NAME = 4096
+MAX_GLOBALS = 50_000
 _KEPT_TEXT = 200
 COMPUTED = "(computed)"
 
@@ -98,7 +100,8 @@ class _Machine:
         """The effect of an opcode; what it imports, if it does."""
         name = opcode.name
         if name in _TEXTS:
-            self.push(argument)
+            # Longer than any name; kept, such texts would fill the memory.
+            self.push(argument if len(argument) <= MAX_NAME else _UNKNOWN)
         elif name == "MARK":
             self.push(_MARK)
         elif name in _PUTS or name == "MEMOIZE":
@@ -191,6 +194,8 @@ def profile(file: BinaryIO, size: int) -> Pickle:
                 found = machine.step(opcode, argument)
                 if found is not None:
                     imported[found] += 1
+                    if len(imported) > MAX_GLOBALS:
+                        raise NotLookedIntoError(f"it imports more than {MAX_GLOBALS} names")
         except (ValueError, OverflowError, UnicodeError) as error:
             if streams:
                 break  # what follows the last stream is no pickle
@@ -235,7 +240,11 @@ def _rest(file: BinaryIO) -> tuple[int, str]:
 
 
 def _named(module: str, attribute: str) -> str:
-    return f"{module}.{attribute}"
+    name = f"{module}.{attribute}"
+    if len(name) <= MAX_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:100]}… ({len(name)} characters, sha256 {digest[:16]})"
 
 
 def _keep(texts: "Counter[str]", text: str) -> None:

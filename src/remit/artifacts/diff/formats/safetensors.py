@@ -10,9 +10,11 @@ from typing import Any, BinaryIO
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.tensors import MAX_DIMENSIONS, MAX_TENSORS, Model, Tensor
+from remit.artifacts.diff.structure import check_values
 from remit.core.strictjson import StrictJsonError, parse
 
 MAX_HEADER_BYTES = 16 * 1024 * 1024
+MAX_VALUES = 2_000_000
 _DTYPES = {
     "BOOL": (8, "bool"), "U8": (8, "u8"), "I8": (8, "i8"), "F8_E4M3": (8, "f8_e4m3"),
     "F8_E5M2": (8, "f8_e5m2"), "I16": (16, "i16"), "U16": (16, "u16"), "F16": (16, "f16"),
@@ -42,6 +44,7 @@ def read(file: BinaryIO, size: int) -> Model:
     header = file.read(length)
     if not header.startswith(b"{"):
         raise NotLookedIntoError("its header is no JSON object")
+    check_values(header, MAX_VALUES)
     try:
         value = parse(
             header, fold_keys=False, max_bytes=MAX_HEADER_BYTES, max_depth=_MAX_HEADER_DEPTH

@@ -1,0 +1,1 @@
+"""The Hub's HTTP API beside the registry: the catalogue, and the MCP registry."""
