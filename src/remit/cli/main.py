@@ -31,6 +31,7 @@ GROUPS = {
     "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
     "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
     "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
+    "scan": ("remit.cli.scan:scan", "Look at an artifact before it runs."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
     "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
 }

@@ -3,7 +3,7 @@
 Rules, in order; the first that holds decides:
 
 1. A scanner that should have looked and has no report, or one that failed: ``blocked``.
-2. A member that can execute and that no scanner read completely: ``blocked``.
+2. A member that can execute and that no scanner of its format read completely: ``blocked``.
 3. A finding of critical or high severity that no suppression covers: ``blocked``.
 4. A finding of medium severity: ``review``, somebody decides.
 5. Else ``clean``.
@@ -109,13 +109,20 @@ def _rank(finding: Finding) -> int:
 
 
 def _unread(reports: Sequence[Report]) -> list[tuple[str, str]]:
-    """Members that can execute for somebody, of which nobody read all."""
-    read: set[str] = set()
-    other: dict[str, str] = {}
+    """Members that can execute for somebody, of which nobody read all.
+
+    A file may be two formats at once, so who read it as one of them does not answer for the other.
+    """
+    read = {
+        (each.member, each.format)
+        for report in reports
+        for each in report.coverage
+        if each.status == "complete"
+    }
+    found: dict[str, str] = {}
     for report in reports:
         for each in report.coverage:
-            if each.status == "complete":
-                read.add(each.member)
-            elif each.executes:
-                other.setdefault(each.member, each.reason or each.status)
-    return sorted((member, why) for member, why in other.items() if member not in read)
+            unread = each.status != "complete" and each.executes
+            if unread and (each.member, each.format) not in read:
+                found.setdefault(each.member, each.reason or each.status)
+    return sorted(found.items())

@@ -9,6 +9,7 @@ import bz2
 import lzma
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -30,11 +31,18 @@ _MAX_COMMENT = 0xFFFF
 LIMITS = Limits(entries=10_000, total=4 << 30, ratio=100)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC = (257, b"ustar")
-_OPAQUE = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
+_OPAQUE = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x1f\x9d": "compress",
+    b"LZIP": "lzip",
+}
 _STREAMS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
+    b"\x5d\x00\x00": "lzma",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
 
@@ -83,22 +91,38 @@ class Walk:
 
     def members(self) -> Iterator[FileMember]:
         """Every regular file; whatever else there is gets an ``error``."""
-        for folder, names, files in os.walk(self._root):
+        for folder, names, files in os.walk(self._root, onerror=self._closed):
             names.sort()
-            for name in sorted(files):
+            links = [name for name in names if (Path(folder) / name).is_symlink()]
+            for name in sorted((*files, *links)):
                 place = Path(folder) / name
-                path = place.relative_to(self._root).as_posix()
-                if not stat.S_ISREG(place.lstat().st_mode):
-                    self._unread(path, "it is neither a file nor a directory", "special")
+                path = self._shown(place)
+                try:
+                    if not stat.S_ISREG(place.lstat().st_mode):
+                        self._unread(path, "it is neither a file nor a directory", "special")
+                        continue
+                    member = FileMember(path, place)
+                except OSError as error:
+                    self._unread(path, f"it cannot be read: {error.strerror}", "unreadable")
                     continue
-                yield from self._with_archive(FileMember(path, place), 0)
+                yield from self._with_archive(member, 0)
+
+    def _shown(self, place: Path) -> str:
+        """The path in the artifact; bytes that are no UTF-8 are escaped."""
+        path = place.relative_to(self._root).as_posix()
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+    def _closed(self, error: OSError) -> None:
+        """A directory that cannot be listed."""
+        path = self._shown(Path(error.filename))
+        self._unread(path, f"it cannot be listed: {error.strerror}", "unreadable")
 
     def _with_archive(self, member: FileMember, depth: int) -> Iterator[FileMember]:
         yield member
         kind = archive_kind(member)
         if not kind:
             return
-        if kind in {"7z", "rar"}:
+        if kind in _OPAQUE.values():
             self._unread(member.path, f"{kind} archives are not unpacked", kind)
             return
         if depth >= MAX_DEPTH:
@@ -107,9 +131,11 @@ class Walk:
         self._number += 1
         folder = self._scratch / str(self._number)
         folder.mkdir()
+        inside: list[FileMember] = []
         try:
-            inside = list(self._unpacked(member, kind, folder))
-        except (ArtifactError, OSError, EOFError, lzma.LZMAError, ValueError) as error:
+            for each in self._unpacked(member, kind, folder):
+                inside.append(each)  # noqa: PERF402 - those before an error are looked at, too
+        except (ArtifactError, OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
             text = error.message if isinstance(error, ArtifactError) else str(error)
             self._unread(member.path, text, kind)
             self.results.append(
@@ -122,7 +148,10 @@ class Walk:
                     scanner="archives",
                 )
             )
-            return
+        else:
+            self.results.append(
+                Coverage(member=member.path, status="complete", executes=True, format=kind)
+            )
         for each in inside:
             yield from self._with_archive(each, depth + 1)
 
@@ -155,7 +184,7 @@ class Walk:
 
     def _zip(self, member: FileMember, folder: Path) -> Iterator[FileMember]:
         with member.open() as file:
-            archive = ZipArchive(file.fileno(), self._limits())
+            archive = ZipArchive(file.fileno(), self._limits(), zip64=True)
             for number, entry in enumerate(archive.entries):
                 if entry.directory:
                     continue
@@ -199,12 +228,31 @@ def archive_kind(member: FileMember) -> str:
     if head.startswith(_ZIP) or (member.size >= _END_SIZE and _ends_as_zip(member)):
         return "zip"
     at, magic = _TAR_MAGIC
-    if head[at : at + len(magic)] == magic:
+    if head[at : at + len(magic)] == magic or _is_old_tar(head):
         return "tar"
     for mark, kind in (*_OPAQUE.items(), *_STREAMS.items()):
         if head.startswith(mark):
             return kind
-    return ""
+    return "zlib" if _is_zlib(head) else ""
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether the checksum of a tar header without magic is right: readers accept that."""
+    block = head[:512]
+    said = block[148:156].strip(b" \0")
+    if len(block) < 512 or not said or not said.isdigit() or b"8" in said or b"9" in said:  # noqa: PLR2004 - a block
+        return False
+    return int(said, 8) == sum(block[:148]) + 8 * 0x20 + sum(block[156:])
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Whether it begins as a zlib stream (RFC 1950), which joblib writes without any magic."""
+    if len(head) < 8 or head[0] != 0x78 or (head[0] << 8 | head[1]) % 31 or head[1] & 0x20:  # noqa: PLR2004 - RFC 1950
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, 1))
+    except zlib.error:
+        return False
 
 
 def _ends_as_zip(member: FileMember) -> bool:
@@ -219,8 +267,30 @@ def _opened(file: BinaryIO, kind: str, limits: Limits) -> "_Readable":
         return Decompressed(file.read, "gzip", limits)
     if kind == "zstd":
         return Decompressed(file.read, "zstd", limits)
+    if kind == "zlib":
+        return _Zlib(file)
     return bz2.open(file) if kind == "bzip2" else lzma.open(file)
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+class _Zlib:
+    """A zlib stream to its end, with nothing behind it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._stream = zlib.decompressobj()
+
+    def read(self, size: int, /) -> bytes:
+        """Some bytes, none at the end."""
+        while not self._stream.eof:
+            data = self._stream.unconsumed_tail or self._file.read(CHUNK)
+            if not data:
+                raise EOFError("the stream is cut off")
+            if out := self._stream.decompress(data, size):
+                return out
+        if self._stream.unused_data or self._file.read(1):
+            raise ValueError("there is something behind the end of the stream")
+        return b""
