@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from remit.scan.verdict import Verdict
 
 CLEAN, FINDINGS, USAGE, NOT_VERIFIED = 0, 1, 2, 3
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 _NOT_VERIFIED = frozenset(
     {"artifact.archive", "artifact.digest", "artifact.manifest", "scan.no_sandbox"}
 )
@@ -138,22 +139,18 @@ def _print(
 
 def _table(target: str, reports: "Sequence[Report]", verdict: "Verdict") -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from remit.scan.verdict import distinct
 
     console = Console(highlight=False, soft_wrap=True)
     found = distinct(reports)
-    if found:
-        table = Table(box=None, pad_edge=False)
-        for head in ("severity", "rule", "member", "what"):
-            table.add_column(head, no_wrap=head != "what")
-        for each in found:
-            what = f"{each.title}: {each.evidence}" if each.evidence else each.title
-            row = (each.severity, each.rule, each.member, what)
-            table.add_row(*(Text(safe(cell, 300)) for cell in row))
-        console.print(table)
+    for each in found:
+        what = f"{each.title}: {each.evidence}" if each.evidence else each.title
+        line = Text(f"{each.severity:<9} ", style=_STYLES.get(each.severity, ""))
+        line.append(f"{each.rule:<22} {safe(each.member, 300)}\n", style="default")
+        line.append(f"{'':10}{safe(what, 300)}", style="dim")
+        console.print(line)
     unread = [reason for reason in verdict.reasons if "was not read" in reason]
     failed = [reason for reason in verdict.reasons if "has no result" in reason]
     for reason in (*unread, *failed):

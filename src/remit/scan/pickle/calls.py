@@ -22,13 +22,18 @@ _MAX_MADE = 1 << 20
 class Calls:
     """The rules.
 
+    Args:
+        noted: told what is wrong.
+        torchscript: whether the names of TorchScript's own classes are of the archive's code.
+
     Attributes:
         imports: names that were imported.
         acts: calls, and states that were set.
     """
 
-    def __init__(self, noted: Noted) -> None:
+    def __init__(self, noted: Noted, *, torchscript: bool = False) -> None:
         self._note = noted
+        self._torchscript = torchscript
         self._known = allowed()
         self.imports = 0
         self.acts = 0
@@ -44,6 +49,8 @@ class Calls:
         role = self._known.get((module, name))
         if role is not None:
             return Global(module, name, role)
+        if self._torchscript and module.partition(".")[0] == "__torch__":
+            return Global(module, name, "class")
         if is_dangerous(module):
             self._note("import", "critical", "it imports what can run, read or write things", shown)
         else:

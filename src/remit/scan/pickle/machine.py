@@ -73,6 +73,7 @@ class Machine:
     Args:
         source: the file.
         limit: opcodes of all pickles together.
+        torchscript: whether it is of an archive with TorchScript's code in it.
 
     Attributes:
         notes: what they do that they should not, without repetition.
@@ -81,12 +82,14 @@ class Machine:
         result: what the last pickle is.
     """
 
-    def __init__(self, source: Source, limit: int = MAX_OPCODES) -> None:
+    def __init__(
+        self, source: Source, limit: int = MAX_OPCODES, *, torchscript: bool = False
+    ) -> None:
         self._source = source
         self._left = limit
         self._seen: set[tuple[str, str]] = set()
         self.notes: list[Note] = []
-        self.calls = Calls(self.note)
+        self.calls = Calls(self.note, torchscript=torchscript)
         self.protocol = 0
         self.opcodes = 0
         self.result: Value = NONE

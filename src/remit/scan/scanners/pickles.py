@@ -53,9 +53,14 @@ class Pickles(Base):
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Findings and coverage."""
-        del artifact
+        roots = {
+            each.path.partition("/code/")[0]
+            for each in artifact.members
+            if "!/" in each.path and "/code/" in each.path
+        }
         for member in claimed:
-            yield from scan_member(member, object_array(member) or 0)
+            script = member.path.rpartition("/")[0] in roots
+            yield from scan_member(member, object_array(member) or 0, torchscript=script)
 
 
 def is_pickle_head(head: bytes) -> bool:
@@ -91,13 +96,13 @@ def _would_act(member: Member) -> bool:
         return machine.calls.imports > 0
 
 
-def scan_member(member: Member, start: int = 0) -> Iterator[Result]:
+def scan_member(member: Member, start: int = 0, *, torchscript: bool = False) -> Iterator[Result]:
     """Follow the pickles of a file, one after the other."""
     status, reason, trailing = "complete", "", ""
     with member.open() as file:
         file.seek(start)
         source = Source(file, member.size)
-        machine = Machine(source)
+        machine = Machine(source, torchscript=torchscript)
         done = 0
         torch = _TORCH_MAGIC in member.head[:32]
         try:
@@ -105,7 +110,7 @@ def scan_member(member: Member, start: int = 0) -> Iterator[Result]:
                 if torch and done == _TORCH_PICKLES:
                     break  # raw storages follow
                 at = source.tell()
-                if done and not _goes_on(source, machine):
+                if done and not _goes_on(source):
                     trailing = f"{member.size - at} bytes"
                     break
                 machine.run()
@@ -137,7 +142,7 @@ def scan_member(member: Member, start: int = 0) -> Iterator[Result]:
     )
 
 
-def _goes_on(source: Source, machine: Machine) -> bool:
+def _goes_on(source: Source) -> bool:
     """Whether what follows a pickle is one: by its head, or because it would act."""
     at = source.tell()
     head = source.read(2)
@@ -153,7 +158,6 @@ def _goes_on(source: Source, machine: Machine) -> bool:
     except (BrokenPickleError, OverflowError):
         found = probe.calls.acts > 0
     source.seek(at)
-    del machine
     return found
 
 
