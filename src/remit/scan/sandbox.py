@@ -70,8 +70,16 @@ def _source() -> Path:
     return Path(__file__).resolve().parents[2]
 
 
-def scan(artifact: Path, request: Request, bounds: Bounds) -> list[Report]:
+def scan(
+    artifact: Path, request: Request, bounds: Bounds, program: Sequence[str] = ()
+) -> list[Report]:
     """Scan the unpacked ``artifact``; a report of each scanner, a failed one of those without.
+
+    Args:
+        artifact: its directory, mounted read-only.
+        request: what to do; paths and limits in it are set here.
+        bounds: what it may cost.
+        program: what to run instead of :mod:`remit.scan.worker`, with the request behind it.
 
     Raises:
         ScanError: there is no sandbox.
@@ -84,8 +92,8 @@ def scan(artifact: Path, request: Request, bounds: Bounds) -> list[Report]:
             memory=bounds.memory,
             cpu_s=int(bounds.seconds) + 1,
         )
-        program = [sys.executable, "-I", "-m", "remit.scan.worker"]
-        outer = command(artifact, Path(scratch), [*program, msgspec.json.encode(inside).decode()])
+        inner = program or (sys.executable, "-I", "-m", "remit.scan.worker")
+        outer = command(artifact, Path(scratch), [*inner, msgspec.json.encode(inside).decode()])
         output, why = _run(outer, bounds.seconds)
     if not why:
         try:

@@ -81,8 +81,13 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
     started = time.monotonic()
     results: list[Result] = []
     claimed: list[FileMember] = []
+    failed = ""
     try:
         claimed = [member for member in members if scanner.claims(artifact, member)]
+    except Exception as error:  # noqa: BLE001 - it does not know what it would have to read
+        traceback.print_exc()
+        failed = f"it cannot tell what it reads: {type(error).__name__}"
+    try:
         for result in scanner.scan(artifact, claimed):
             results.append(result)
             if len(results) > MAX_FINDINGS + MAX_COVERAGE:
@@ -103,12 +108,13 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
         if member.path not in covered
     ]
     milli = int((time.monotonic() - started) * 1000)
-    return _report(scanner.name, scanner.version, scanner.rules, results, milli)
+    return _report(scanner.name, scanner.version, scanner.rules, results, milli, failed)
 
 
-def _report(name: str, version: str, rules: Any, results: list[Result], milli: int) -> Report:
+def _report(
+    name: str, version: str, rules: Any, results: list[Result], milli: int, failed: str = ""
+) -> Report:
     findings = [each for each in results if isinstance(each, Finding)]
-    failed = ""
     if len(findings) > MAX_FINDINGS:
         # The gravest are kept; that there are more is no reason to call it read.
         failed = f"it found more than {MAX_FINDINGS} things"
