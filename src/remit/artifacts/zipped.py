@@ -222,11 +222,10 @@ class ZipArchive:
         found = _check_extra(extra, zip64=self._zip64)
         if found is None:
             return values
-        wide = iter(struct.unpack(f"<{len(found) // 8}Q", found[: len(found) // 8 * 8]))
-        try:
-            return tuple(next(wide) if each == _MAX_OFFSET else each for each in values)
-        except StopIteration:
-            raise ArchiveError("the directory of the zip archive is malformed") from None
+        wide = list(struct.unpack(f"<{len(found) // 8}Q", found[: len(found) // 8 * 8]))
+        if len(wide) < values.count(_MAX_OFFSET):
+            raise ArchiveError("the directory of the zip archive is malformed")
+        return tuple(wide.pop(0) if each == _MAX_OFFSET else each for each in values)
 
     def _central(self, start: int, length: int, count: int) -> Iterator[_Said]:
         data, at = self._at(start, length), 0
