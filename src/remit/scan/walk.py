@@ -87,6 +87,7 @@ class Walk:
         self._scratch = scratch
         self._budget = Budget()
         self._number = 0
+        self._taken: set[str] = set()
         self.results: list[Result] = []
 
     def members(self) -> Iterator[FileMember]:
@@ -110,7 +111,14 @@ class Walk:
     def _shown(self, place: Path) -> str:
         """The path in the artifact; bytes that are no UTF-8 are escaped."""
         path = place.relative_to(self._root).as_posix()
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
+        return self._own(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+    def _own(self, path: str) -> str:
+        """A name that no other member has: who read one must not answer for another."""
+        while path in self._taken:
+            path += "~"
+        self._taken.add(path)
+        return path
 
     def _closed(self, error: OSError) -> None:
         """A directory that cannot be listed."""
@@ -193,7 +201,7 @@ class Walk:
                 with place.open("wb") as out:
                     for piece in archive.content(entry):
                         out.write(piece)
-                yield FileMember(f"{member.path}!/{entry.name}", place)
+                yield FileMember(self._own(f"{member.path}!/{entry.name}"), place)
 
     def _tar(self, member: FileMember, read: Read, folder: Path) -> Iterator[FileMember]:
         reader = TarReader(read, self._limits())
@@ -205,7 +213,7 @@ class Walk:
             with place.open("wb") as out:
                 for piece in reader.content():
                     out.write(piece)
-            yield FileMember(f"{member.path}!/{entry.name}", place)
+            yield FileMember(self._own(f"{member.path}!/{entry.name}"), place)
 
     def _stream(self, member: FileMember, kind: str, folder: Path) -> FileMember:
         place = folder / "0"
@@ -219,7 +227,7 @@ class Walk:
                     raise TooMuchError(f"it unpacks to more than {limit} bytes")
                 out.write(piece)
         self._spend(size)
-        return FileMember(f"{member.path}!/content", place)
+        return FileMember(self._own(f"{member.path}!/content"), place)
 
 
 def archive_kind(member: FileMember) -> str:

@@ -173,3 +173,13 @@ def test_an_encrypted_member(tmp_path):
     data[data.index(b"PK\1\2") + 8] |= 1
     _, results = walk(tmp_path, m=bytes(data))
     assert bad(results)
+
+
+def test_a_name_cannot_be_that_of_a_member_of_an_archive(tmp_path):
+    root, scratch = tmp_path / "root", tmp_path / "scratch"
+    (root / "m!").mkdir(parents=True)
+    scratch.mkdir()
+    (root / "m!" / "a").write_bytes(b"harmless")
+    (root / "m").write_bytes(zipped(a="payload"))
+    paths = [each.path for each in Walk(root, scratch).members()]
+    assert len(paths) == len(set(paths)) == 3

@@ -43,6 +43,8 @@ _REACHES = re.compile(
     r"(?i)load|save|open|exec|eval|system|run|popen|call|import|download|read|write|hub|from_"
 )
 _DATA = re.compile(r"\.(json|ya?ml)$", re.IGNORECASE)
+_NAMED = re.compile(r"(?i)(config|processor|index|recipe)[^/]*\.json$")
+"""Names that loaders read: where such a file cannot be read, what it asks for is not known."""
 _PYTHON = "tag:yaml.org,2002:python/"
 
 
@@ -82,7 +84,7 @@ class Configs(Scanner):
                     member=member.path,
                     status="error",
                     reason=str(error),
-                    executes=yaml,
+                    executes=yaml or _NAMED.search(member.path) is not None,
                     format=form,
                 )
                 continue

@@ -47,8 +47,9 @@ class Pickles(Base):
         del artifact
         if is_pickle_head(member.head) or object_array(member) is not None:
             return True
-        if member.path.lower().endswith(SUFFIXES):
-            return not member.head.startswith(_OTHER) and member.size > 0
+        named = member.path.lower().endswith(SUFFIXES) and member.size > 0
+        if named and not member.head.startswith(_OTHER):
+            return True
         return _would_act(member)
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
@@ -90,9 +91,10 @@ def _would_act(member: Member) -> bool:
         try:
             machine.run()
         except LimitError:
-            return machine.calls.imports > 0
+            return True  # so many opcodes are no accident, and the payload may be behind them
         except (BrokenPickleError, OverflowError):
-            return machine.calls.acts > 0
+            dangerous = any(note.rule == "import" for note in machine.notes)
+            return dangerous or machine.calls.acts > 0
         return machine.calls.imports > 0
 
 
@@ -156,7 +158,7 @@ def _goes_on(source: Source) -> bool:
     except LimitError:
         found = True
     except (BrokenPickleError, OverflowError):
-        found = probe.calls.acts > 0
+        found = probe.calls.acts > 0 or any(note.rule == "import" for note in probe.notes)
     source.seek(at)
     return found
 

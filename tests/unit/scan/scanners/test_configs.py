@@ -92,3 +92,8 @@ def test_json_with_a_key_twice(tmp_path):
     found_rules, coverage = found(tmp_path, "a.json", b'{"auto_map": 1, "auto_map": 2}')
     assert found_rules == [("config.ambiguous", "medium")]
     assert coverage.status == "error"
+
+
+def test_a_configuration_that_cannot_be_read_is_not_known(tmp_path):
+    for name, executes in (("config.json", True), ("rows.json", False)):
+        assert found(tmp_path, name, b"{")[1].executes is executes

@@ -85,3 +85,19 @@ def test_arrays_of_objects(tmp_path):
 def test_evidence_acts_on_no_terminal(tmp_path):
     _, findings, _ = one(tmp_path, "m.pkl", b"c\x1b[31mos\nsystem\n.")
     assert all(c.isprintable() for c in findings[0].evidence)
+
+
+def test_a_payload_behind_padding_in_a_file_without_a_name(tmp_path):
+    _, findings, _ = one(tmp_path, "data.bin", b"N0" * 100_000 + RUN + b".")
+    assert rules(findings) == CRITICAL
+
+
+def test_a_dangerous_import_before_what_is_broken_in_any_file(tmp_path):
+    assert rules(one(tmp_path, "notes.txt", b"cos\nsystem\n\xff")[1]) == [
+        ("pickle.import", "critical")
+    ]
+
+
+def test_a_pickle_that_begins_like_another_format(tmp_path):
+    _, findings, _ = one(tmp_path, "m.pkl", b"GGUF12345" + RUN + b".")
+    assert rules(findings) == CRITICAL
