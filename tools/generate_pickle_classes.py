@@ -27,6 +27,8 @@ ROLES = {
         "pandas.core.internals.managers": ["BlockManager", "SingleBlockManager"],
         "pandas._libs.tslibs.timestamps": ["Timestamp"],
         "pandas": ["DataFrame", "Series", "StringDtype", "Timestamp", "CategoricalDtype"],
+        "sklearn.utils": ["Bunch"],
+        "sklearn.utils._bunch": ["Bunch"],
         "pandas.core.arrays.string_": ["StringDtype"],
         "pandas.core.dtypes.dtypes": ["CategoricalDtype", "DatetimeTZDtype"],
     },
@@ -38,6 +40,10 @@ ROLES = {
         "pandas._libs.tslibs.timestamps": ["_unpickle_timestamp"],
         "pandas._libs.arrays": ["__pyx_unpickle_NDArrayBacked"],
         "sklearn.tree._tree": ["Tree"],
+        "sklearn.metrics._dist_metrics": ["newObj"],
+        "numpy.random.bit_generator": ["__pyx_unpickle_SeedSequence"],
+        "numpy.ma.core": ["_mareconstruct"],
+        "numpy.ma": ["_mareconstruct"],
         "sklearn.neighbors._kd_tree": ["newObj"],
         "sklearn.neighbors._ball_tree": ["newObj"],
     },
@@ -84,8 +90,29 @@ def main():
             else:
                 print(f"not listed: {found.__module__}.{found.__name__}", file=sys.stderr)
     roles = {role: {m: n for m, n in modules.items() if n} for role, modules in ROLES.items()}
+    cython = (
+        ("sklearn.metrics._dist_metrics", "class"),
+        ("sklearn.neighbors._kd_tree", "class"),
+        ("sklearn.neighbors._ball_tree", "class"),
+        ("sklearn._loss._loss", "type"),
+        ("sklearn.linear_model._sgd_fast", "type"),
+        ("sklearn.ensemble._hist_gradient_boosting.predictor", "class"),
+    )
+    for module, role in cython:  # their ``__setstate__`` and constructors were read
+        loaded = importlib.import_module(module)
+        names = {n for n, v in vars(loaded).items() if inspect.isclass(v)}
+        mine = {n for n in names if getattr(loaded, n).__module__ in {module, "_loss"}}
+        if role == "class":
+            plain.setdefault(module, set()).update(mine)
+        else:
+            plain.pop(module, None)
+            roles["type"][module] = sorted(mine)
+    numpy = importlib.import_module("numpy")
+    ufuncs = sorted(n for n, v in vars(numpy).items() if isinstance(v, numpy.ufunc))
+    roles["value"] = {"numpy": ufuncs}
     plain["pandas"] = {"Index", "RangeIndex", "MultiIndex", "DatetimeIndex", "Categorical"}
-    plain["pandas.arrays"] = {"ArrowStringArray", "StringArray", "IntegerArray", "BooleanArray"}
+    plain["pandas.arrays"] = {"ArrowStringArray", "StringArray", "IntegerArray", "BooleanArray",
+        "DatetimeArray", "TimedeltaArray", "PeriodArray", "IntervalArray", "FloatingArray"}  # fmt: skip
     roles["class"] = {module: sorted(names) for module, names in sorted(plain.items())}
     about = "Classes of scikit-learn, scipy and pandas, by tools/generate_pickle_classes.py."
     TARGET.write_text(

@@ -13,7 +13,7 @@ from remit.scan.pickle.values import Bad, Global, Items, Made, Value, is_constan
 
 Noted = Callable[[str, str, str, str], None]
 _APPENDED = frozenset({"list", "deque", "set", "frozenset", "bytearray", "OrderedDict", "Counter"})
-_MAPPINGS = frozenset({"dict", "OrderedDict", "defaultdict", "Counter"})
+_MAPPINGS = frozenset({"Bunch", "dict", "OrderedDict", "defaultdict", "Counter"})
 _LATIN = frozenset({"latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii"})
 _MAX_DEPTH = 40
 _MAX_MADE = 1 << 20
@@ -107,6 +107,10 @@ class Calls:
             inner, kind, arguments, _ = items.items
             made = self.called(inner, arguments)
             return isinstance(made, Made) and isinstance(kind, Global) and _clean(items)
+        if function.module == "numpy.random._pickle":
+            # It calls the class or function that it is given.
+            given = [each for each in items.items if isinstance(each, Global)]
+            return _clean(items) and all(g.module.startswith("numpy.random.") for g in given)
         return _clean(items)
 
     def _reconstructed(self, items: Items) -> Value:

@@ -54,6 +54,9 @@ OS = ("import", "os.system")
         pathlib.PurePosixPath("a/b"),
         np.arange(6).reshape(2, 3),
         np.float64(1.5),
+        np.random.default_rng(1),
+        np.random.RandomState(1),
+        np.ma.array([1, 2], mask=[0, 1]),
         np.array(["a", "b"], dtype=object),
         np.zeros(2, dtype=[("a", "f8"), ("b", "i4")]),
         [10**40, -1, 2**31, bytes(300), "x" * 5000, b"", complex(1, 2), range(3), slice(1)],
@@ -123,6 +126,7 @@ def test_names_of_python_2_are_those_of_python_3():
         (b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.", "bomb"),
         (b"cbuiltins\nlist\ncbuiltins\nrange\nJ\xff\xff\xff\x7f\x85R\x85R.", "bomb"),
         (b"ctorch._tensor\n_rebuild_from_type_v2\n(cbuiltins\nset\nNNNtR.", "call"),
+        (b"cnumpy.random._pickle\n__bit_generator_ctor\ncpathlib\nPath\n\x85R.", "call"),
         (b"ccopyreg\n_reconstructor\n(cnumpy\nfloat64\ncbuiltins\nobject\nNtR.", "call"),
     ],
 )  # fmt: skip
