@@ -10,6 +10,7 @@ Not followed: what happens inside calls. That is why only names of the allow-lis
 """
 
 import codecs
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -40,6 +41,8 @@ MAX_MEMO = 2_500_000
 _MAX_PROTOCOL = 5
 _LONG_DIGITS = 18
 _MAX_NESTED = 20
+# As bytes, in base64, in hexadecimal digits.
+_INNER = re.compile(rb"\x80[\x02-\x05]|gA[I-X][A-Za-z0-9+/_-]{13}|800[2-5][0-9a-fA-F]{28}")
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -263,8 +266,10 @@ class Machine:
             self._inner(data)
             self._push(BYTES)
         elif not whole:
+            self._inner(data)
             self._push(TEXT)
         elif kind == "unicode":
+            self._inner(data)
             try:
                 self._push(data.decode("utf-8", "surrogatepass"))
             except UnicodeDecodeError:
@@ -278,8 +283,8 @@ class Machine:
         self._push(data.decode("latin-1"))
 
     def _inner(self, data: bytes) -> None:
-        if data[:2] in {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}:
-            self.note("inner", "info", "bytes in it look like a pickle; nothing here loads them")
+        if _INNER.match(data):
+            self.note("inner", "info", "a value looks like a pickle; nothing here loads it")
 
     def _string(self) -> None:
         line = self._source.line().strip()

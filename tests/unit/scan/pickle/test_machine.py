@@ -1,5 +1,6 @@
 """Pickles made opcode by opcode, and pickles of the real library."""
 
+import base64
 import collections
 import datetime as dt
 import decimal
@@ -191,3 +192,11 @@ def test_payloads_are_passed_over_and_not_kept():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak - before < 4_000_000
+
+
+def test_a_pickle_that_is_held_as_a_value_is_told_and_loads_nothing():
+    inner = pickle.dumps({"a": list(range(20))}, 4)
+    for value in (inner, base64.b64encode(inner).decode(), inner.hex(), inner.hex().encode()):
+        machine = follow(pickle.dumps([value]))
+        assert [(each.rule, each.severity) for each in machine.notes] == [("inner", "info")]
+    assert follow(pickle.dumps(["gAbc", "8004", "gain"])).notes == []
