@@ -2,7 +2,7 @@
 # Make sure that python3 >= 3.11 with venv, git, node >= 18 and npm are there.
 # As root on Debian or Ubuntu the missing ones are installed; otherwise say exactly what to install.
 # Prints the path of the Python to use. Arguments: the things wanted, of: python git node strace
-# softhsm2 gnome-keyring chromium go skopeo postgresql apt.
+# softhsm2 gnome-keyring chromium go skopeo postgresql bubblewrap apt.
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -44,6 +44,7 @@ for want in "$@"; do
         gnome-keyring) command -v gnome-keyring-daemon >/dev/null 2>&1 || packages="$packages gnome-keyring dbus" ;;
         skopeo) command -v skopeo >/dev/null 2>&1 || packages="$packages skopeo" ;;
         postgresql) ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages="$packages postgresql" ;;
+        bubblewrap) command -v bwrap >/dev/null 2>&1 || packages="$packages bubblewrap" ;;
         go | apt) ;;
         node) have_node || packages="$packages nodejs npm" ;;
         *) say "prerequisites.sh: unknown: $want"; exit 2 ;;

@@ -7,7 +7,8 @@ of nothing else:
 1. the first header is at byte 0, headers, data and descriptors follow each other without a gap, the
    directory follows at once, then one end record, whose comment ends the file;
 2. name, flags, method, checksum and sizes are equal in both places;
-3. no encryption, no method but stored and deflate, no zip64, no second name in an extra field;
+3. no encryption, no method but stored and deflate, no second name in an extra field; no zip64
+   unless it is asked for (torch and numpy write it always), and then it says the same, too;
 4. names as in :mod:`remit.artifacts.members`; files and directories only, no links;
 5. data unpack to exactly the size and the CRC-32 that were said, within the limits.
 """
@@ -27,6 +28,8 @@ from remit.artifacts.tarball import CHUNK_BYTES
 _END = struct.Struct("<4s4H2LH")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_LOCATOR = struct.Struct("<4sLQL")
+_END64 = struct.Struct("<4sQ2H2L4Q")
 _MAX_COMMENT = 0xFFFF
 _MAX_COUNT, _MAX_OFFSET = 0xFFFF, 0xFFFFFFFF
 _DESCRIPTOR, _UTF8 = 0x0008, 0x0800
@@ -80,6 +83,7 @@ class ZipArchive:
         file: descriptor of the file; it stays open as long as this is used.
         limits: how much it may hold.
         size: where the archive ends in the file; by default with the file.
+        zip64: whether sizes and offsets may be in the 64-bit records.
 
     Attributes:
         entries: in the order of their data.
@@ -88,8 +92,11 @@ class ZipArchive:
         ArchiveError: it is malformed, ambiguous, hostile or beyond a limit.
     """
 
-    def __init__(self, file: int, limits: Limits, size: int | None = None) -> None:
+    def __init__(
+        self, file: int, limits: Limits, size: int | None = None, *, zip64: bool = False
+    ) -> None:
         self._file = file
+        self._zip64 = zip64
         self._limits = limits
         self._size = os.fstat(file).st_size if size is None else size
         self.entries: tuple[ZipEntry, ...] = self._all()
@@ -187,9 +194,38 @@ class ZipArchive:
         end = self._size - len(tail) + at
         if length > _MAX_DIRECTORY:
             raise ArchiveError(f"the directory of the zip archive is over {_MAX_DIRECTORY} bytes")
+        if self._zip64 and self._at(max(0, end - _LOCATOR.size), 4) == b"PK\6\7":
+            return self._end64(end - _LOCATOR.size, (count, length, start))
         if count == _MAX_COUNT or _MAX_OFFSET in {length, start} or length > end:
             raise ArchiveError("the zip archive is of the zip64 form, which is not accepted")
         return count, start, length, end
+
+    def _end64(self, at: int, short: tuple[int, int, int]) -> tuple[int, int, int, int]:
+        """The same from the 64-bit record before its locator, which must be all there is."""
+        _, disk, end, disks = _LOCATOR.unpack(self._at(at, _LOCATOR.size))
+        data = self._at(end, _END64.size) if end + _END64.size == at else b""
+        if disk or disks != 1 or len(data) != _END64.size:
+            raise ArchiveError(f"{_WRONG}: there is something around its directory")
+        mark, size, _, _, disk, first, here, count, length, start = _END64.unpack(data)
+        if mark != b"PK\6\6" or size != _END64.size - 12 or disk or first or here != count:
+            raise ArchiveError("the directory of the zip archive is malformed")
+        limits = (_MAX_COUNT, _MAX_OFFSET, _MAX_OFFSET)
+        for said, truth, unsaid in zip(short, (count, length, start), limits, strict=True):
+            if said not in {truth, unsaid}:
+                raise ArchiveError(f"{_WRONG}: its two end records differ")
+        if length > _MAX_DIRECTORY:
+            raise ArchiveError(f"the directory of the zip archive is over {_MAX_DIRECTORY} bytes")
+        return count, start, length, end
+
+    def _wide(self, extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]:
+        """Sizes, and the offset, of which a 64-bit field has those that are all ones."""
+        found = _check_extra(extra, zip64=self._zip64)
+        if found is None:
+            return values
+        wide = list(struct.unpack(f"<{len(found) // 8}Q", found[: len(found) // 8 * 8]))
+        if len(wide) < values.count(_MAX_OFFSET):
+            raise ArchiveError("the directory of the zip archive is malformed")
+        return tuple(wide.pop(0) if each == _MAX_OFFSET else each for each in values)
 
     def _central(self, start: int, length: int, count: int) -> Iterator[_Said]:
         data, at = self._at(start, length), 0
@@ -204,7 +240,7 @@ class ZipArchive:
             at += name_size + extra_size + comment_size
             if signature != b"PK\1\2" or at > len(data) or disk:
                 raise ArchiveError("the directory of the zip archive is malformed")
-            _check_extra(extra)
+            size, packed, offset = self._wide(extra, (size, packed, offset))
             yield _Said(raw, flags, method, crc, packed, size, offset, attributes)
         if at != len(data):
             raise ArchiveError(f"{_WRONG}: its directory has more than its entries")
@@ -222,6 +258,7 @@ class ZipArchive:
         rest = self._at(at, name_size + extra_size)
         at += name_size + extra_size
         later = bool(flags & _DESCRIPTOR)
+        size, packed = self._wide(rest[name_size:], (size, packed))
         numbers = (crc, packed, size)
         truth = (said.crc, said.packed, said.size)
         if (
@@ -231,7 +268,6 @@ class ZipArchive:
             or (numbers != truth and not (later and numbers == (0, 0, 0)))
         ):
             raise ArchiveError(f"{_WRONG}: it says two things of `{shown(name)}`")
-        _check_extra(rest[name_size:])
         end = at + said.packed
         if end > limit:
             raise ArchiveError(f"`{shown(name)}` in the zip archive is cut off")
@@ -251,8 +287,11 @@ class ZipArchive:
 
     def _descriptor(self, at: int, truth: tuple[int, int, int], name: str) -> int:
         plain = struct.pack("<3L", *truth)
-        data = self._at(at, 16)
-        if data == b"PK\7\10" + plain:
+        data = self._at(at, 24)
+        wide = struct.pack("<L2Q", *truth)
+        if self._zip64 and wide in {data[4:24], data[:20]}:
+            return 24 if data[:4] == b"PK\7\10" else 20
+        if data[:16] == b"PK\7\10" + plain:
             return 16
         if data[:12] == plain:
             return 12
@@ -298,11 +337,14 @@ def _mode(said: _Said, name: str, *, directory: bool) -> int:
     return stat.S_IMODE(mode) or (0o755 if directory else 0o644)
 
 
-def _check_extra(extra: bytes) -> None:
-    """Refuse the fields that say a second name or size."""
-    at = 0
+def _check_extra(extra: bytes, *, zip64: bool = False) -> bytes | None:
+    """Refuse the fields that say a second name or size; the 64-bit field if it is accepted."""
+    at, found = 0, None
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<2H", extra, at)
-        if kind in {_ZIP64, _UNICODE_PATH}:
+        if kind == _UNICODE_PATH or (kind == _ZIP64 and (not zip64 or found is not None)):
             raise ArchiveError("the zip archive has a second name or size for an entry")
+        if kind == _ZIP64:
+            found = extra[at + 4 : at + 4 + size]
         at += 4 + size
+    return found

@@ -1,0 +1,161 @@
+"""``remit scan``: look at an artifact before it runs, in a sandbox."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from remit.cli.audit_output import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from remit.scan.base import Report
+    from remit.scan.verdict import Verdict
+
+CLEAN, FINDINGS, USAGE, NOT_VERIFIED = 0, 1, 2, 3
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
+_NOT_VERIFIED = frozenset(
+    {"artifact.archive", "artifact.digest", "artifact.manifest", "scan.no_sandbox"}
+)
+
+
+class _Command(click.Command):
+    def invoke(self, ctx: click.Context) -> Any:
+        from remit.core.errors import RemitError
+
+        try:
+            return super().invoke(ctx)
+        except RemitError as error:
+            click.echo(f"error: {safe(error.diagnostics())}", err=True)
+            status = NOT_VERIFIED if error.code in _NOT_VERIFIED else USAGE
+            raise SystemExit(status) from None
+        except OSError as error:
+            click.echo(f"error: it cannot be read: {safe(error.strerror or str(error))}", err=True)
+            raise SystemExit(NOT_VERIFIED) from None
+
+
+@click.command(cls=_Command)
+@click.argument("target", metavar="PATH|REF")
+@click.option(
+    "--scanner", "names", multiple=True, metavar="NAME", help="Only this scanner; repeatable."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "sarif"]),
+    default="table",
+    show_default=True,
+    help="Form of the output.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory with the artifacts of this machine.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=1, max=86_400),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A scan that takes longer has failed.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(min=128, max=1 << 20),
+    default=1500,
+    show_default=True,
+    metavar="MB",
+    help="Address space of the sandbox.",
+)
+def scan(
+    target: str,
+    names: tuple[str, ...],
+    output: str,
+    store: Path | None,
+    time_limit: float,
+    memory: int,
+) -> None:
+    """Scan a directory, a file, or an artifact of the local store. Nothing of it is loaded.
+
+    Everything is read in a sandbox without network. A file that can execute and that nobody could
+    read completely blocks, like a finding: what was not read is never clean.
+
+    \b
+    Examples:
+      remit scan ./model
+      remit scan models/qwen:7b -o json | jq .verdict
+      remit scan weights.pt --scanner pickles
+      remit scan . -o sarif > remit.sarif
+
+    Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
+    """
+    from remit.core.paths import user_state
+    from remit.scan.base import scanners
+    from remit.scan.sandbox import Bounds
+    from remit.scan.sandbox import scan as scan_it
+    from remit.scan.target import opened
+    from remit.scan.verdict import judge
+    from remit.scan.worker import Request
+
+    known = tuple(scanners())
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.UsageError(
+            f"there is no scanner `{safe(unknown[0], 80)}`; there are {', '.join(known)}"
+        )
+    wanted = tuple(dict.fromkeys(names)) or known
+    with opened(target, store or user_state(os.environ) / "artifacts") as found:
+        request = Request(
+            root="", scratch="", scanners=wanted, digest=found.digest, kind=found.kind
+        )
+        reports = scan_it(
+            found.root, request, Bounds(seconds=time_limit, memory=memory * 1_000_000)
+        )
+    verdict = judge(reports, ("archives", *wanted))
+    _print(output, target, found.digest, reports, verdict)
+    sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
+
+
+def _print(
+    output: str, target: str, digest: str, reports: "Sequence[Report]", verdict: "Verdict"
+) -> None:
+    import msgspec
+
+    from remit.cli.diff_output import ascii_json
+    from remit.scan.sarif import sarif
+
+    if output == "sarif":
+        sys.stdout.write(ascii_json(sarif(reports, digest=digest)) + "\n")
+    elif output == "json":
+        document = {"target": target, "digest": digest, "verdict": verdict, "reports": reports}
+        sys.stdout.write(ascii_json(msgspec.json.encode(document)) + "\n")
+    else:
+        _table(target, reports, verdict)
+
+
+def _table(target: str, reports: "Sequence[Report]", verdict: "Verdict") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from remit.scan.verdict import distinct
+
+    console = Console(highlight=False, soft_wrap=True)
+    found = distinct(reports)
+    for each in found:
+        what = f"{each.title}: {each.evidence}" if each.evidence else each.title
+        line = Text(f"{each.severity:<9} ", style=_STYLES.get(each.severity, ""))
+        line.append(f"{each.rule:<22} {safe(each.member, 300)}\n", style="default")
+        line.append(f"{'':10}{safe(what, 300)}", style="dim")
+        console.print(line)
+    unread = [reason for reason in verdict.reasons if "was not read" in reason]
+    failed = [reason for reason in verdict.reasons if "has no result" in reason]
+    for reason in (*unread, *failed):
+        console.print(Text(safe(reason, 400)))
+    read = sum(each.status == "complete" for report in reports for each in report.coverage)
+    console.print(
+        Text(f"{safe(target, 200)}: {verdict.word}, {len(found)} findings, {read} readings")
+    )

@@ -1,0 +1,1 @@
+"""Pickles followed opcode by opcode, as the machine that loads them would; nothing is loaded."""

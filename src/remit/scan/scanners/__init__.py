@@ -1,0 +1,1 @@
+"""One module for each scanner; each registers itself."""
