@@ -28,7 +28,9 @@ def kind(member: Member) -> str:
     name = _text.base(member)
     if name.endswith((".pyc", ".pyo")) or (head[2:4] == b"\r\n" and not _text.is_text(member)):
         return "bytecode"
-    if _text.is_text(member):
+    magic, sure = next(((m, n) for m, n in _MAGIC if head.startswith(m)), (b"", ""))
+    # `BM` and `MZ` also begin texts; what does not print begins none.
+    if _text.is_text(member) and (not sure or magic.isalnum() or magic == b"%PDF-"):
         return "text"
     if head[:4] == b"RIFF":
         return "webp" if head[8:12] == b"WEBP" else "wav"
@@ -36,4 +38,4 @@ def kind(member: Member) -> str:
         return "mp4"
     if head[257:262] == b"ustar":
         return "tar"
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+    return sure
