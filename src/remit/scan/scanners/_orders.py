@@ -87,7 +87,7 @@ def orders_in(
             order = known_rules[number]
             for match in patterns[number].finditer(view.text):
                 start, end = match.span()
-                low = _text.mentioned(view.text, start, end)
+                low = _text.mentioned(view.text, start, end) or _text.negated(view.text, start)
                 known = best.get(order.id)
                 if known is not None and (low or known.severity != "low"):
                     continue

@@ -56,6 +56,7 @@ _VENDORS = {
     "ANTHROPIC_": ("anthropic",), "GOOGLE_": ("google",), "AZURE_": ("azure", "microsoft", "windows.net"),
     "SLACK_": ("slack",), "STRIPE_": ("stripe",), "NPM_": ("npmjs",), "HF_": ("huggingface",),
 }  # fmt: skip
+_SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|credential")
 _URL = re.compile(r"(?i)\bhttps?://[^\s'\"<>)]+")
 
 
@@ -123,6 +124,8 @@ class _Reader:
         self._texts: dict[str, str] = {}
         self._decoded: set[str] = set()
         self._silent: set[int] = set()
+        self._queries: set[str] = set()
+        self._credentials: set[str] = set()
 
     def names(self, node: ast.AST) -> None:
         """What names of this file stand for."""
@@ -145,6 +148,10 @@ class _Reader:
         dotted = self.dotted(value)
         if dotted and dotted.split(".")[0] in {"os", "subprocess", "exec", "eval", "builtins"}:
             self._known[name] = dotted
+        if self._built(value):
+            self._queries.add(name)
+        if any(self._credential(each) for each in ast.walk(value)):
+            self._credentials.add(name)
         if any(isinstance(each, ast.Call) and self._decodes(each) for each in ast.walk(value)):
             self._decoded.add(name)
 
@@ -234,6 +241,7 @@ class _Reader:
         if _NETWORK.match(name):
             self.facts.sends.append((node.lineno, name))
             self._untrusting(node)
+            self._body(node)
         if _PROCESS.match(name):
             self._process(node, arguments)
         if name in {"dict", "str", "repr", "list", "json.dumps", "pprint.pformat"} and any(
@@ -254,7 +262,9 @@ class _Reader:
         self._assembled(node, name)
         self._writes(node, name)
         runs_query = name.rpartition(".")[2] in {"execute", "executescript", "executemany"}
-        if runs_query and node.args and self._built(node.args[0]):
+        first = node.args[0] if node.args else None
+        named = isinstance(first, ast.Name) and first.id in self._queries
+        if runs_query and first is not None and (named or self._built(first)):
             self._issue(node, "built_query", "a query that is put together from parts", "medium")
 
     def _safe_yaml(self, node: ast.Call, name: str) -> bool:
@@ -322,6 +332,26 @@ class _Reader:
                 and each.value.value is False
             ):
                 self._issue(node, "unverified_tls", "it does not check whom it talks to", "medium")
+
+    def _credential(self, node: ast.AST) -> bool:
+        """Whether a secret of the environment is read here: by the name of the variable."""
+        name: str | None = None
+        if isinstance(node, ast.Call) and node.args:
+            if self.dotted(node.func) in {"os.getenv", "os.environ.get"}:
+                name = self.constant(node.args[0])
+        elif isinstance(node, ast.Subscript) and self.dotted(node.value) == "os.environ":
+            name = self.constant(node.slice)
+        return bool(name) and _SECRET_NAME.search(name or "") is not None
+
+    def _body(self, node: ast.Call) -> None:
+        """Credentials belong into the head of a request; in its body they are its content."""
+        for each in node.keywords:
+            if each.arg not in {"data", "json", "params", "files", "body", "content"}:
+                continue
+            inner = [*ast.walk(each.value)]
+            names = {found.id for found in inner if isinstance(found, ast.Name)}
+            if names & self._credentials or any(self._credential(found) for found in inner):
+                self._issue(node, "credential_in_body", "it sends a credential as content", "high")
 
     def _assembled(self, node: ast.Call, name: str) -> None:
         if name in {"__import__", "importlib.import_module"} and node.args:

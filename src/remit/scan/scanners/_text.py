@@ -160,6 +160,20 @@ def mentioned(text: str, start: int, end: int) -> bool:
     return _quoted(line, at, to) and _DISCUSSES.search(line) is not None
 
 
+_NEGATED = re.compile(
+    r"(?i)\b(?:never|do not|don't|must not|should not|avoid|not)\s+(?:(?:ever|run|running|execute|use|using|do"
+    r"|simply|just|blindly|things|commands?|like|the|an?|any|to|or|and|follow)\s+){0,4}[\"'`(]?\Z"
+)
+
+
+def negated(text: str, start: int) -> bool:
+    """Whether the words just before a place forbid what begins there.
+
+    Only words that cannot turn the meaning round may stand between: "do not hesitate to" does.
+    """
+    return _NEGATED.search(text[max(0, start - 80) : start]) is not None
+
+
 def _quoted(line: str, start: int, end: int) -> bool:
     at = 0
     while at < len(line):
