@@ -12,6 +12,7 @@ from remit.scan.scanners._lockfiles import UnreadableError, packages
 from remit.scan.scanners._pycode import python
 from remit.scan.scanners._scripts import javascript, shell
 from remit.scan.scanners.agent_config import AgentConfigurations
+from remit.scan.scanners.code import Code
 from remit.scan.scanners.datasets import DataSets
 from remit.scan.scanners.dependencies import Dependencies
 from remit.scan.scanners.licences import Licences, spdx
@@ -46,7 +47,7 @@ NAMES = st.sampled_from(
 )  # fmt: skip
 KINDS = st.sampled_from(["", "mcp-server", "skill", "prompt", "dataset", "model", "agent"])
 SCANNERS = (
-    AgentConfigurations, DataSets, Dependencies, Licences, McpListings, Prompts, Secrets, Skills,
+    AgentConfigurations, Code, DataSets, Dependencies, Licences, McpListings, Prompts, Secrets, Skills,
 )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ class Facts(msgspec.Struct):
         commands: constant strings that are run as commands: (line, text).
         vendors: names of variables of known vendors that it reads: (line, name).
         urls: addresses in it.
+        at_import: calls of the network and of processes that importing it makes: (line, what).
     """
 
     issues: list[Issue] = []
@@ -94,6 +95,7 @@ class Facts(msgspec.Struct):
     commands: list[tuple[int, str]] = []
     vendors: list[tuple[int, str]] = []
     urls: list[str] = []
+    at_import: list[tuple[int, str]] = []
 
 
 def python(text: str) -> Facts | None:
@@ -112,6 +114,8 @@ def python(text: str) -> Facts | None:
         reader.documentation(tree)
         for node in ast.walk(tree):
             reader.node(node)
+        for statement in tree.body:
+            reader.imported(statement)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return reader.facts
@@ -188,6 +192,21 @@ class _Reader:
             if left is not None and right is not None and len(left) + len(right) < 10_000:
                 return left + right
         return None
+
+    def imported(self, statement: ast.stmt) -> None:
+        """Calls that importing the file makes: not those in functions, nor of a program."""
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return
+        if isinstance(statement, ast.If) and "__name__" in ast.dump(statement.test):
+            return
+        if isinstance(statement, ast.ClassDef):
+            for below in statement.body:
+                self.imported(below)
+            return
+        for node in ast.walk(statement):
+            name = self.dotted(node.func) if isinstance(node, ast.Call) else ""
+            if name in _EVALUATE - {"compile"} or _PROCESS.match(name) or _NETWORK.match(name):
+                self.facts.at_import.append((statement.lineno, name))
 
     def node(self, node: ast.AST) -> None:
         """Look at one node."""

@@ -12,20 +12,16 @@ from typing import Any
 from remit.artifacts.errors import ArtifactError
 from remit.artifacts.kinds.base import field, front_matter
 from remit.scan.base import Artifact, Coverage, Finding, Member, Result, register
-from remit.scan.scanners import _media, _orders, _pycode, _scripts, _text
+from remit.scan.scanners import _code, _media, _orders, _text
 from remit.scan.scanners._pycode import Facts
 from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "skill"
 _MAIN = "skill.md"
 _KINDS = ("skill", "agent")
-_PYTHON = (".py", ".pyw", ".pyi")
-_SHELL = (".sh", ".bash", ".zsh", ".ksh", ".command")
-_SCRIPT = (".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".mts")
-_OTHER_CODE = (".ps1", ".bat", ".cmd", ".vbs", ".rb", ".pl", ".php", ".lua", ".scpt", ".applescript",
-               ".ipynb", ".jar", ".wasm", ".class")  # fmt: skip
+_XML = (".xml", ".pmml")
+_ENTITIES = re.compile(r"(?i)<!\s*(?:DOCTYPE|ENTITY)")
 _ANY_TOOL = re.compile(r"(?i)(?:\A|[\s,\[])(?:\*|Bash(?:\(\s*(?:\*|:\*)?\s*\))?)(?=\Z|[\s,\]])")
-_FENCE = re.compile(r"(?ms)^[ \t]*(?:```|~~~)[ \t]*(\w+)[^\n]*\n(.*?)^[ \t]*(?:```|~~~)")
 
 
 @register
@@ -55,13 +51,14 @@ class Skills(TextScanner):
         together: list[tuple[Member, Facts]] = []
         for member in claimed:
             yield from self._member(member, together)
-        yield from _joined(together)
+        yield from _code.joined(together)
 
     def _member(self, member: Member, together: list[tuple[Member, Facts]]) -> Iterator[Result]:
         kind = _media.kind(member)
         name = _text.base(member)
         if kind == "empty":
-            yield _text.complete(member, kind)
+            form = _code.FORM if _code.is_code(member) else kind
+            yield _text.complete(member, form, executes=form == _code.FORM)
             return
         if kind and kind != "text":
             yield from _binary(kind, member)
@@ -72,50 +69,36 @@ class Skills(TextScanner):
             reason = "it is too large" if data is None else "it is neither text nor a known format"
             yield _text.unread(member, "unknown", reason)
             return
-        language = _language(name, text)
+        language = _code.language(name, text)
         if language == "other":
             yield from _prose(text, member, code=True)
             yield Coverage(
-                member=member.path, status="unsupported", executes=True, format=name.rpartition(".")[2],
+                member=member.path, status="unsupported", executes=True, format=_code.FORM,
                 reason="code in a language that is not read",
             )  # fmt: skip
             return
-        facts = _facts(language, text)
+        facts = _code.facts_of(language, text)
         if language and facts is None:
-            yield _text.unread(member, language, f"it cannot be read as {language}")
+            yield _text.unread(member, _code.FORM, f"it cannot be read as {language}")
             return
         if name == _MAIN:
             yield from _front(text, member)
         yield from _prose(text, member, code=bool(language))
         if facts is not None:
             together.append((member, facts))
-            yield from _issues(facts, member, 0)
+            yield from _code.issues(facts, member, 0)
         elif not language:
-            for code, line in _fenced(text):
+            for code, line in _code.fenced(text):
                 together.append((member, code))
-                yield from _issues(code, member, line)
-        yield _text.complete(member, language or "text", executes=True)
-
-
-def _language(name: str, text: str) -> str:
-    if name.endswith(_OTHER_CODE):
-        return "other"
-    first = text.partition("\n")[0] if text.startswith("#!") else ""
-    if name.endswith(_PYTHON) or "python" in first:
-        return "python"
-    if name.endswith(_SHELL) or re.search(r"\b(?:ba|z|da|k)?sh\b", first):
-        return "shell"
-    if name.endswith(_SCRIPT) or re.search(r"\b(?:node|deno|bun)\b", first):
-        return "javascript"
-    return "other" if first else ""
-
-
-def _facts(language: str, text: str) -> Facts | None:
-    if language == "python":
-        return _pycode.python(text)
-    if language == "shell":
-        return _scripts.shell(text)
-    return _scripts.javascript(text) if language == "javascript" else None
+                yield from _code.issues(code, member, line)
+        if name.endswith(_XML):
+            if _ENTITIES.search(text) is not None:
+                yield _text.found(
+                    "skill.entities", "XML that is completed from elsewhere", "high", member
+                )
+            yield _text.complete(member, "xml", executes=True)
+        else:
+            yield _text.complete(member, _code.FORM if language else "text", executes=True)
 
 
 def _binary(kind: str, member: Member) -> Iterator[Result]:
@@ -181,48 +164,3 @@ def _prose(text: str, member: Member, *, code: bool) -> Iterator[Finding]:
         if finding.rule.endswith(".suspicious") or (code and finding.severity == "medium"):
             continue
         yield finding
-
-
-def _fenced(text: str) -> Iterator[tuple[Facts, int]]:
-    for match in _FENCE.finditer(text):
-        language = {"py": "python", "python": "python", "python3": "python", "js": "javascript",
-                    "javascript": "javascript", "ts": "javascript"}.get(match[1].lower(), "")  # fmt: skip
-        facts = _facts(language, match[2]) if language else None
-        if facts is not None:
-            yield facts, _text.line_of(text, match.start(2)) - 1
-
-
-def _issues(facts: Facts, member: Member, before: int) -> Iterator[Finding]:
-    for issue in facts.issues:
-        yield _text.found(
-            f"skill.code.{issue.rule}", issue.title, issue.severity, member, shown=issue.shown,
-            line=issue.line + before, confidence=800,
-        )  # fmt: skip
-    for line, command in facts.commands:
-        for finding in _orders.orders(command, member, "skill", family=_FAMILY):
-            yield _text.found(
-                finding.rule, finding.title, finding.severity, member, shown=command,
-                line=line + before,
-            )  # fmt: skip
-    for line, name in _pycode.foreign_vendors(facts):
-        yield _text.found(
-            "skill.code.foreign_credential", "credentials of one service go to another", "high",
-            member, shown=name, line=line + before, confidence=700,
-        )  # fmt: skip
-
-
-def _joined(together: Sequence[tuple[Member, Facts]]) -> Iterator[Finding]:
-    """What is taken in one place and sent from another."""
-    sending = [member.path for member, facts in together if facts.sends]
-    for member, facts in together:
-        if not facts.takes or not sending:
-            continue
-        line, what = facts.takes[0]
-        own = bool(facts.sends)
-        yield _text.found(
-            "skill.code.exfiltration",
-            "it takes what is secret and talks to the network",
-            "critical" if own else "high",
-            member, shown=what if own else f"{what}; sent from {sending[0]}", line=line,
-            confidence=850 if own else 700,
-        )  # fmt: skip
