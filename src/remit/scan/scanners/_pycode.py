@@ -8,6 +8,7 @@ even if the two never meet; one that hides behind data it loads later is not see
 """
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -107,12 +108,12 @@ def python(text: str) -> Facts | None:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
         reader = _Reader()
-        for number, node in enumerate(ast.walk(tree)):
-            if number > MAX_NODES:
-                return None
+        nodes = list(itertools.islice(ast.walk(tree), MAX_NODES + 1))
+        if len(nodes) > MAX_NODES:
+            return None
+        for node in nodes:
             reader.names(node)
-        reader.documentation(tree)
-        for node in ast.walk(tree):
+        for node in nodes:
             reader.node(node)
         for statement in tree.body:
             reader.imported(statement)
@@ -132,8 +133,10 @@ class _Reader:
         self._credentials: set[str] = set()
 
     def names(self, node: ast.AST) -> None:
-        """What names of this file stand for."""
-        if isinstance(node, ast.Import):
+        """What names of this file stand for, and strings that are documentation: nobody uses them."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            self._silent.add(id(node.value))
+        elif isinstance(node, ast.Import):
             for each in node.names:
                 top = each.name if each.asname else each.name.split(".")[0]
                 self._known[each.asname or top] = top
@@ -158,12 +161,6 @@ class _Reader:
             self._credentials.add(name)
         if any(isinstance(each, ast.Call) and self._decodes(each) for each in ast.walk(value)):
             self._decoded.add(name)
-
-    def documentation(self, tree: ast.AST) -> None:
-        """Strings that nobody uses: they are documentation."""
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-                self._silent.add(id(node.value))
 
     def dotted(self, node: ast.AST) -> str:
         """A name with the module that it comes from; empty if it is none."""
@@ -272,7 +269,7 @@ class _Reader:
             self._takes(node, "the whole environment")
         if name in {"os.getenv", "os.environ.get"} and node.args:
             self._variable(self.constant(node.args[0]), node.lineno)
-        if name == "os.dup2" and any("fileno" in ast.dump(each) for each in node.args):
+        if name == "os.dup2" and self._socket(node):
             self._issue(
                 node, "reverse_shell", "a socket becomes the terminal of a process", "critical"
             )
@@ -285,6 +282,15 @@ class _Reader:
         named = isinstance(first, ast.Name) and first.id in self._queries
         if runs_query and first is not None and (named or self._built(first)):
             self._issue(node, "built_query", "a query that is put together from parts", "medium")
+
+    def _socket(self, node: ast.Call) -> bool:
+        """Whether what becomes a terminal may be a socket: pytest does so with files."""
+        ends = any(isinstance(e, ast.Constant) and e.value in {0, 1, 2} for e in node.args[1:])
+        loop = any(isinstance(each, ast.Name) for each in node.args[1:])
+        taken = any("fileno" in ast.dump(each) for each in node.args[:1])
+        return (
+            taken and (ends or loop) and "socket" in {k.split(".")[0] for k in self._known.values()}
+        )
 
     def _safe_yaml(self, node: ast.Call, name: str) -> bool:
         return name == "yaml.load" and any("Safe" in ast.dump(each.value) for each in node.keywords)

@@ -34,6 +34,11 @@ def test_what_servers_do_asks_a_person_at_most():
     assert look(Code, {"a.py": calm}, kind="mcp-server").worst == ""
 
 
+def test_files_as_terminals_are_usual():
+    code = "import os, sys\ndef f(file):\n    os.dup2(file.fileno(), sys.stdout.fileno())"
+    assert look(Code, {"a.py": code}, kind="mcp-server").worst == ""
+
+
 def test_models_whose_code_acts_when_it_is_imported():
     code = "import subprocess\nsubprocess.run(['id'])\n"
     assert look(Code, {"a.py": code}, kind="model").severity("code.import_effect") == "high"
