@@ -172,7 +172,7 @@ def _container(args: Sequence[str], member: Member, pointer: str, family: str) -
             f"{family}.privileged", "a container that is not confined", "high", member,
             shown=line, pointer=pointer,
         )  # fmt: skip
-    for mount in re.finditer(r"(?:-v|--volume)[= ](\S+?):|\b(?:source|src)=([^,\s]+)", line):
+    for mount in re.finditer(r"(?:-v|--volume)[= ](\S{1,500}?):|\b(?:source|src)=([^,\s]+)", line):
         path = mount[1] or mount[2]
         if _HOME.match(path) or re.search(
             r"\.(?:ssh|aws|kube|gnupg|docker)\b|\A/(?:etc|var|root)\b", path

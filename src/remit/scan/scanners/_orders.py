@@ -20,6 +20,8 @@ from remit.scan.base import Finding, Member, Severity
 from remit.scan.scanners import _text
 
 Where = Literal["tool", "skill", "prompt"]
+MAX_QUOTED = 200
+"""Places of one rule that are weighed; who quotes more than that means it."""
 _ALL: tuple[Where, ...] = ("tool", "skill", "prompt")
 
 
@@ -85,9 +87,11 @@ def orders_in(
     for view in views.views:
         for number in together.Match(view.text) or ():
             order = known_rules[number]
-            for match in patterns[number].finditer(view.text):
+            for count, match in enumerate(patterns[number].finditer(view.text)):
                 start, end = match.span()
-                low = _text.mentioned(view.text, start, end) or _text.negated(view.text, start)
+                low = count < MAX_QUOTED and (
+                    _text.mentioned(view.text, start, end) or _text.negated(view.text, start)
+                )
                 known = best.get(order.id)
                 if known is not None and (low or known.severity != "low"):
                     continue

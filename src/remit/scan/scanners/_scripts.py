@@ -5,6 +5,7 @@ Shell is parsed (tree-sitter); JavaScript and its kin are searched.
 LIMIT: JavaScript that is put together from pieces is not followed.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +44,7 @@ _NETWORK = {
     "aria2c",
 }
 _MAX_NODES = 200_000
+MAX_MATCHES = 100
 
 _JS_SENDS = re.compile(
     r"\bfetch\s*\(|\baxios\b|\bhttps?\.(?:request|get)\s*\(|\bXMLHttpRequest\b|\bWebSocket\s*\(|\bsendBeacon\s*\(|\bnet\.(?:connect|createConnection)\b"
@@ -69,19 +71,32 @@ def javascript(text: str) -> Facts:
         match = pattern.search(text)
         if match is not None:
             facts.issues.append(Issue(rule, title, severity, _line(text, match), match[0][:200]))
-    for match in _JS_SENDS.finditer(text):
+    for match in itertools.islice(_JS_SENDS.finditer(text), MAX_MATCHES):
         facts.sends.append((_line(text, match), match[0]))
-    for match in _JS_ENVIRONMENT.finditer(text):
+    for match in itertools.islice(_JS_ENVIRONMENT.finditer(text), MAX_MATCHES):
         facts.takes.append((_line(text, match), "the whole environment"))
-    for match in re.finditer(r"""(['"`])([^'"`\n]{1,200})\1""", text):
-        if SECRET_PATH.search(match[2]):
-            facts.takes.append((_line(text, match), match[2]))
-        if PERSISTS.search(match[2]) and re.search(r"writeFile|appendFile", text):
-            facts.issues.append(
-                Issue("persistence", "it changes what is loaded in every session", "high",
-                      _line(text, match), match[2])
-            )  # fmt: skip
+    writes = re.search(r"writeFile|appendFile", text) is not None
+    for pattern in (SECRET_PATH, PERSISTS):
+        for match in itertools.islice(pattern.finditer(text), MAX_MATCHES):
+            quoted = _literal(text, match.start(), match.end())
+            if quoted and pattern is SECRET_PATH:
+                facts.takes.append((_line(text, match), quoted))
+            elif quoted and writes:
+                facts.issues.append(
+                    Issue("persistence", "it changes what is loaded in every session", "high",
+                          _line(text, match), quoted)
+                )  # fmt: skip
     return facts
+
+
+def _literal(text: str, start: int, end: int) -> str:
+    """The string literal around a place, within its line; empty if there is none."""
+    before, after = text[max(0, start - 200) : start], text[end : end + 200]
+    for quote in "'\"`":
+        at, to = before.rfind(quote), after.find(quote)
+        if at >= 0 and to >= 0 and "\n" not in before[at:] + after[:to]:
+            return before[at + 1 :] + text[start:end] + after[:to]
+    return ""
 
 
 def _line(text: str, match: re.Match[str]) -> int:
@@ -114,11 +129,9 @@ def shell(text: str) -> Facts | None:
                 _add(
                     facts, "persistence", "it changes what is loaded in every session", "high", node
                 )
-    for match in SECRET_PATH.finditer(text):
-        line = text.count("\n", 0, match.start())
-        whole = text.splitlines()[line] if line < text.count("\n") + 1 else ""
-        if not whole.lstrip().startswith("#"):
-            facts.takes.append((line + 1, whole.strip()[:200]))
+    for number, line in enumerate(text.splitlines(), 1):
+        if SECRET_PATH.search(line) and not line.lstrip().startswith("#"):
+            facts.takes.append((number, line.strip()[:200]))
     return facts
 
 

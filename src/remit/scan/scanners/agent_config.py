@@ -117,15 +117,29 @@ def _value(data: bytes, member: Member) -> Any:
     return parse(_without_comments(data.removeprefix(b"\xef\xbb\xbf")), fold_keys=False)
 
 
-_COMMENT = re.compile(rb'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+# Each alternative matches once it has begun: work stays linear.
+_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*+(?:"|\n|\Z|\\)?|//[^\n]*|/\*', re.DOTALL)
+_COMMA = re.compile(rb'"(?:[^"\\\n]|\\.)*+(?:"|\n|\Z|\\)?|,(?=[ \t\r\n]*[}\]])', re.DOTALL)
 
 
 def _without_comments(data: bytes) -> bytes:
-    """JSON out of what editors take for it: comments and commas before a bracket."""
+    """JSON out of what editors take for it: without comments and commas before a bracket."""
     if b"//" not in data and b"/*" not in data and not re.search(rb",\s*[}\]]", data):
         return data
-    bare = _COMMENT.sub(lambda match: match[1] or b"", data)
-    return re.sub(rb'("(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])', lambda match: match[1] or b"", bare)
+    kept: list[bytes] = []
+    at = 0
+    while (match := _TOKEN.search(data, at)) is not None:
+        kept.append(data[at : match.start()])
+        at = match.end()
+        if match[0].startswith(b'"'):
+            kept.append(match[0])
+        elif match[0] == b"/*":
+            end = data.find(b"*/", at)
+            if end < 0:
+                raise ValueError("a comment has no end")
+            at = end + 2
+    kept.append(data[at:])
+    return _COMMA.sub(lambda match: match[0] if match[0] != b"," else b"", b"".join(kept))
 
 
 def rules_file(text: str, member: Member) -> Iterator[Finding]:

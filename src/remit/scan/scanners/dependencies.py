@@ -20,7 +20,7 @@ from remit.scan.scanners._text import TextScanner
 _FAMILY = "dependencies"
 MAX_BYTES = 32 * 1024 * 1024
 _LIFECYCLE = ("preinstall", "install", "postinstall", "prepare", "preprepare", "postprepare")
-_INDEX = re.compile(r"(?m)^\s*(?:--(?:extra-)?index-url|-i|--find-links|-f)[= ]+(\S+)")
+_INDEX = re.compile(r"(?m)^[ \t]*(?:--(?:extra-)?index-url|-i|--find-links|-f)[= ]+(\S+)")
 _POPULAR = frozenset(
     [
         "requests",

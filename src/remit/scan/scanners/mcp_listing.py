@@ -64,7 +64,7 @@ _SCRIPTS = (
     ("latin", re.compile("[A-Za-z]")),
 )
 _WORDS = re.compile(r"[_\-. /]+|(?<=[a-z])(?=[A-Z])")
-_MANY_LINES = re.compile(r"(?:[ \t]*\n){40,}")
+_MANY_LINES = re.compile(r"\n(?:[ \t]*\n){39,}")
 _LONG = 8 * 1024
 _SCHEMA_PATH = re.compile(r"/properties/([^/]+)\Z")
 _CONFUSED = str.maketrans(

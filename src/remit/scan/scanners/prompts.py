@@ -14,10 +14,10 @@ from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "prompt"
 _TEXTS = (".md", ".txt", ".yaml", ".yml", ".json", ".prompt", ".prompty", ".jinja", ".j2", ".xml")
-_TURN = re.compile(r"(?im)^\s*(?:human|user|assistant|ai|system)\s*:")
+_TURN = re.compile(r"(?im)^[ \t]*(?:human|user|assistant|ai|system)\s*:")
 MANY_TURNS = 40
 _LINK_DATA = re.compile(
-    r"(?i)(?:!\[[^\]]*\]\(|<img[^>]+src=['\"]?|\]\()\s*https?://[^\s)>'\"]*(?:\{\{?|\$\{|<)[^\s)>'\"]*"
+    r"(?i)(?:!\[[^\]]{0,500}\]\(|<img[^>]{1,500}src=['\"]?|\]\()\s{0,20}https?://[^\s)>'\"]{0,2000}?(?:\{\{?|\$\{|<)[^\s)>'\"]{0,200}"
 )
 _OBJECTS = re.compile(
     r"!!python/|\"lc\"\s*:\s*1|\"type\"\s*:\s*\"constructor\"|\b_type\s*:\s*(?!prompt|few_shot|chat)\w"
