@@ -19,7 +19,7 @@ from pathlib import Path
 TARGET = Path(__file__).parent.parent / "src/remit/scan/data/pickle_classes.json"
 PACKAGES = ("sklearn", "scipy.sparse", "pandas.core.indexes", "pandas.core.arrays")
 SKIPPED = ("tests", "conftest", "externals", "datasets", "_testing", "experimental")
-REVIEWED_METHODS = {"sklearn.base", "sklearn.tree._tree", "scipy.sparse._base"}
+TRUSTED_METHODS = {"sklearn.base", "sklearn.tree._tree", "scipy.sparse._base"}
 ROLES = {
     "type": {
         "pandas.core.frame": ["DataFrame"],
@@ -68,13 +68,13 @@ def classes(package):
                 yield value
 
 
-def read_by_somebody(found):
-    """Whether what runs when it is unpickled is Python's own, or was read."""
+def harmless(found):
+    """Whether what runs when it is unpickled is Python's own, or of a module that is trusted."""
     for method in ("__setstate__", "__getattr__", "__setattr__", "__del__"):
         where = next((c for c in found.__mro__ if method in vars(c)), None)
         if where is None or where is object:
             continue
-        if where.__module__ not in REVIEWED_METHODS and not where.__module__.startswith("pandas."):
+        if where.__module__ not in TRUSTED_METHODS and not where.__module__.startswith("pandas."):
             return False
     return True
 
@@ -85,7 +85,7 @@ def main():
     plain = {}
     for package in PACKAGES:
         for found in classes(package):
-            if read_by_somebody(found):
+            if harmless(found):
                 plain.setdefault(found.__module__, set()).add(found.__name__)
             else:
                 print(f"not listed: {found.__module__}.{found.__name__}", file=sys.stderr)
@@ -98,7 +98,7 @@ def main():
         ("sklearn.linear_model._sgd_fast", "type"),
         ("sklearn.ensemble._hist_gradient_boosting.predictor", "class"),
     )
-    for module, role in cython:  # their ``__setstate__`` and constructors were read
+    for module, role in cython:
         loaded = importlib.import_module(module)
         names = {n for n, v in vars(loaded).items() if inspect.isclass(v)}
         mine = {n for n in names if getattr(loaded, n).__module__ in {module, "_loss"}}

@@ -153,7 +153,7 @@ class _TensorFlow(_Reader):
                 continue
             if field.number == 1:
                 self._node(field, 0)
-            elif field.number == 2:  # noqa: PLR2004 - of both
+            elif field.number == 2:
                 if saved:
                     self._meta(field)
                 else:
@@ -161,23 +161,23 @@ class _TensorFlow(_Reader):
 
     def _meta(self, meta: Field) -> None:
         for field in self.fields(meta, 1):
-            if field.number == 2 and field.framed:  # noqa: PLR2004 - graph_def
+            if field.number == 2 and field.framed:
                 for each in self.fields(field, 2):
                     if each.number == 1 and each.framed:
                         self._node(each, 3)
-                    elif each.number == 2 and each.framed:  # noqa: PLR2004 - library
+                    elif each.number == 2 and each.framed:
                         self._library(each)
 
     def _library(self, library: Field) -> None:
         for function in self.fields(library, 4):
             if function.number == 1 and function.framed:
                 for field in self.fields(function, 5):
-                    if field.number == 3 and field.framed:  # noqa: PLR2004 - node_def
+                    if field.number == 3 and field.framed:
                         self._node(field, 6)
 
     def _node(self, node: Field, depth: int) -> None:
         for field in self.fields(node, depth):
-            if field.number == 2:  # noqa: PLR2004 - op
+            if field.number == 2:
                 self.nodes += 1
                 self._operator(self.text(field))
 
@@ -201,17 +201,17 @@ class _Onnx(_Reader):
         functions = []
         fields = list(self._message.fields(0, self._member.size))
         for field in fields:
-            if field.number == 25 and field.framed:  # noqa: PLR2004 - functions
+            if field.number == 25 and field.framed:
                 functions.append(field)
                 self._own.add(self._names(field, 1, 10))
         for field in functions:
             for each in self.fields(field, 1):
-                if each.number == 7 and each.framed:  # noqa: PLR2004 - node
+                if each.number == 7 and each.framed:
                     self._node(each, 2)
         for field in fields:
-            if field.number == 7 and field.framed:  # noqa: PLR2004 - graph
+            if field.number == 7 and field.framed:
                 self._graph(field, 1)
-            elif field.number == 20 and field.framed:  # noqa: PLR2004 - training_info
+            elif field.number == 20 and field.framed:
                 for each in self.fields(field, 1):
                     if each.number in {1, 2} and each.framed:
                         self._graph(each, 2)
@@ -228,9 +228,9 @@ class _Onnx(_Reader):
                 continue
             if field.number == 1:
                 self._node(field, depth + 1)
-            elif field.number == 5:  # noqa: PLR2004 - initializer
+            elif field.number == 5:
                 self._tensor(field, depth + 1)
-            elif field.number == 15:  # noqa: PLR2004 - sparse_initializer
+            elif field.number == 15:
                 self._sparse(field, depth + 1)
 
     def _node(self, node: Field, depth: int) -> None:
@@ -241,7 +241,7 @@ class _Onnx(_Reader):
         elif domain not in _DOMAINS and (domain, operator) not in self._own:
             self.say("domain", "high", "an operator is of no known domain", f"{domain}::{operator}")
         for field in self.fields(node, depth):
-            if field.number == 5 and field.framed:  # noqa: PLR2004 - attribute
+            if field.number == 5 and field.framed:
                 self._attribute(field, depth + 1)
 
     def _attribute(self, attribute: Field, depth: int) -> None:
@@ -262,7 +262,7 @@ class _Onnx(_Reader):
 
     def _tensor(self, tensor: Field, depth: int) -> None:
         for field in self.fields(tensor, depth):
-            if field.number == 13 and field.framed:  # noqa: PLR2004 - external_data
+            if field.number == 13 and field.framed:
                 key, value = self._names(field, 2, 1)
                 if key == "location" and not _LOCATION.fullmatch(value):
                     self.say("location", "critical", "its data are outside of its folder", value)

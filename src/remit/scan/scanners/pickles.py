@@ -66,15 +66,15 @@ class Pickles(Base):
 
 def is_pickle_head(head: bytes) -> bool:
     """Whether it starts as protocol 2 to 5 do."""
-    return len(head) >= 2 and head[0] == 0x80 and head[1] in _PROTOCOLS  # noqa: PLR2004
+    return len(head) >= 2 and head[0] == 0x80 and head[1] in _PROTOCOLS
 
 
 def object_array(member: Member) -> int | None:
     """Where the pickle of a ``.npy`` file with objects begins; None if there is none."""
     head = member.head
-    if not head.startswith(_NUMPY) or len(head) < 12:  # noqa: PLR2004
+    if not head.startswith(_NUMPY) or len(head) < 12:
         return None
-    wide = head[6] >= 2  # noqa: PLR2004 - versions 2 and 3 have a longer length
+    wide = head[6] >= 2
     length = int.from_bytes(head[8:12] if wide else head[8:10], "little")
     start = (12 if wide else 10) + length
     if b"O" not in head[10:start].split(b"shape")[0].replace(b"False", b""):

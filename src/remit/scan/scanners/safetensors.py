@@ -64,7 +64,7 @@ class Safetensors(Scanner):
         if path.endswith((".safetensors", _INDEX)):
             return True
         length = int.from_bytes(member.head[:8], "little")
-        return member.head[8:9] == b"{" and 2 <= length <= member.size - 8  # noqa: PLR2004
+        return member.head[8:9] == b"{" and 2 <= length <= member.size - 8
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Findings and coverage."""
