@@ -10,7 +10,7 @@ from tests.rig.fronts import Wire, digest, front, stored
 from tests.rig.registries import Registry, docker_registry
 from tests.rig.registry_clients import Client, client
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

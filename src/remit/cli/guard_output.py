@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from remit.core.text import printable
 
@@ -51,7 +51,12 @@ def show_status(found: dict[str, Any]) -> None:
     console.print(servers)
     if found["sessions"]:
         sessions = Table(
-            "session", "agent", "user", "server", "calls", "since", box=None, pad_edge=False
+            Column("session", no_wrap=True),
+            Column("agent", overflow="fold"),
+            *("user", "server", "calls"),
+            Column("since", no_wrap=True),
+            box=None,
+            pad_edge=False,
         )
         for session in found["sessions"]:
             sessions.add_row(
