@@ -7,7 +7,7 @@ are streams in both directions: the Hub never holds a blob in memory.
 import asyncio
 import contextlib
 from collections.abc import (
-    AsyncIterator,
+    AsyncGenerator,
     Awaitable,
     Callable,
     Iterator,
@@ -26,7 +26,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _SINGLE = ("authorization", "content-length", "content-range", "content-type", "host", "range")
-_PATHSEND = "http.response.pathsend"
 MAX_DRAIN = 32 * 1024 * 1024
 DRAIN_S = 10.0
 
@@ -67,7 +66,6 @@ class Request:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope.get("scheme", "http")
-        self.pathsend = _PATHSEND in scope.get("extensions", {})
         # HTTP/2 ends a body by a flag, so that no header needs to say that there is one.
         self._unframed = not scope.get("http_version", "1.1").startswith("1")
         self._receive = receive
@@ -197,15 +195,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         headers: lower-case names, in order.
         body: bytes to send.
         stream: pieces to send instead; ``content-length`` is among the headers.
-        path: a file to send instead, if the server can.
         done: called once when nothing more is sent, whatever came of it.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    stream: Callable[[], AsyncIterator[bytes]] | None = None
-    path: str = ""
+    stream: Callable[[], AsyncGenerator[bytes, None]] | None = None
     done: Callable[[], Awaitable[object]] | None = None
 
 
@@ -242,25 +238,22 @@ async def respond(reply: Reply, request: Request | None, send: Send) -> None:
 async def _send(reply: Reply, request: Request | None, send: Send) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if request is None or request.method == "HEAD" or (not reply.path and reply.stream is None):
+    if request is None or request.method == "HEAD" or reply.stream is None:
         body = b"" if request and request.method == "HEAD" else reply.body
         await send({"type": "http.response.body", "body": body})
-    elif reply.path and request.pathsend:
-        await send({"type": _PATHSEND, "path": reply.path})
     else:
-        assert reply.stream is not None
         # Servers take what is sent to somebody who has gone, so that is watched for: else all of a
-        # blob would be fetched from elsewhere for nobody.
-        leaving = asyncio.create_task(request.left()) if reply.done is not None else None
+        # blob would be read for nobody.
+        leaving = asyncio.create_task(request.left())
         try:
-            async for piece in reply.stream():
-                if leaving is not None and leaving.done():
-                    raise GoneError("the client went away")
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with contextlib.aclosing(reply.stream()) as pieces:
+                async for piece in pieces:
+                    if leaving.done():
+                        raise GoneError("the client went away")
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            if leaving is not None:
-                leaving.cancel()
+            leaving.cancel()
 
 
 def link_next(path: str, parameters: Mapping[str, str]) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 Adapters are in ``hub.store``; ``tests/conformance/test_hub_stores.py`` holds each to these words.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -157,12 +157,8 @@ class BlobStore(Protocol):
         """Bytes of a blob; ``None`` if there is none."""
         ...
 
-    def read(self, digest: Digest, start: int, end: int) -> Bytes:
+    def read(self, digest: Digest, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Bytes ``[start, end)`` of a blob."""
-        ...
-
-    def path(self, digest: Digest) -> str | None:
-        """A local file that holds the blob, for servers that can send one."""
         ...
 
     async def url(self, digest: Digest) -> str | None:

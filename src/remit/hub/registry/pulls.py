@@ -64,7 +64,6 @@ class Pulls:
             return Reply(
                 status=200,
                 headers=(("content-length", str(size)), *headers),
-                path=self._store.path(digest) or "",
                 stream=self._reader(digest, 0, size),
             )
         start, end = part

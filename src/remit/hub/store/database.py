@@ -11,6 +11,8 @@ fail; several processes on one file wait for each other in the database.
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -126,6 +128,7 @@ class Sqlite:
         self._writer = self._engine(1)
         event.listen(self._writer, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
         self._kept = threading.local()
+        self._lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._looks = ThreadPoolExecutor(READERS, "hub-look")
         self._changes = ThreadPoolExecutor(1, "hub-change")
         self._turn = asyncio.Lock()
@@ -177,11 +180,24 @@ class Sqlite:
 
         return await asyncio.get_running_loop().run_in_executor(self._looks, run)
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the one process that writes.
+
+        SQLite would wait for another one by asking again and again, every 100 ms in the end; a lock
+        of the system wakes whoever waits.
+        """
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
     async def change(self, work: Callable[[Connection], _R]) -> _R:
         """Do ``work`` as the one writer."""
 
         def run() -> _R:
-            with _told(), self._writer.begin() as connection:
+            with _told(), self._alone(), self._writer.begin() as connection:
                 return work(connection)
 
         async with self._turn:
@@ -200,7 +216,10 @@ class Sqlite:
 
             return loop.run_in_executor(self._changes, run)
 
-        async with self._turn:
+        async with self._turn, contextlib.AsyncExitStack() as stack:
+            # Given back whatever happens: a wait that is cancelled may have got it all the same.
+            stack.callback(fcntl.flock, self._lock, fcntl.LOCK_UN)
+            await _finished(step(lambda: fcntl.flock(self._lock, fcntl.LOCK_EX)))
             connection = await _finished(step(self._writer.connect))
             try:
                 transaction = await _finished(step(connection.begin))
@@ -219,6 +238,7 @@ class Sqlite:
         self._changes.shutdown()
         self._readers.dispose()
         self._writer.dispose()
+        os.close(self._lock)
 
 
 class _PostgresChange:

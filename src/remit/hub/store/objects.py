@@ -13,7 +13,7 @@ of several, they are read, verified and written as one. Any process can go on wi
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -249,16 +249,11 @@ class Objects:
             async for piece in found.stream(min_chunk_size=1024 * 1024):
                 yield bytes(piece)
 
-    async def read(self, digest: Digest, start: int, end: int) -> Bytes:
+    async def read(self, digest: Digest, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Pieces of the object."""
         if start < end:
             async for piece in self._pieces(self._blob(digest), start, end):
                 yield piece
-
-    def path(self, digest: Digest) -> str | None:
-        """There is no file."""
-        del digest
-        return None
 
     async def url(self, digest: Digest) -> str | None:
         """A signed address."""

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from remit.artifacts.oci.answers import length, part
 from remit.artifacts.oci.client import Fetched
@@ -252,7 +252,7 @@ async def _whole(
         body = b"".join(begun)
         return Reply(status=200, headers=(*_sized(len(body)), *_blob_headers(digest)), body=body)
 
-    async def rest() -> AsyncIterator[bytes]:
+    async def rest() -> AsyncGenerator[bytes, None]:
         for piece in begun:
             yield piece
         begun.clear()

@@ -1,6 +1,6 @@
 """Bytes of another registry on their way to a client, who gets all of them only if right."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from remit.artifacts.oci.digests import algorithm_of, hasher
 from remit.core.digest import Digest
@@ -35,7 +35,7 @@ async def verified(
         yield last
 
 
-async def bounded(pieces: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+async def bounded(pieces: AsyncIterator[bytes], size: int) -> AsyncGenerator[bytes, None]:
     """``pieces`` of a part of a blob, which nobody can verify but whoever puts the parts together.
 
     Raises:
