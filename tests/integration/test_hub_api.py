@@ -173,6 +173,18 @@ def test_searching_from_the_command_line(world):
     assert "remit: " in nobody.run("hub", "search", status=2).stderr
 
 
+def test_credentials_are_given_even_where_strangers_may_look(tmp_path):
+    with hub(tmp_path) as registry:
+        administer(registry, "grant", "anonymous", "reader", "public/**")
+        user = User(tmp_path / "ann")
+        user.login(registry)
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "README.md").write_text("Notes.\n")
+        user.publish(tmp_path / "notes", f"{registry.host}/private/notes:v1")
+        found = user.json("hub", "search", "--hub", registry.host)["artifacts"]
+        assert [each["repository"] for each in found] == ["private/notes"]
+
+
 def test_the_catalogue_shows_what_one_may_list_and_no_more(world):
     registry, _, digests = world
     for name, role, pattern in (("ben", "reader", "agents/*"), ("eve", "auditor", "tools/*")):

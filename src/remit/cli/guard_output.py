@@ -1,6 +1,7 @@
 """Tables of ``remit guard``."""
 
 import datetime as dt
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -8,10 +9,13 @@ from rich.table import Column, Table
 
 from remit.core.text import printable
 
+PIPE_WIDTH = 400
+
 
 def show_status(found: dict[str, Any]) -> None:
     """Print the answer of ``status`` for a person."""
-    console = Console(soft_wrap=True)
+    # A pipe has no width: nothing is folded or cut for a program that reads it.
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     policy, log = found["policy"], found["log"]
     console.print(
         f"Guard {found['version']}, pid {found['pid']}, since {_time(found['since_us'])}",

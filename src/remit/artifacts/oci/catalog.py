@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from remit.artifacts.oci.auth import repository_scope
-from remit.artifacts.oci.client import MAX_LIST_BYTES
+from remit.artifacts.oci.client import MAX_LIST_BYTES, ping
 from remit.artifacts.oci.errors import NotFoundError, ProtocolError
 from remit.artifacts.oci.http import read
 from remit.artifacts.oci.names import Reference
@@ -21,6 +21,7 @@ class HubCatalog:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._greeted = False
 
     async def search(
         self, parameters: Sequence[tuple[str, str]], limit: int
@@ -62,6 +63,11 @@ class HubCatalog:
         return await self._get(target, f"ask about `{reference}`", (scope,))
 
     async def _get(self, target: str, what: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+        if not self._greeted:
+            # The catalogue answers those who do not log in, too, with what they may see: so the
+            # credentials are given where they are always asked for.
+            await ping(self._session)
+            self._greeted = True
         try:
             async with self._session.send(
                 Call(method="GET", target=target, what=what, scopes=scopes)
