@@ -19,6 +19,9 @@ from tests.rig.registries import hub as running_hub
 from tests.rig.registry_clients import client
 from tests.rig.sigstore import sigstore
 
+# cosign is built from source, which takes minutes.
+pytestmark = pytest.mark.slow
+
 OFFLINE = ("--use-signing-config=false", "--tlog-upload=false", "--yes", "--key", "cosign.key")
 CHECK = ("--insecure-ignore-tlog=true", "--key")
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
