@@ -102,19 +102,20 @@ def scan(
             why = "the scanner's report is malformed"
         else:
             return _complete(reports, request)
-    return [_failed(name, why) for name in ("archives", *request.scanners)]
+    return [failed(name, why) for name in ("archives", *request.scanners)]
 
 
 def _complete(reports: list[Report], request: Request) -> list[Report]:
     """One report of each scanner that was asked, and of nobody else."""
     said = {report.scanner: report for report in reports}
     return [
-        said.get(name) or _failed(name, "it did not answer")
+        said.get(name) or failed(name, "it did not answer")
         for name in ("archives", *request.scanners)
     ]
 
 
-def _failed(name: str, why: str) -> Report:
+def failed(name: str, why: str) -> Report:
+    """The report of a scanner that has none."""
     from remit.core.digest import sha256
 
     return Report(scanner=name, version="", rules=sha256(b""), failed=why)
