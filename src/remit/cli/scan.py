@@ -71,6 +71,12 @@ class _Command(click.Command):
     metavar="MB",
     help="Address space of the sandbox.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=256),
+    metavar="N",
+    help="Scanners that run at a time.  [default: processors]",
+)
 def scan(
     target: str,
     names: tuple[str, ...],
@@ -78,6 +84,7 @@ def scan(
     store: Path | None,
     time_limit: float,
     memory: int,
+    jobs: int | None,
 ) -> None:
     """Scan a directory, a file, or an artifact of the local store. Nothing of it is loaded.
 
@@ -94,30 +101,45 @@ def scan(
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
     from remit.core.paths import user_state
-    from remit.scan.base import scanners
+    from remit.scan.run import run
     from remit.scan.sandbox import Bounds
-    from remit.scan.sandbox import scan as scan_it
     from remit.scan.target import opened
     from remit.scan.verdict import judge
-    from remit.scan.worker import Request
 
-    known = tuple(scanners())
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise click.UsageError(
-            f"there is no scanner `{safe(unknown[0], 80)}`; there are {', '.join(known)}"
-        )
-    wanted = tuple(dict.fromkeys(names)) or known
+    wanted = _wanted(names)
+    bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
     with opened(target, store or user_state(os.environ) / "artifacts") as found:
-        request = Request(
-            root="", scratch="", scanners=wanted, digest=found.digest, kind=found.kind
-        )
-        reports = scan_it(
-            found.root, request, Bounds(seconds=time_limit, memory=memory * 1_000_000)
+        reports = run(
+            found.root, digest=found.digest, kind=found.kind, wanted=wanted, bounds=bounds
         )
     verdict = judge(reports, ("archives", *wanted))
     _print(output, target, found.digest, reports, verdict)
     sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
+
+
+def _wanted(names: "Sequence[str]") -> tuple[str, ...]:
+    """Names of scanners, each of which can be run.
+
+    Raises:
+        UsageError: one is not known.
+        ScanError: one is not installed.
+    """
+    from remit.scan.base import ScanError
+    from remit.scan.run import defaults, known
+
+    able = defaults()
+    for name in names:
+        if name not in known():
+            raise click.UsageError(
+                f"there is no scanner `{safe(name, 80)}`; there are {', '.join(known())}"
+            )
+        if name not in able:
+            raise ScanError(
+                f"the scanner `{name}` is not installed",
+                code="scan.not_installed",
+                hint=f"install it with `remit scanners install {name}`",
+            )
+    return tuple(dict.fromkeys(names)) or able
 
 
 def _print(
