@@ -34,9 +34,12 @@ _TORCH = re.compile(
 _CODE = re.compile(r"\btorch\.(?:from_file|save|load)\b|\bops\.(?!prim\.|aten\.|torchvision\.)\w+")
 _MAX_CODE = 16 * 1024 * 1024
 _NODES = frozenset(
-    "ObjectNode DictNode DefaultDictNode ListNode SetNode TupleNode NdArrayNode SparseMatrixNode"  # noqa: SIM905
-    " TypeNode SliceNode JsonNode BytesNode BytearrayNode MaskedArrayNode RandomStateNode"
-    " RandomGeneratorNode CachedNode TreeNode OrderedDictNode DatetimeNode CounterNode".split()
+    f"{kind}Node"
+    for kind in (
+        *("Object", "Dict", "DefaultDict", "OrderedDict", "Counter", "List", "Set", "Tuple"),
+        *("NdArray", "SparseMatrix", "MaskedArray", "RandomState", "RandomGenerator", "Tree"),
+        *("Type", "Slice", "Json", "Bytes", "Bytearray", "Cached", "Datetime"),
+    )
 )
 
 

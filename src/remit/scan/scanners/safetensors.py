@@ -7,7 +7,7 @@ NaN that silence a model, programs where a tensor should begin.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.safetensors import read
@@ -27,6 +27,8 @@ from remit.scan.rules import rules_of
 from remit.scan.words import suspicious
 
 if TYPE_CHECKING:
+    import io
+
     from remit.artifacts.diff.formats.tensors import Tensor
 
 _CHUNK = 8 * 1024 * 1024
@@ -150,9 +152,10 @@ def _odd(file: BinaryIO, tensor: "Tensor") -> tuple[bool, bool]:
     buffer = bytearray(min(_CHUNK, tensor.size))
     view = memoryview(buffer)
     file.seek(tensor.offset)
+    reading = cast("io.BufferedIOBase", file)
     left, nan, infinite = tensor.size, False, False
     while left and not nan:
-        count = file.readinto(view[: min(len(buffer), left)])  # type: ignore[attr-defined]
+        count = reading.readinto(view[: min(len(buffer), left)])
         if not count:
             break
         left -= count
