@@ -25,7 +25,7 @@ from remit.scan.base import (
 )
 from remit.scan.walk import FileMember, Walk
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 MAX_FINDINGS = 2_000
 MAX_COVERAGE = 60_000
 
@@ -101,7 +101,7 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
     try:
         claimed = [member for member in members if scanner.claims(artifact, member)]
     except Exception as error:
-        _LOG.exception("`%s` does not know what it would have to read", scanner.name)
+        logger.exception("`%s` does not know what it would have to read", scanner.name)
         failed = f"it cannot tell what it reads: {type(error).__name__}"
     try:
         for result in scanner.scan(artifact, claimed):
@@ -110,7 +110,7 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
                 break
     except Exception as error:
         # Hostile input: what it has not covered becomes an error below.
-        _LOG.exception("`%s` failed", scanner.name)
+        logger.exception("`%s` failed", scanner.name)
         reason = f"the scanner failed: {type(error).__name__}"
         covered = {each.member for each in results if isinstance(each, Coverage)}
         results += [
