@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from remit.scan.base import Report, ScanError, scanners
+from remit.scan.base import Report, ScanError, Settings, scanners
 from remit.scan.external import environments, runner
 from remit.scan.external.agreement import settled
 from remit.scan.external.stage import Listing
@@ -52,6 +52,7 @@ def run(
     metadata: Mapping[str, Any] | None = None,
     wanted: Sequence[str] = (),
     bounds: Bounds | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> list[Report]:
     """Scan the unpacked artifact in ``root``.
@@ -63,6 +64,7 @@ def run(
         metadata: configuration of the artifact, as :class:`remit.scan.base.Artifact` has it.
         wanted: names of scanners, in any order; those of :func:`defaults` if empty.
         bounds: what it may cost.
+        settings: what the operator says of the world.
         progress: is told how many scanners of how many have answered, from one thread at a time.
 
     Returns:
@@ -86,7 +88,13 @@ def run(
     told = _Told(progress, len(names))
     told.add(len(names) - len(own) - len(usable))
     request = Request(
-        root="", scratch="", scanners=own, digest=digest, kind=kind, metadata=dict(metadata or {})
+        root="",
+        scratch="",
+        scanners=own,
+        digest=digest,
+        kind=kind,
+        metadata=dict(metadata or {}),
+        settings=settings or Settings(),
     )
     gate = _Gate(bounds.jobs or os.cpu_count() or 1, bounds.budget)
     stop = threading.Event()
