@@ -19,7 +19,7 @@ import msgspec
 
 from remit.artifacts.decompress import Decompressed
 from remit.artifacts.errors import ArchiveError, DigestError, UnpackError
-from remit.artifacts.folder import Folder, fresh
+from remit.artifacts.folder import KEPT, Folder, Manner, fresh
 from remit.artifacts.kitfile import Kitfile, Section, is_reference, yaml_bytes
 from remit.artifacts.layout import Layout, LayoutError
 from remit.artifacts.local import read
@@ -70,6 +70,7 @@ def unpack(
     only: Collection[str] = (),
     limits: Limits = LIMITS,
     progress: Progress | None = None,
+    manner: Manner = KEPT,
 ) -> Unpacked:
     """Unpack an artifact into ``target``, which appears whole or not at all.
 
@@ -80,6 +81,7 @@ def unpack(
         only: keys of :data:`FILTERS`; everything if empty.
         limits: for all layers together.
         progress: told what is done.
+        manner: how the directory is made.
 
     Raises:
         UnpackError: it is no artifact of files, or the target is in use.
@@ -97,7 +99,7 @@ def unpack(
         )
     wanted = frozenset().union(*(FILTERS[each] for each in only)) if only else None
     layers = [each for each in artifact.layers if wanted is None or each.section in wanted]
-    with fresh(target) as folder:
+    with fresh(target, manner) as folder:
         work = _Work(layout, folder, limits, sum(x.descriptor.size for x in layers), progress)
         if artifact.form in {"modelkit", "modelpack"} and (not only or "kitfile" in only):
             work.kitfile(artifact.kitfile)
