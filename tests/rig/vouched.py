@@ -2,7 +2,9 @@
 
 import datetime as dt
 import json
+import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ class Machine:
     def __init__(self, home: Path, admit: str = ADMIT) -> None:
         self.home = home
         self.state = home / "state"
+        # A directory of its own in memory, so that tests beside each other do not meet.
+        self.memory = Path("/dev/shm") / f"remit-tests-{os.getpid()}-{time.monotonic_ns()}"
         self.layout = Layout.open(home / "artifacts", create=True)
         roles = ("sign", "gate", "scan", "stranger")
         self.keys = {role: key_of(number) for number, role in enumerate(roles, 21)}
@@ -124,10 +128,24 @@ class Machine:
         )
         return path
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """Of Guard."""
+        self.memory.mkdir(mode=0o700, exist_ok=True)
+        return {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(self.memory),
+            "REMIT_STATE": str(self.home / "me"),
+        }
+
     def start(self, *options: str) -> Wire:
         """`remit mcp exec echo`."""
         config = str(self.home / "remit.toml")
-        return Wire([REMIT, "mcp", "exec", "--config", config, *options, "echo"], cwd=self.home)
+        return Wire(
+            [REMIT, "mcp", "exec", "--config", config, *options, "echo"],
+            cwd=self.home,
+            env=self.environ,
+        )
 
     def call(self, message: str = "hello", options: Sequence[str] = ()) -> str:
         """Start the server, call its tool, and give the text of the answer."""
@@ -141,9 +159,9 @@ class Machine:
         return [each for each in records(self.state) if each["kind"] == kind]
 
     def copies(self) -> list[Path]:
-        """Copies of artifacts that are there now."""
-        run = self.state / "run"
-        return list(run.iterdir()) if run.exists() else []
+        """Copies of this machine's artifacts, in memory and on its disk, that are there now."""
+        runs = [self.state / "run", *self.memory.glob("remit-run*/*")]
+        return [each for run in runs if run.exists() for each in run.iterdir()]
 
 
 def echo_server(directory: Path, *, mark: str = "") -> Path:

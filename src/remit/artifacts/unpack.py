@@ -124,12 +124,17 @@ def _elsewhere(kitfile: Kitfile) -> tuple[str, ...]:
 
 
 class _Blob:
-    """A blob that is read once, and hashed while it is."""
+    """A blob that is read once, and hashed while it is.
+
+    It is read block by block, since small reads cost most: what is written and what is hashed is the
+    same block, whatever becomes of the file.
+    """
 
     def __init__(self, layout: Layout, descriptor: Descriptor, told: Callable[[int], None]) -> None:
         self._descriptor = descriptor
         self._told = told
         self._hasher = hasher(algorithm_of(descriptor.digest))
+        self._block = memoryview(b"")
         try:
             self._file = layout.path(descriptor.digest).open("rb", buffering=0)
         except FileNotFoundError:
@@ -142,14 +147,18 @@ class _Blob:
             raise DigestError(f"the file of `{descriptor.digest}` has another size")
 
     def read(self, size: int) -> bytes:
-        data = self._file.read(size) or b""
-        self._hasher.update(data)
+        if not self._block:
+            block = self._file.read(CHUNK_BYTES) or b""
+            self._hasher.update(block)
+            self._block = memoryview(block)
+        data = bytes(self._block[:size])
+        self._block = self._block[size:]
         self._told(len(data))
         return data
 
     def verify(self) -> None:
         """Check that all was read and has the digest."""
-        if self._file.read(1):
+        if self._block or self._file.read(1):
             raise ArchiveError(f"the layer `{self._descriptor.digest}` has more behind its end")
         algorithm = algorithm_of(self._descriptor.digest)
         if f"{algorithm}:{self._hasher.hexdigest()}" != self._descriptor.digest:

@@ -44,9 +44,10 @@ from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from remit.guard.admission.admission import Admission
+    from remit.guard.admission.copies import Copies
 
 COPIES = "run"
-"""Where, below the state directory, copies of artifacts are while they run."""
+"""Where, below the state directory, copies of large artifacts are while they run."""
 
 EXIT_OK = 0
 EXIT_DENIED = 1
@@ -178,7 +179,6 @@ async def _govern(
         server=config.id,
     )
     close_orphans(ledger, opened)
-    remove_copies(place.state)
     resolve = Secrets(place.state).resolve
     governed = GovernedServer(config, bundle, usage, ledger, clock, place.pins)
     governed.guard.opinion = LlmJudge(options.judge, resolve) if options.judge else None
@@ -191,10 +191,15 @@ async def _govern(
         user=user,
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
-    admission = admission_of(options.config, place.state, ledger, clock)
+    admission, copies = None, None
+    if config.artifact:
+        copies = copies_of(place.state)
+        admission = admission_of(options.config, place.state, copies, ledger, clock)
     try:
         status = await _serve(options, parties, governed, agent, resolve, admission)
     finally:
+        if copies is not None:
+            copies.close()
         ledger.close()
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
@@ -207,16 +212,17 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
 
 
-def remove_copies(state: Path) -> None:
-    """Remove copies of artifacts that an earlier Guard left; only one holds ``state``."""
-    if (state / COPIES).exists():
-        from remit.guard.admission.stage import sweep
+def copies_of(state: Path) -> "Copies":
+    """Where the copies of artifacts that run are; what an earlier Guard left is removed."""
+    from remit.guard.admission.copies import Copies, memory_of
 
-        sweep(state / COPIES)
+    found = Copies(state / COPIES, memory_of(os.environ))
+    found.sweep()
+    return found
 
 
 def admission_of(
-    config: Config | None, state: Path, ledger: Ledger, clock: Clock
+    config: Config | None, state: Path, copies: "Copies", ledger: Ledger, clock: Clock
 ) -> "Admission | None":
     """What admits artifacts; None if the configuration does not say by whose word."""
     if config is None or config.trust is None:
@@ -229,7 +235,7 @@ def admission_of(
     table = config.artifacts
     return Admission(
         config.trust,
-        Places(store=store_path(table.store), memory=state / "trust", copies=state / COPIES),
+        Places(store=store_path(table.store), memory=state / "trust", copies=copies),
         Lockfile(config.base / FILE).resolve,
         None if table.offline else RegistrySupply(table),
         ledger,

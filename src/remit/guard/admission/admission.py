@@ -19,6 +19,7 @@ Whatever goes wrong denies. A registry that cannot be reached changes nothing ab
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,10 +37,11 @@ from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.core.text import printable
 from remit.guard.admission import evidence, shelf
+from remit.guard.admission.copies import Copies
 from remit.guard.admission.launch import Launch, launch_of
 from remit.guard.admission.settings import TrustConfig
 from remit.guard.admission.shelf import Held
-from remit.guard.admission.stage import Stage, stage
+from remit.guard.admission.stage import Stage
 from remit.guard.config import ServerConfig
 from remit.guard.errors import GuardError
 from remit.guard.ledger import Ledger
@@ -75,18 +77,19 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     launch: Launch
 
 
-class Places(msgspec.Struct, frozen=True, kw_only=True):
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
     """Where things are.
 
     Attributes:
         store: the image layout of artifacts.
         memory: directory in which the serials of trust roots are remembered.
-        copies: directory of Guard's own, for what runs.
+        copies: makes what runs.
     """
 
     store: Path
     memory: Path
-    copies: Path
+    copies: Copies
 
 
 class Known(msgspec.Struct, kw_only=True):
@@ -280,7 +283,7 @@ class Admission:
                 hint="a server of another kind needs a command in remit.toml",
                 code="artifact.kind",
             )
-        made = stage(held, self._places.copies)
+        made = self._places.copies.make(held)
         try:
             return Admitted(stage=made, launch=launch_of(server, made.root))
         except BaseException:

@@ -81,13 +81,6 @@ def _filled(held: Held, directory: Path) -> Path:
     return directory / BUNDLE
 
 
-def sweep(parent: Path) -> None:
-    """Remove what a Guard that was killed left; its successor alone has the state directory."""
-    if parent.is_dir() and not parent.is_symlink():
-        for each in list(parent.iterdir()):
-            _remove(each)
-
-
 def check_private(directory: Path) -> None:
     """See that nobody but this user, and root, can put something else in the place of a directory.
 

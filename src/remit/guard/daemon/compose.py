@@ -25,10 +25,10 @@ from remit.guard.compose import (
     EXIT_OK,
     admission_of,
     connect_to,
+    copies_of,
     end_on_signals,
     no_bundle,
     open_log,
-    remove_copies,
     say,
 )
 from remit.guard.config import Config, Value
@@ -212,8 +212,8 @@ async def _run_daemon(
     ledger = Ledger(log, guard_id=log.origin, surface="daemon")
     ledger.note("guard.start", pid=os.getpid(), actor={"user": current_user()})
     close_orphans(ledger, opened)
-    remove_copies(place.state)
     limits = options.limits
+    copies = copies_of(place.state)
 
     resolve = Secrets(place.state).resolve
 
@@ -224,7 +224,7 @@ async def _run_daemon(
         return connect_to(server, agent, user, most, errors, resolve, daemon.admission)
 
     def admits(config: Config) -> "Admission | None":
-        return admission_of(config, place.state, ledger, clock)
+        return admission_of(config, place.state, copies, ledger, clock)
 
     def opine(config: Config) -> LlmJudge | None:
         return LlmJudge(config.judge, resolve) if config.judge else None
@@ -250,6 +250,7 @@ async def _run_daemon(
     listener = Listener(options.socket, daemon.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
+        stack.callback(copies.close)
         stack.callback(daemon.desk.close)
         stack.callback(daemon.notices.close)
         daemon.reload()
