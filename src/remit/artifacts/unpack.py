@@ -126,8 +126,8 @@ def _elsewhere(kitfile: Kitfile) -> tuple[str, ...]:
 class _Blob:
     """A blob that is read once, and hashed while it is.
 
-    It is read block by block, since small reads cost most: what is written and what is hashed is the
-    same block, whatever becomes of the file.
+    It is read block by block, since small reads cost most: what is written and what is hashed are
+    the same bytes, whatever becomes of the file.
     """
 
     def __init__(self, layout: Layout, descriptor: Descriptor, told: Callable[[int], None]) -> None:
