@@ -72,15 +72,10 @@ from remit.guard.admission.settings import (
     reference_of,
     trust_config,
 )
-from remit.guard.callers.settings import (
-    ALGORITHMS,
-    CallersConfig,
-    MtlsTable,
-    OAuthTable,
-    check_url,
-)
+from remit.guard.callers.settings import CallersConfig, MtlsTable, OAuthTable, check_url
 from remit.guard.errors import GuardError
 from remit.policy.pins import check_server_id
+from remit.web.urls import ALGORITHMS
 
 DEFAULT = "remit.toml"
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")

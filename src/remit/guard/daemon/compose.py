@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from remit.guard.daemon.rooms import HttpRooms
     from remit.guard.http.app import Pages, PagesApp
     from remit.guard.http.listener import HttpListener
-    from remit.guard.inbox.openid import OpenId
+    from remit.web.openid import OpenId
 
 MAX_DESCRIPTORS = 65_536
 END_S = CLOSE_GRACE_S + 8.0
@@ -189,9 +189,9 @@ def _openid(config: Config, resolve: Resolve, origin: str) -> "OpenId | None":
     table = config.approvals.openid
     if table is None:
         return None
-    from remit.guard.callers.fetch import exchange, fetch
     from remit.guard.inbox.door import BACK
-    from remit.guard.inbox.openid import OpenId
+    from remit.web.fetch import exchange, fetch
+    from remit.web.openid import OpenId
 
     secret = functools.partial(_one, resolve, table.client_secret)
     return OpenId(table, secret, f"{origin}{BACK}", fetch, exchange, SystemClock())
