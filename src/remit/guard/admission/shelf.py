@@ -7,7 +7,7 @@ import msgspec
 
 from remit.artifacts.attestations import Attestation, stored_attestations
 from remit.artifacts.kinds.stored import stored_kind
-from remit.artifacts.layout import Layout
+from remit.artifacts.layout import Layout, LayoutError
 from remit.artifacts.local import find, read
 from remit.artifacts.modelkit import Artifact
 from remit.artifacts.oci.manifest import Descriptor
@@ -49,6 +49,12 @@ def look(root: Path, reference: Reference) -> Held:
     layout = Layout.open(root)
     descriptor = find(layout, reference)
     manifest, artifact = read(layout, descriptor)
+    for layer in artifact.layers:
+        if not layout.has(layer.descriptor.digest):
+            raise LayoutError(
+                f"`{layer.descriptor.digest}` is not in the store `{layout.root}`",
+                hint="`remit pull` fetches what is missing",
+            )
     return Held(
         layout=layout,
         descriptor=descriptor,
