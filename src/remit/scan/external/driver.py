@@ -14,6 +14,7 @@ outside (:mod:`remit.scan.external.report`).
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -90,6 +91,8 @@ class Tool:
         item_seconds: what one item may take.
         max_bytes: larger files are not asked for.
         cost: seconds that it usually takes; the dearest begins first.
+        vouches: formats that can execute, for which a complete reading by it counts. Others it
+            reads beside Remit's own scanners, and does not answer for them.
     """
 
     name: ClassVar[str] = ""
@@ -101,6 +104,7 @@ class Tool:
     item_seconds: ClassVar[float] = 60.0
     max_bytes: ClassVar[int] = 256 * 1024 * 1024
     cost: ClassVar[float] = 1.0
+    vouches: ClassVar[frozenset[str]] = frozenset()
 
     def claims(self, artifact: Any, member: Any) -> str:
         """The format as which it would read a member, empty if it does not. Runs in Remit."""
@@ -121,6 +125,18 @@ class Tool:
             Unread: it was not.
         """
         raise NotImplementedError
+
+
+def hollow(*names: str) -> None:
+    """Make packages known without what they load for other uses, so that a start is quick.
+
+    Args:
+        names: of packages, outer ones first; their modules can be imported afterwards.
+    """
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            sys.modules[name] = importlib.util.module_from_spec(spec)
 
 
 def load(name: str) -> Tool:

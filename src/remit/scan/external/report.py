@@ -95,19 +95,24 @@ def read(
         reason = "it was not reached" if line is None else _said(line.reason)
         coverage += [
             Coverage(
-                member=members[number], status=status, reason=reason, format=item.form,
+                member=members[number], status=status, reason=reason, format=form_of(item, tool),
                 executes=item.executes,
             )
             for number in (item.within or (item.member,))
         ]  # fmt: skip
         if line is not None:
-            findings += [
-                _finding(seen, tool, members[item.member], paths) for seen in line.findings
-            ]
+            member = members[item.member]
+            base = f"{member.rpartition('/')[0]}/".lstrip("/") if item.within else ""
+            findings += [_finding(seen, tool, member, base, paths) for seen in line.findings]
     if len(findings) > MAX_FINDINGS:
         why = why or f"it found more than {MAX_FINDINGS} things"
         findings = findings[:MAX_FINDINGS]
     return Answer(findings=tuple(findings), coverage=tuple(coverage), failed=why)
+
+
+def form_of(item: Item, tool: str) -> str:
+    """The format of a coverage: who does not vouch for one does not answer for other readings."""
+    return item.form if item.executes else f"{tool}:{item.form}"
 
 
 def _read(
@@ -145,12 +150,10 @@ def _one(row: bytes) -> _Line | _Done:
         return msgspec.json.decode(row, type=_Done)
 
 
-def _finding(seen: _Seen, tool: str, member: str, paths: frozenset[str]) -> Finding:
-    place = member
-    for joint in ("!/", "/"):
-        if seen.inner and f"{member}{joint}{seen.inner}" in paths:
-            place = f"{member}{joint}{seen.inner}"
-            break
+def _finding(seen: _Seen, tool: str, member: str, base: str, paths: frozenset[str]) -> Finding:
+    """A finding of the member that it names, if there is one; of the item itself else."""
+    named = (f"{base}{seen.inner}", f"{member}!/{seen.inner}") if seen.inner else ()
+    place = next((each for each in named if each in paths), member)
     return Finding(
         rule=_rule(seen.rule, tool),
         title=_said(seen.title),

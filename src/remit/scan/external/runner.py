@@ -17,8 +17,8 @@ from remit.scan import sandbox
 from remit.scan.base import Coverage, Report
 from remit.scan.external.driver import Tool
 from remit.scan.external.environments import Environment
-from remit.scan.external.report import read
-from remit.scan.external.stage import EXECUTES_NOT, Listing, Request
+from remit.scan.external.report import form_of, read
+from remit.scan.external.stage import Listing, Request
 from remit.scan.sandbox import Bounds
 
 STAGE = "/stage"
@@ -79,8 +79,8 @@ def _check(listing: Listing, root: Path, names: Sequence[str]) -> None:
                 raise LayoutError("what was laid out is listed wrongly")
     if len(listing.mounted) > MAX_MOUNTED:
         raise LayoutError("it has too many large files")
-    for mount, path in listing.mounted.items():
-        real = (root / path).resolve()
+    for mount, source in listing.mounted.items():
+        real = (root / source).resolve()
         inside = real.is_relative_to(root.resolve()) and real.is_file()
         if not _plain(mount) or not inside:
             raise LayoutError("a large file is listed wrongly")
@@ -104,9 +104,9 @@ def scan(
     asked = [item for item in items if item.place]
     large = [
         Coverage(
-            member=listing.members[item.member], status="unsupported", format=item.form,
+            member=listing.members[item.member], status="unsupported", executes=item.executes,
             reason=f"files of more than {tool.max_bytes} bytes are not given to {tool.name}",
-            executes=item.form not in EXECUTES_NOT,
+            format=form_of(item, tool.name),
         )
         for item in items
         if not item.place

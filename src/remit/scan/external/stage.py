@@ -20,13 +20,12 @@ from remit.scan.external.driver import Tool, load
 from remit.scan.walk import FileMember, Walk
 
 COPIED = 64 * 1024 * 1024
-EXECUTES_NOT = frozenset({"text", "mcp", "safetensors", "json"})
 ITEMS = "items"
 _SUFFIX = re.compile(r"(?:\.[A-Za-z0-9_]{1,12}){1,2}\Z")
 _KEPT = re.compile(
     r"(?i)(?:\A|[/\\])((?:config|tokenizer_config|model_index|generation_config|adapter_config"
-    r"|preprocessor_config|chat_template|saved_model|keras_metadata|metadata|schema)"
-    r"\.(?:json|pb|jinja|yaml|yml))\Z"
+    r"|preprocessor_config|chat_template|saved_model|keras_metadata|metadata|schema|package|setup"
+    r"|pyproject)\.(?:json|pb|jinja|yaml|yml|py|cfg|toml))\Z"
 )
 
 
@@ -169,7 +168,7 @@ def _items(tool: Tool, artifact: Artifact, members: list[FileMember], layout: La
         found.append(
             Item(
                 item=len(found), member=layout.number(member), form=form, size=member.size,
-                place="" if large else layout.file(member), executes=form not in EXECUTES_NOT,
+                place="" if large else layout.file(member), executes=form in tool.vouches,
             )
         )  # fmt: skip
     for path, inside in tool.folders(artifact):
