@@ -13,6 +13,7 @@ outside (:mod:`remit.scan.external.report`).
 """
 
 import contextlib
+import ctypes
 import importlib
 import importlib.util
 import json
@@ -30,6 +31,7 @@ MAX_ANSWER = 4 * 1024 * 1024
 MAX_FINDINGS = 500
 MAX_TEXT = 600
 _PIECE = 65536
+_PR_SET_DUMPABLE = 4
 
 
 class Found:
@@ -91,6 +93,7 @@ class Tool:
         item_seconds: what one item may take.
         max_bytes: larger files are not asked for.
         cost: seconds that it usually takes; the dearest begins first.
+        executes: whether what it reads may run, so that somebody must have read it completely.
         vouches: formats that can execute, for which a complete reading by it counts. Others it
             reads beside Remit's own scanners, and does not answer for them.
     """
@@ -104,6 +107,7 @@ class Tool:
     item_seconds: ClassVar[float] = 60.0
     max_bytes: ClassVar[int] = 256 * 1024 * 1024
     cost: ClassVar[float] = 1.0
+    executes: ClassVar[bool] = True
     vouches: ClassVar[frozenset[str]] = frozenset()
 
     def claims(self, artifact: Any, member: Any) -> str:
@@ -166,6 +170,8 @@ def main() -> int:
 
 
 def _limit(memory: int, seconds: float) -> None:
+    # Nobody may trace this process or write to its memory, not even its children.
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, int(seconds) + 1),

@@ -93,13 +93,11 @@ def read(
         line = lines.get(item.item)
         status: Status = "error" if line is None else line.status
         reason = "it was not reached" if line is None else _said(line.reason)
+        whole = status == "complete" and item.within
         coverage += [
-            Coverage(
-                member=members[number], status=status, reason=reason, format=form_of(item, tool),
-                executes=item.executes,
-            )
-            for number in (item.within or (item.member,))
-        ]  # fmt: skip
+            covered(item, tool, members[number], status, reason)
+            for number in (whole or (item.member,))
+        ]
         if line is not None:
             member = members[item.member]
             base = f"{member.rpartition('/')[0]}/".lstrip("/") if item.within else ""
@@ -110,9 +108,20 @@ def read(
     return Answer(findings=tuple(findings), coverage=tuple(coverage), failed=why)
 
 
-def form_of(item: Item, tool: str) -> str:
-    """The format of a coverage: who does not vouch for one does not answer for other readings."""
-    return item.form if item.executes else f"{tool}:{item.form}"
+def covered(item: Item, tool: str, member: str, status: Status, reason: str) -> Coverage:
+    """What became of a member.
+
+    A complete reading counts for the format only if the scanner vouches for it. What was not read
+    completely must be read by another scanner of that format, whoever it is.
+    """
+    other = status == "complete" and not item.vouches
+    return Coverage(
+        member=member,
+        status=status,
+        reason=reason,
+        format=f"{tool}:{item.form}" if other else item.form,
+        executes=item.executes and not other,
+    )
 
 
 def _read(

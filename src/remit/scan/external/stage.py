@@ -59,7 +59,8 @@ class Item(
         place: below the scratch directory.
         form: format as which it is read.
         size: in bytes.
-        executes: whether a reader of this format may run what it holds.
+        executes: whether what it does not read must be read by somebody else.
+        vouches: whether its complete reading counts for the format.
         within: numbers of all members of a directory.
     """
 
@@ -68,7 +69,8 @@ class Item(
     place: str
     form: str
     size: int = 0
-    executes: bool = False
+    executes: bool = True
+    vouches: bool = False
     within: tuple[int, ...] = ()
 
 
@@ -168,14 +170,15 @@ def _items(tool: Tool, artifact: Artifact, members: list[FileMember], layout: La
         found.append(
             Item(
                 item=len(found), member=layout.number(member), form=form, size=member.size,
-                place="" if large else layout.file(member), executes=form in tool.vouches,
+                place="" if large else layout.file(member), executes=tool.executes,
+                vouches=form in tool.vouches,
             )
         )  # fmt: skip
     for path, inside in tool.folders(artifact):
         numbers = tuple(layout.number(member) for member in inside)
         found.append(
             Item(
-                item=len(found), member=numbers[0], form="folder", within=numbers,
+                item=len(found), member=numbers[0], form="text", within=numbers,
                 place=layout.folder(path, inside), size=sum(each.size for each in inside),
             )
         )  # fmt: skip

@@ -27,7 +27,7 @@ class Bandit(Tool):
         del artifact
         line = member.head[:80].split(b"\n")[0]
         python = line.startswith(b"#!") and b"python" in line
-        return "python" if python or member.path.lower().endswith((".py", ".pyw")) else ""
+        return "code" if python or member.path.lower().endswith((".py", ".pyw")) else ""
 
     def prepare(self) -> None:
         """Import it, with its own defaults as the only configuration."""

@@ -32,6 +32,7 @@ class DetectSecrets(Tool):
     item_seconds: ClassVar[float] = 30.0
     max_bytes: ClassVar[int] = 8 * 1024 * 1024
     cost: ClassVar[float] = 3.0
+    executes: ClassVar[bool] = False
 
     def claims(self, artifact: Any, member: Any) -> str:
         """Everything that begins as text does."""

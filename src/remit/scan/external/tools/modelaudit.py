@@ -22,6 +22,11 @@ _CONFIG = re.compile(
     r"(?i)(?:\A|[/\\])(?:config|tokenizer_config|model_index|generation_config|adapter_config"
     r"|preprocessor_config|chat_template)\.(?:json|ya?ml)\Z"
 )
+_FORMS = (
+    (".gguf", "gguf"), (".safetensors", "safetensors"), (".npy", "npy"), (".json", "json"),
+    (".jinja", "template"), (".jinja2", "template"), (".j2", "template"), (".template", "template"),
+    (".yaml", "yaml"), (".yml", "yaml"),
+)  # fmt: skip
 _LEVELS = {"critical": "critical", "warning": "medium"}
 _IMPORTS = re.compile(r"S1(?:0\d|1[05])\Z|S20[1-7]\Z|S30\d\Z")
 _AT = re.compile(r"\s*\((?:pos|offset|line)\s*(\d+)\)\Z")
@@ -48,14 +53,19 @@ class Modelaudit(Tool):
     def claims(self, artifact: Any, member: Any) -> str:
         """Models by name or content; within archives only what Remit does not read itself."""
         from remit.scan.scanners.executables import formats
-        from remit.scan.scanners.pickles import is_pickle_head
+        from remit.scan.scanners.pickles import Pickles
+        from remit.scan.walk import archive_kind
 
-        del artifact
-        form = next((each for each in formats(member) if each in self.vouches), "")
+        known = formats(member)
+        form = next((each for each in known if each in self.vouches), "")
         if form or "!/" in member.path:
             return form
-        named = _SUFFIX.search(member.path) or _CONFIG.search(member.path)
-        return "model" if named or is_pickle_head(member.head) else ""
+        pickle = Pickles().claims(artifact, member)
+        if not pickle and not _SUFFIX.search(member.path) and not _CONFIG.search(member.path):
+            return ""
+        ends = next((each for end, each in _FORMS if member.path.lower().endswith(end)), "")
+        kind = archive_kind(member) or ("pickle" if pickle else "")
+        return kind or ends or (known[0] if known else "model")
 
     def prepare(self) -> None:
         """Import it."""
