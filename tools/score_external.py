@@ -116,8 +116,10 @@ def main() -> None:
     print("family label n |", " | ".join(tools), "| own blocked/review/clean | all")
     for (family, label), cell in sorted(table.items()):
         cells = [f"{cell[f'{tool} any']}/{cell[f'{tool} grave']}" for tool in tools]
-        for who in ("own", "all"):
-            cells.append("/".join(str(cell[f"{who} {w}"]) for w in ("blocked", "review", "clean")))
+        cells += [
+            "/".join(str(cell[f"{who} {w}"]) for w in ("blocked", "review", "clean"))
+            for who in ("own", "all")
+        ]
         print(family, label, cell["n"], "|", " | ".join(cells))
 
 

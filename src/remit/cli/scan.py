@@ -113,7 +113,7 @@ def scan(
             found.root, digest=found.digest, kind=found.kind, wanted=wanted, bounds=bounds
         )
     verdict = judge(reports, ("archives", *wanted))
-    _print(output, target, found.digest, reports, verdict)
+    show(output, target, found.digest, reports, verdict)
     sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
 
 
@@ -142,9 +142,10 @@ def _wanted(names: "Sequence[str]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or able
 
 
-def _print(
+def show(
     output: str, target: str, digest: str, reports: "Sequence[Report]", verdict: "Verdict"
 ) -> None:
+    """Print what was found, as a table, JSON or SARIF."""
     import msgspec
 
     from remit.cli.diff_output import ascii_json

@@ -27,6 +27,8 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
+UNKNOWN = "unknown"
+"""Format of what nobody says can execute."""
 MAX_ANSWER = 4 * 1024 * 1024
 MAX_FINDINGS = 500
 MAX_TEXT = 600

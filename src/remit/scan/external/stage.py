@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from remit.scan.base import Artifact
-from remit.scan.external.driver import Tool, load
+from remit.scan.external.driver import UNKNOWN, Tool, load
 from remit.scan.walk import FileMember, Walk
 
 COPIED = 64 * 1024 * 1024
@@ -170,8 +170,8 @@ def _items(tool: Tool, artifact: Artifact, members: list[FileMember], layout: La
         found.append(
             Item(
                 item=len(found), member=layout.number(member), form=form, size=member.size,
-                place="" if large else layout.file(member), executes=tool.executes,
-                vouches=form in tool.vouches,
+                place="" if large else layout.file(member), vouches=form in tool.vouches,
+                executes=tool.executes and form != UNKNOWN,
             )
         )  # fmt: skip
     for path, inside in tool.folders(artifact):

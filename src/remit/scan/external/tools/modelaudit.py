@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from remit.scan.external.driver import Found, Tool, Unread
+from remit.scan.external.driver import UNKNOWN, Found, Tool, Unread
 
 _SUFFIX = re.compile(
     r"(?i)\.(?:pkl|pickle|p|dill|joblib|cloudpickle|pt|pth|ckpt|bin|mar|nemo|t7|th|net|npy|npz|h5|hdf5|keras"
@@ -65,7 +65,7 @@ class Modelaudit(Tool):
             return ""
         ends = next((each for end, each in _FORMS if member.path.lower().endswith(end)), "")
         kind = archive_kind(member) or ("pickle" if pickle else "")
-        return kind or ends or (known[0] if known else "model")
+        return kind or ends or (known[0] if known else UNKNOWN)
 
     def prepare(self) -> None:
         """Import it."""
