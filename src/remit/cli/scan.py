@@ -142,7 +142,7 @@ def scan(
             settings=Settings(indexes=indexes),
         )
     verdict = judge(reports, ("archives", *wanted))
-    _print(output, target, found.digest, reports, verdict)
+    show(output, target, found.digest, reports, verdict)
     sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
 
 
@@ -171,9 +171,10 @@ def _wanted(names: "Sequence[str]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or able
 
 
-def _print(
+def show(
     output: str, target: str, digest: str, reports: "Sequence[Report]", verdict: "Verdict"
 ) -> None:
+    """Print what was found, as a table, JSON or SARIF."""
     import msgspec
 
     from remit.cli.diff_output import ascii_json

@@ -77,6 +77,21 @@ def confined(
     return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
 
 
+def connected(shown: Mapping[str, str], scratch: Path, inner: Sequence[str]) -> list[str]:
+    """The bubblewrap command that runs ``inner`` with the network, for what asks a served model.
+
+    Args:
+        shown: what it sees read-only, and where.
+        scratch: a directory that it may write to, and its home.
+        inner: what runs.
+
+    Raises:
+        ScanError: there is no bubblewrap.
+    """
+    arguments = [*_shell(), "--share-net", *_read_only(shown), "--bind", str(scratch), SCRATCH]
+    return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
+
+
 def _shell() -> list[str]:
     found = shutil.which("bwrap")
     if found is None:

@@ -13,7 +13,9 @@ outside (:mod:`remit.scan.external.report`).
 """
 
 import contextlib
+import ctypes
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -25,10 +27,13 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
+UNKNOWN = "unknown"
+"""Format of what nobody says can execute."""
 MAX_ANSWER = 4 * 1024 * 1024
 MAX_FINDINGS = 500
 MAX_TEXT = 600
 _PIECE = 65536
+_PR_SET_DUMPABLE = 4
 
 
 class Found:
@@ -90,6 +95,9 @@ class Tool:
         item_seconds: what one item may take.
         max_bytes: larger files are not asked for.
         cost: seconds that it usually takes; the dearest begins first.
+        executes: whether what it reads may run, so that somebody must have read it completely.
+        vouches: formats that can execute, for which a complete reading by it counts. Others it
+            reads beside Remit's own scanners, and does not answer for them.
     """
 
     name: ClassVar[str] = ""
@@ -101,6 +109,8 @@ class Tool:
     item_seconds: ClassVar[float] = 60.0
     max_bytes: ClassVar[int] = 256 * 1024 * 1024
     cost: ClassVar[float] = 1.0
+    executes: ClassVar[bool] = True
+    vouches: ClassVar[frozenset[str]] = frozenset()
 
     def claims(self, artifact: Any, member: Any) -> str:
         """The format as which it would read a member, empty if it does not. Runs in Remit."""
@@ -121,6 +131,18 @@ class Tool:
             Unread: it was not.
         """
         raise NotImplementedError
+
+
+def hollow(*names: str) -> None:
+    """Make packages known without what they load for other uses, so that a start is quick.
+
+    Args:
+        names: of packages, outer ones first; their modules can be imported afterwards.
+    """
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            sys.modules[name] = importlib.util.module_from_spec(spec)
 
 
 def load(name: str) -> Tool:
@@ -150,6 +172,8 @@ def main() -> int:
 
 
 def _limit(memory: int, seconds: float) -> None:
+    # Nobody may trace this process or write to its memory, not even its children.
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, int(seconds) + 1),
