@@ -66,6 +66,12 @@ def _hosts(
     help="Host of a package index that you vouch for; repeatable.",
 )
 @click.option(
+    "--advisories",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="REMIT_ADVISORIES",
+    help="Directory of advisories (OSV), for what packages are known for.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json", "sarif"]),
@@ -98,6 +104,7 @@ def scan(
     target: str,
     names: tuple[str, ...],
     indexes: tuple[str, ...],
+    advisories: Path | None,
     output: str,
     store: Path | None,
     time_limit: float,
@@ -114,7 +121,7 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
-      remit scan ./server --index packages.example.com
+      remit scan ./server --index packages.example.com --advisories ./osv
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
@@ -140,7 +147,7 @@ def scan(
             scanners=wanted,
             digest=found.digest,
             kind=found.kind,
-            settings=Settings(indexes=indexes),
+            settings=Settings(indexes=indexes, advisories=str(advisories or "")),
         )
         reports = scan_it(
             found.root, request, Bounds(seconds=time_limit, memory=memory * 1_000_000)
