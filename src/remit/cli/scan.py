@@ -66,6 +66,12 @@ def _hosts(
     help="Host of a package index that you vouch for; repeatable.",
 )
 @click.option(
+    "--advisories",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="REMIT_ADVISORIES",
+    help="Directory of advisories (OSV), for what packages are known for.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["table", "json", "sarif"]),
@@ -104,6 +110,7 @@ def scan(
     target: str,
     names: tuple[str, ...],
     indexes: tuple[str, ...],
+    advisories: Path | None,
     output: str,
     store: Path | None,
     time_limit: float,
@@ -121,7 +128,7 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
-      remit scan ./server --index packages.example.com
+      remit scan ./server --index packages.example.com --advisories ./osv
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
@@ -139,7 +146,7 @@ def scan(
             found,
             wanted=wanted,
             bounds=bounds,
-            settings=Settings(indexes=indexes),
+            settings=Settings(indexes=indexes, advisories=str(advisories or "")),
         )
     verdict = judge(reports, ("archives", *wanted))
     show(output, target, found.digest, reports, verdict)
