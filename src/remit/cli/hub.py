@@ -166,6 +166,14 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
+@click.option(
+    "--rescan-days",
+    type=click.FloatRange(min=0),
+    default=7.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Age of a decision at which the artifact is scanned again; 0 for never.",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -193,6 +201,7 @@ def run(
     gate: bool,
     workers: int,
     max_waiting: int,
+    rescan_days: float,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -232,6 +241,7 @@ def run(
             gate=gate,
             workers=workers,
             max_waiting=max_waiting,
+            rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

@@ -80,6 +80,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         gate: scan what is pushed, and give out only what is admitted.
         workers: how many processes that scan are started here.
         max_waiting: scans that may wait before pushes are told to come back later.
+        rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
     """
 
@@ -98,6 +99,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     gate: bool = True
     workers: int = 1
     max_waiting: int = MAX_WAITING
+    rescan_days: float = 7.0
     policy: Path | None = None
 
 
