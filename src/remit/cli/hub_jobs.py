@@ -18,7 +18,7 @@ from remit.cli.socket import OUTPUT
 
 if TYPE_CHECKING:
     from remit.hub.jobs.values import Job
-    from remit.hub.store.desk import SqlDesk
+    from remit.hub.store.scans import SqlScans
 
 _R = TypeVar("_R")
 _STATES = ("waiting", "running", "done", "failed", "cancelled")
@@ -27,12 +27,12 @@ WATCH_S = 1.0
 NOT_THERE, FAILED = 2, 1
 
 
-def _desk(state: Path | None, database: str, work: "Callable[[SqlDesk], Awaitable[_R]]") -> _R:
+def _scans(state: Path | None, database: str, work: "Callable[[SqlScans], Awaitable[_R]]") -> _R:
     from remit.hub.compose import HubOptions
-    from remit.hub.guarding import desk
+    from remit.hub.guarding import scans
 
     async def run() -> _R:
-        async with desk(HubOptions(state=state_of(state), database=database)) as found:
+        async with scans(HubOptions(state=state_of(state), database=database)) as found:
             return await work(found)
 
     return asyncio.run(run())
@@ -89,7 +89,8 @@ def jobs_list(
 ) -> int:
     """Jobs, the last made first."""
     _print(
-        _desk(state, database, lambda desk: desk.listed(states, repository, before, limit)), output
+        _scans(state, database, lambda scans: scans.listed(states, repository, before, limit)),
+        output,
     )
     return 0
 
@@ -103,7 +104,7 @@ def jobs_show(job: str, state: Path | None, database: str, output: str) -> int:
     """One job. Exit status 1 if it failed, 2 if there is none."""
     import msgspec
 
-    found = _desk(state, database, lambda desk: desk.job(job))
+    found = _scans(state, database, lambda scans: scans.job(job))
     if found is None:
         return _missing(f"job `{safe(job, 60)}`")
     shown = msgspec.to_builtins(found)
@@ -122,7 +123,7 @@ def jobs_show(job: str, state: Path | None, database: str, output: str) -> int:
 @DATABASE
 def jobs_retry(job: str, state: Path | None, database: str) -> int:
     """Scan the artifact of a job again, whatever became of it; prints the new job."""
-    done = _desk(state, database, lambda desk: desk.again(job, _by()))
+    done = _scans(state, database, lambda scans: scans.again(job, _by()))
     if done is None:
         return _missing(f"job `{safe(job, 60)}`, or its artifact is gone")
     click.echo(done[0])
@@ -135,7 +136,7 @@ def jobs_retry(job: str, state: Path | None, database: str) -> int:
 @DATABASE
 def jobs_cancel(job: str, state: Path | None, database: str) -> int:
     """End a job that waits or runs. What was pushed stays quarantined."""
-    done = _desk(state, database, lambda desk: desk.cancel(job, _by()))
+    done = _scans(state, database, lambda scans: scans.cancel(job, _by()))
     return 0 if done is not None else _missing(f"job `{safe(job, 60)}`")
 
 
@@ -149,7 +150,7 @@ def jobs_watch(job: str, timeout: float, state: Path | None, database: str) -> i
     until = time.monotonic() + timeout if timeout else float("inf")
     last = ""
     while True:
-        found = _desk(state, database, lambda desk: desk.job(job))
+        found = _scans(state, database, lambda scans: scans.job(job))
         if found is None:
             return _missing(f"job `{safe(job, 60)}`")
         text = (
@@ -182,13 +183,13 @@ def rescan(reference: str | None, everything: bool, state: Path | None, database
     if (reference is None) != everything:
         raise click.UsageError("say which artifact, or --all")
     if reference is None:
-        count, _, _ = _desk(state, database, lambda desk: desk.rescan_all(_by()))
+        count, _, _ = _scans(state, database, lambda scans: scans.rescan_all(_by()))
         click.echo(f"{count} scans were asked for")
         return 0
     found = Reference.parse(reference)
     if found.host:
         raise click.BadParameter("has no host here: it is in this Hub", param_hint="REFERENCE")
-    done = _desk(state, database, lambda desk: desk.rescan(found.repository, found.name, _by()))
+    done = _scans(state, database, lambda scans: scans.rescan(found.repository, found.name, _by()))
     if done is None:
         return _missing(f"`{reference}`")
     click.echo(done[0])
@@ -208,7 +209,7 @@ def gate_status(state: Path | None, database: str, output: str) -> int:
     """How much there is of everything. Exit status 1 if something waits and nobody scans."""
     import msgspec
 
-    found = _desk(state, database, lambda desk: desk.status())
+    found = _scans(state, database, lambda scans: scans.status())
     stuck = not found.workers and bool(found.jobs.get("waiting") or found.jobs.get("running"))
     if output == "json":
         sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")

@@ -21,7 +21,7 @@ from remit.hub.ledger import Ledger
 from remit.hub.registry.ports import Small
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database, connect
-from remit.hub.store.desk import SqlDesk
+from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
@@ -63,7 +63,7 @@ async def guarding(
         expected=(CONTENTS, *names),
         scanners=scanners,
     )
-    asks = SqlDesk(database, clock, node, EntropyPool(os.urandom))
+    asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
     tasks = [
         asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run()),
@@ -84,7 +84,7 @@ async def guarding(
 
 
 @contextlib.asynccontextmanager
-async def desk(options: "HubOptions") -> AsyncIterator[SqlDesk]:
+async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
     """The queue of a Hub, which may run meanwhile.
 
     Raises:
@@ -93,7 +93,7 @@ async def desk(options: "HubOptions") -> AsyncIterator[SqlDesk]:
     database = connect(options.database, options.state)
     try:
         await database.change(migrate)
-        yield SqlDesk(database, SystemClock(), "", EntropyPool(os.urandom))
+        yield SqlScans(database, SystemClock(), "", EntropyPool(os.urandom))
     finally:
         await database.close()
 

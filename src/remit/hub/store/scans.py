@@ -23,7 +23,7 @@ _SCANNED = ("admitted", "review", "refused", "withdrawn")
 _HOUR_US = 3_600_000_000
 
 
-class SqlDesk:
+class SqlScans:
     """The queue, for whoever looks after it.
 
     Args:
