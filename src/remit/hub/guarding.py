@@ -4,25 +4,32 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from remit.audit.clock import SystemClock
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.decider import Decider
+from remit.hub.admission.rescan import Rescan
+from remit.hub.admission.sweep import Sweep
 from remit.hub.admission.verdicts import VerdictPolicy
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
+from remit.hub.registry.ports import Small
 from remit.hub.store.cases import SqlCases
-from remit.hub.store.database import Database
+from remit.hub.store.database import Database, connect
+from remit.hub.store.scans import SqlScans
+from remit.hub.store.schema import migrate
+from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
 
 if TYPE_CHECKING:
     from remit.hub.compose import HubOptions
 
+DAY_US = 86_400_000_000
 _MAIN = "from remit.cli.main import main; main()"
 
 
@@ -32,6 +39,7 @@ async def guarding(
     database: Database,
     node: str,
     ledger: Ledger,
+    small: Small,
     say: Callable[[str], None],
 ) -> None:
     """Decide on scans, and keep workers, until the stack is closed.
@@ -42,6 +50,7 @@ async def guarding(
         database: of the Hub.
         node: whose records go into the outbox.
         ledger: the Hub's log.
+        small: reads small blobs.
         say: tells the operator.
     """
     clock = SystemClock()
@@ -54,11 +63,18 @@ async def guarding(
         expected=(CONTENTS, *names),
         scanners=scanners,
     )
-    decider = asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run())
+    asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
+    unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
+    tasks = [
+        asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run()),
+        asyncio.create_task(Sweep(unknown, small).run()),
+        asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
+    ]
 
     async def ended() -> None:
-        decider.cancel()
-        await asyncio.gather(decider, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     stack.push_async_callback(ended)
     if options.workers:
@@ -67,13 +83,32 @@ async def guarding(
         stack.push_async_callback(crew.close)
 
 
+@contextlib.asynccontextmanager
+async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
+    """The queue of a Hub, which may run meanwhile.
+
+    Raises:
+        RemitError: the database cannot be used.
+    """
+    database = connect(options.database, options.state)
+    try:
+        await database.change(migrate)
+        yield SqlScans(database, SystemClock(), "", EntropyPool(os.urandom))
+    finally:
+        await database.close()
+
+
 def known() -> tuple[tuple[str, ...], Digest]:
     """Names of the reports of a scan, and the digest of all scanners and their rules."""
     from remit.scan.base import scanners
+    from remit.scan.external import environments
 
-    found = scanners()
-    said = [f"{name} {each.version} {each.rules}" for name, each in sorted(found.items())]
-    return expected(), sha256("\n".join(said).encode())
+    said = [f"{name} {each.version} {each.rules}" for name, each in scanners().items()]
+    for name in environments.available():
+        environment = environments.installed(name)
+        if environment is not None:
+            said.append(f"{name} {environment.record.version} {environment.rules()}")
+    return expected(), sha256("\n".join(sorted(said)).encode())
 
 
 def worker_command(options: "HubOptions") -> list[str]:

@@ -59,6 +59,40 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     decided: bool = False
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker, as it says of itself.
+
+    Attributes:
+        name: unique.
+        seen_us: when it said so.
+        short: whether its disk has no room, so that it takes no job.
+        scanners: digest of its scanners and their rules.
+    """
+
+    name: str
+    seen_us: int
+    short: bool = False
+    scanners: str = ""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gate is.
+
+    Attributes:
+        artifacts: how many are in each state.
+        jobs: how many are in each state.
+        undecided: scans that are over and not decided on.
+        oldest_s: seconds since the oldest job that is not over was made; 0 without one.
+        workers: those that were there a moment ago.
+    """
+
+    artifacts: dict[str, int]
+    jobs: dict[str, int]
+    undecided: int
+    oldest_s: int
+    workers: tuple[Seen, ...]
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the hands of a worker.
 
