@@ -37,9 +37,10 @@ from remit.policy.grants import Grant, Grants
 from remit.policy.inspection import Inspector
 from remit.policy.labels import Labels, labels_of
 from remit.policy.pins import PinnedServer
+from remit.policy.promotions import Promotion, Promotions
 from remit.policy.reads import reads as reads_of
 from remit.policy.reads import union
-from remit.policy.schema import GRANT, Action
+from remit.policy.schema import GRANT, PROMOTE, Action
 from remit.policy.slices import Slice, Slicer
 
 MAX_MEMO = 4096
@@ -213,6 +214,25 @@ class Policy:
                 if not is_failure(error):
                     raise
         return engine.Answer(allowed=False, reasons=())
+
+    @functools.cached_property
+    def _promotions(self) -> Promotions:
+        action = self.actions[PROMOTE]
+        return Promotions(action, self._slicer.of_action(action), self.bundle.entities, self.digest)
+
+    def promote(self, promotion: Promotion) -> Explanation:
+        """Judge whether an artifact may be pulled. Never raises; doubt is a deny."""
+        expires = self.bundle.expires_us
+        if expires is not None and promotion.now_us >= expires:
+            return self._failed("bundle_expired", "the policy bundle has expired")
+        try:
+            return self._promotions.judge(promotion)
+        except BadArgument as error:
+            return self._failed("bad_argument", error.message)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            return self._failed("engine_error", "policy could not be evaluated", repr(error))
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""

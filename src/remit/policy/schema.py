@@ -23,6 +23,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 _STRING = Scalar("String")
 _BOOL = Scalar("Bool")
+_LONG = Scalar("Long")
+_STRINGS = SetOf(_STRING)
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
 
 
 def _fixed(**fields: Shape) -> Record:
@@ -47,7 +50,25 @@ FIXED: Mapping[str, tuple[str, Record]] = {
     "completion": ("content", _fixed()),
     "handoff": ("", _fixed()),
     "artifact.load": ("", _fixed()),
-    "artifact.promote": ("", _fixed()),
+    "artifact.promote": (
+        "",
+        _fixed(
+            kind=_STRING,
+            name=_STRING,
+            repository=_STRING,
+            reason=_STRING,
+            complete=_BOOL,
+            scanners=_STRINGS,
+            failed=_STRINGS,
+            unread=_LONG,
+            counts=_fixed(**dict.fromkeys(_SEVERITIES, _LONG)),
+            findings=_fixed(**dict.fromkeys(_SEVERITIES, _STRINGS)),
+            rules=_STRINGS,
+            licences=_STRINGS,
+            signed_by=_STRINGS,
+            dependencies_admitted=_BOOL,
+        ),
+    ),
     "approval.grant": ("", _fixed()),
     "egress.connect": ("", _fixed()),
     "command.run": ("", _fixed()),
@@ -56,6 +77,9 @@ FIXED: Mapping[str, tuple[str, Record]] = {
 
 GRANT = "approval.grant"
 """The one action of people: whether a user may approve what an agent asks for."""
+
+PROMOTE = "artifact.promote"
+"""The action of whoever pushes: whether an artifact may be pulled from its repository."""
 
 _TEXTS = {"type": "Set", "element": {"type": "EntityOrCommon", "name": "String"}}
 ENGINE: Mapping[str, Mapping[str, Any]] = {
@@ -119,7 +143,7 @@ ENTITY_TYPES: Mapping[str, Mapping[str, Any]] = {
     "ServerGroup": {},
     "Model": {},
     "Artifact": {"memberOfTypes": ["Repository"]},
-    "Repository": {},
+    "Repository": {"memberOfTypes": ["Repository"]},
     "Unknown": {},
 }
 
