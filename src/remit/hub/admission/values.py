@@ -57,6 +57,8 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it was scanned now.
         suppressions, decisions: what people said that may count for it.
         bom: its bill of materials, CycloneDX as JSON; empty if nobody made one.
+        attested: digests of the manifests with what scanners said in this scan; empty if nothing
+            was signed yet.
         summary_us: when the last summary of the gate about it was made; 0 if there is none.
     """
 
@@ -80,6 +82,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     suppressions: tuple[Suppression, ...] = ()
     decisions: tuple[Decision, ...] = ()
     bom: bytes = b""
+    attested: tuple[Digest, ...] = ()
     summary_us: int = 0
 
 
