@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-import remit.cli.hub_admin  # noqa: F401 - its commands belong to the group
+import remit.cli.hub_admin
 import remit.cli.hub_keys  # noqa: F401 - likewise
 from remit.cli.audit_output import safe
 from remit.cli.hub import hub
