@@ -28,6 +28,7 @@ from remit.hub.registry.ports import Bytes
 from remit.hub.store.database import connect
 from remit.hub.store.queue import SqlQueue
 from remit.scan.base import Report
+from remit.scan.bill import bill
 from remit.scan.run import Progress, run
 from remit.scan.sandbox import Bounds
 
@@ -146,7 +147,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
     name = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
 
     def scan(contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
-        return run(
+        reports = run(
             contents.root,
             digest=task.digest,
             kind=task.kind,
@@ -154,6 +155,14 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
             bounds=options.bounds,
             progress=progress,
         )
+        listed = bill(
+            contents.root,
+            digest=task.digest,
+            kind=task.kind,
+            metadata=contents.metadata,
+            bounds=options.bounds,
+        )
+        return [*reports, *([listed] if listed else [])]
 
     async with contextlib.AsyncExitStack() as stack:
         database = connect(options.hub.database, options.hub.state)

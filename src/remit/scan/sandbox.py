@@ -94,7 +94,7 @@ def scan(
         )
         inner = program or (sys.executable, "-I", "-m", "remit.scan.worker")
         outer = command(artifact, Path(scratch), [*inner, msgspec.json.encode(inside).decode()])
-        output, why = _run(outer, bounds.seconds)
+        output, why = run(outer, bounds.seconds)
     if not why:
         try:
             reports = msgspec.json.decode(output, type=list[Report])
@@ -120,8 +120,8 @@ def _failed(name: str, why: str) -> Report:
     return Report(scanner=name, version="", rules=sha256(b""), failed=why)
 
 
-def _run(arguments: Sequence[str], seconds: float) -> tuple[bytes, str]:
-    """Output of a command, or why there is none."""
+def run(arguments: Sequence[str], seconds: float) -> tuple[bytes, str]:
+    """Output of a command of this module, or why there is none."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as noise:
         process = subprocess.Popen(  # noqa: S603 - our own command
             arguments,
