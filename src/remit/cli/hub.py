@@ -158,6 +158,19 @@ def hub() -> None:
     show_default=True,
     help="Processes that scan, started here; 0 if they run elsewhere: remit hub worker.",
 )
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    metavar="SCANS",
+    help="When so many scans wait, pushes are told to come back later.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Bundle that says what may be pulled.  [default: artifact-default, which comes along]",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -184,6 +197,8 @@ def run(
     auth: str,
     gate: bool,
     workers: int,
+    policy: Path | None,
+    max_waiting: int,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -222,6 +237,8 @@ def run(
             basic=auth == "basic",
             gate=gate,
             workers=workers,
+            policy=policy,
+            max_waiting=max_waiting,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

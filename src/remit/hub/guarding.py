@@ -11,13 +11,22 @@ from remit.audit.clock import SystemClock
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.decider import Decider
-from remit.hub.admission.verdicts import VerdictPolicy
+from remit.hub.admission.deposit import Depositor
+from remit.hub.admission.evidence import Naming
+from remit.hub.admission.keys import RoleKeys
+from remit.hub.admission.policy import ArtifactPolicy
+from remit.hub.admission.renewal import Renewal
+from remit.hub.admission.sweep import Sweep
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
+from remit.hub.registry.endpoints import Taking
+from remit.hub.registry.ports import Small
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database
+from remit.hub.store.endings import SqlEndings
+from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
 
 if TYPE_CHECKING:
@@ -30,21 +39,29 @@ async def guarding(
     stack: contextlib.AsyncExitStack,
     options: "HubOptions",
     database: Database,
-    node: str,
     ledger: Ledger,
+    small: Small,
+    taking: Taking,
     say: Callable[[str], None],
-) -> None:
+) -> tuple[SqlCases, ArtifactPolicy]:
     """Decide on scans, and keep workers, until the stack is closed.
 
     Args:
         stack: of what is ended with the Hub.
         options: of the Hub.
         database: of the Hub.
-        node: whose records go into the outbox.
         ledger: the Hub's log.
+        small: reads small blobs.
+        taking: where evidence is stored.
         say: tells the operator.
+
+    Returns:
+        What was scanned, and the policy.
+
+    Raises:
+        BundleError: the artifact policy has errors: a Hub without one gives nothing out.
     """
-    clock = SystemClock()
+    clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known)
     cases = SqlCases(
         database,
@@ -54,17 +71,30 @@ async def guarding(
         expected=(CONTENTS, *names),
         scanners=scanners,
     )
-    decider = asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run())
+    policy = await asyncio.to_thread(ArtifactPolicy.load, options.policy)
+    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
+    naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
+    keys = RoleKeys(options.state / "keys")
+    upstream = options.upstream is not None
+    deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
+    unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
+    tasks = [
+        asyncio.create_task(Decider(cases, policy, ledger.settle, clock, deposit).run()),
+        asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
+        asyncio.create_task(Sweep(unknown, small).run()),
+    ]
 
     async def ended() -> None:
-        decider.cancel()
-        await asyncio.gather(decider, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     stack.push_async_callback(ended)
     if options.workers:
         crew = Crew(worker_command(options), worker_env(options), options.workers, say)
         crew.start()
         stack.push_async_callback(crew.close)
+    return cases, policy
 
 
 def known() -> tuple[tuple[str, ...], Digest]:

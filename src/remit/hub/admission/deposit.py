@@ -20,12 +20,10 @@ from remit.hub.admission.keys import RoleKeys
 from remit.hub.admission.values import Outcome, Scanned
 from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.http import Request
-from remit.hub.registry.ports import Placed
+from remit.hub.registry.ports import About, Placed
 from remit.hub.registry.routes import Route
 
 EMPTY_BLOB = b"{}"
-BY = "hub"
-"""Whose what the Hub itself stores is, in records."""
 
 
 class Depositor:
@@ -35,12 +33,21 @@ class Depositor:
         taking: where pushes go.
         keys, naming: see :func:`~remit.hub.admission.evidence.bundles`.
         clock: the time.
+        node: origin of the Hub's log, whose what it stores is.
         upstream: whether another registry keeps the manifests.
     """
 
     def __init__(
-        self, taking: Taking, keys: RoleKeys, naming: Naming, clock: Clock, *, upstream: bool
+        self,
+        taking: Taking,
+        keys: RoleKeys,
+        naming: Naming,
+        clock: Clock,
+        *,
+        node: str,
+        upstream: bool,
     ) -> None:
+        self._node = node
         self._taking = taking
         self._keys = keys
         self._naming = naming
@@ -68,7 +75,7 @@ class Depositor:
         query = {"digest": digest_of(data)}
         request = _request("POST", f"/v2/{repository}/blobs/uploads/", query, {}, data)
         route = Route(kind="uploads", repository=repository, value="")
-        await self._taking.start(request, route, BY, lambda _: False)
+        await self._taking.start(request, route, self._node, lambda _: False)
 
     async def _manifest(self, repository: str, each: Evidence) -> None:
         digest = each.stored.descriptor.digest
@@ -76,7 +83,7 @@ class Depositor:
         path = f"/v2/{repository}/manifests/{digest}"
         request = _request("PUT", path, {}, headers, each.stored.data)
         route = Route(kind="manifest", repository=repository, value=digest)
-        await self._taking.put_manifest(request, route, BY)
+        await self._taking.put_manifest(request, route, self._node)
 
 
 def _placed(repository: str, each: Evidence) -> Placed:
@@ -85,6 +92,7 @@ def _placed(repository: str, each: Evidence) -> Placed:
         digest=each.stored.descriptor.digest,
         body=each.stored.data,
         manifest=each.stored.manifest,
+        about=About(evidence=True),
     )
 
 

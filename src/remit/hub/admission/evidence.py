@@ -98,11 +98,13 @@ class _Maker:
         self._naming = naming
         self._now_us = now_us
 
-    def _signed(self, role: Role, kind: str, predicate: Mapping[str, Any]) -> Evidence:
+    def _signed(
+        self, role: Role, kind: str, predicate: Mapping[str, Any], when_us: int = 0
+    ) -> Evidence:
         name = f"{self._naming.host}/{self._scanned.repository}"
         signer = self._keys.signer(role)
         bundle = make_bundle(name, self._scanned.digest, kind, predicate, signer)
-        created = time_text(self._now_us)
+        created = time_text(when_us or self._now_us)
         stored = bundle_manifest(self._scanned.descriptor, bundle, kind, created)
         return Evidence(predicate_type=kind, bundle=bundle, stored=stored)
 
@@ -157,7 +159,7 @@ class _Maker:
             inputs=tuple(vsa.Input(digest=each) for each in inputs[: vsa.MAX_INPUTS]),
             expires_us=outcome.expires_us if passed else 0,
         )
-        return self._signed("gate", vsa.TYPE, said.predicate())
+        return self._signed("gate", vsa.TYPE, said.predicate(), when)
 
 
 def _read(report: Report) -> bool:
