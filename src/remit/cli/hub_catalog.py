@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 import remit.cli.hub_admin
-import remit.cli.hub_keys  # noqa: F401 - likewise
+import remit.cli.hub_keys
+import remit.cli.hub_review  # noqa: F401 - likewise
 from remit.cli.audit_output import safe
 from remit.cli.hub import hub
 from remit.cli.registry_ends import OUTPUT, Connection, connected, credentials, ends, reference

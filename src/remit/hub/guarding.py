@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from remit.audit.clock import SystemClock
 from remit.core.digest import Digest, sha256
-from remit.core.ids import EntropyPool
+from remit.core.ids import EntropyPool, ulid
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
+from remit.hub.admission.desk import Desk
 from remit.hub.admission.evidence import Naming
 from remit.hub.admission.keys import RoleKeys
 from remit.hub.admission.policy import ArtifactPolicy
@@ -23,8 +24,10 @@ from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
 from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.ports import Small
+from remit.hub.store import accounts
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database
+from remit.hub.store.desk import SqlDesk
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
@@ -95,6 +98,19 @@ async def guarding(
         crew.start()
         stack.push_async_callback(crew.close)
     return cases, policy
+
+
+async def desk_of(
+    found: tuple[SqlCases, ArtifactPolicy], database: Database, ledger: Ledger
+) -> Desk:
+    """Where curators work, of what :func:`guarding` gave."""
+    clock, (cases, policy) = SystemClock(), found
+    node, entropy = ledger.log.origin, EntropyPool(os.urandom)
+    # Requests are for every Hub of the database: a balancer may give each to another.
+    fresh = f"remit.hub/{ulid(clock.now_us(), os.urandom(10)).lower()}".encode()
+    hub = await database.change(lambda c: accounts.setting(c, "gate_id", fresh))
+    people = SqlDesk(database, clock, cases, node, entropy)
+    return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
 
 
 def known() -> tuple[tuple[str, ...], Digest]:
