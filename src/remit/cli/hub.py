@@ -174,6 +174,11 @@ def hub() -> None:
     metavar="DAYS",
     help="Age of a decision at which the artifact is scanned again; 0 for never.",
 )
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Bundle that says what may be pulled.  [default: artifact-default, which comes along]",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -200,6 +205,7 @@ def run(
     auth: str,
     gate: bool,
     workers: int,
+    policy: Path | None,
     max_waiting: int,
     rescan_days: float,
     upstream_poll: float,
@@ -240,6 +246,7 @@ def run(
             basic=auth == "basic",
             gate=gate,
             workers=workers,
+            policy=policy,
             max_waiting=max_waiting,
             rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),

@@ -27,6 +27,7 @@ from remit.hub.admission.gatekeeper import Gatekeeper
 from remit.hub.api import artifacts, servers
 from remit.hub.api.artifacts import Artifacts
 from remit.hub.api.gate import Gate
+from remit.hub.api.review import Review
 from remit.hub.api.servers import Servers
 from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
@@ -35,7 +36,7 @@ from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import guarding
+from remit.hub.guarding import desk_of, guarding
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -223,8 +224,9 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             url=options.url,
             gatekeeper=gatekeeper,
         )
+        found = None
         if options.gate:
-            await guarding(stack, options, database, log.origin, ledger, small, say)
+            found = await guarding(stack, options, database, ledger, small, pushes, say)
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )
@@ -236,8 +238,12 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         catalog = SqlCatalog(database)
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
+        listed: Application = Artifacts(gate, catalog, small, states, gatekeeper)
+        if found is not None:
+            desk = await desk_of(found, database, ledger)
+            listed = Review(gate, catalog, desk, listed)
         rooms: dict[str, Application] = {
-            artifacts.PREFIX: Artifacts(gate, catalog, small, states, gatekeeper),
+            artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }
         yield Hub(registry, ledger, rooms)

@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING
 
 from remit.audit.clock import SystemClock
 from remit.core.digest import Digest, sha256
-from remit.core.ids import EntropyPool
+from remit.core.ids import EntropyPool, ulid
 from remit.hub.admission.decider import Decider
+from remit.hub.admission.deposit import Depositor
+from remit.hub.admission.desk import Desk
+from remit.hub.admission.evidence import Naming
+from remit.hub.admission.keys import RoleKeys
+from remit.hub.admission.policy import ArtifactPolicy
+from remit.hub.admission.renewal import Renewal
 from remit.hub.admission.rescan import Rescan
 from remit.hub.admission.sweep import Sweep
-from remit.hub.admission.verdicts import VerdictPolicy
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
+from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.ports import Small
+from remit.hub.store import accounts
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database, connect
+from remit.hub.store.desk import SqlDesk
+from remit.hub.store.endings import SqlEndings
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
@@ -37,23 +46,29 @@ async def guarding(
     stack: contextlib.AsyncExitStack,
     options: "HubOptions",
     database: Database,
-    node: str,
     ledger: Ledger,
     small: Small,
+    taking: Taking,
     say: Callable[[str], None],
-) -> None:
+) -> tuple[SqlCases, ArtifactPolicy]:
     """Decide on scans, and keep workers, until the stack is closed.
 
     Args:
         stack: of what is ended with the Hub.
         options: of the Hub.
         database: of the Hub.
-        node: whose records go into the outbox.
         ledger: the Hub's log.
         small: reads small blobs.
+        taking: where evidence is stored.
         say: tells the operator.
+
+    Returns:
+        What was scanned, and the policy.
+
+    Raises:
+        BundleError: the artifact policy has errors: a Hub without one gives nothing out.
     """
-    clock = SystemClock()
+    clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known)
     cases = SqlCases(
         database,
@@ -64,9 +79,16 @@ async def guarding(
         scanners=scanners,
     )
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
+    policy = await asyncio.to_thread(ArtifactPolicy.load, options.policy)
+    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
+    naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
+    keys = RoleKeys(options.state / "keys")
+    upstream = options.upstream is not None
+    deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
     tasks = [
-        asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run()),
+        asyncio.create_task(Decider(cases, policy, ledger.settle, clock, deposit).run()),
+        asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
         asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
     ]
@@ -81,6 +103,20 @@ async def guarding(
         crew = Crew(worker_command(options), worker_env(options), options.workers, say)
         crew.start()
         stack.push_async_callback(crew.close)
+    return cases, policy
+
+
+async def desk_of(
+    found: tuple[SqlCases, ArtifactPolicy], database: Database, ledger: Ledger
+) -> Desk:
+    """Where curators work, of what :func:`guarding` gave."""
+    clock, (cases, policy) = SystemClock(), found
+    node, entropy = ledger.log.origin, EntropyPool(os.urandom)
+    # Requests are for every Hub of the database: a balancer may give each to another.
+    fresh = f"remit.hub/{ulid(clock.now_us(), os.urandom(10)).lower()}".encode()
+    hub = await database.change(lambda c: accounts.setting(c, "gate_id", fresh))
+    people = SqlDesk(database, clock, cases, node, entropy)
+    return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
 
 
 @contextlib.asynccontextmanager

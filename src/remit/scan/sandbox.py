@@ -47,9 +47,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     budget: int = 4 << 30
 
 
-def command(
-    artifact: Path, scratch: Path, inner: Sequence[str], advisories: str = ""
-) -> list[str]:
+def command(artifact: Path, scratch: Path, inner: Sequence[str], advisories: str = "") -> list[str]:
     """The bubblewrap command that runs ``inner`` with Remit, the artifact and a scratch directory.
 
     ``advisories`` is bound read-only if it is given.

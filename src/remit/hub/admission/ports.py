@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from remit.core.digest import Digest
+from remit.hub.admission.people import Decision, Suppression
 from remit.hub.admission.values import Admission, Outcome, Scanned
 from remit.hub.registry.ports import Placed, Record
 
@@ -31,8 +32,8 @@ class Policy(Protocol):
     def decide(
         self,
         scanned: Scanned,
-        suppressed: Collection[str],
-        decisions: Collection[object],
+        suppressed: Collection[Suppression],
+        decisions: Collection[Decision],
         now_us: int,
     ) -> Outcome:
         """Judge an artifact. Whatever it raises is a refusal."""
