@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,6 +32,7 @@ from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
+from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
@@ -55,6 +57,9 @@ from remit.hub.store.front import SqlNotes, bind, upstream_of
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
 
+if TYPE_CHECKING:
+    from remit.hub.showing import Place
+
 ADMIN = "admin"
 PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 
@@ -73,6 +78,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         collect_s: seconds between two collections; 0 for none.
         basic: ask clients for Basic credentials and give no tokens.
         upstream: the registry that keeps the bytes; ``None`` if the Hub does.
+        console: what its pages were asked to do; ``None`` for a Hub without pages.
     """
 
     state: Path
@@ -87,6 +93,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     collect_s: float = 3600
     basic: bool = False
     upstream: UpstreamOptions | None = None
+    console: ConsoleOptions | None = ConsoleOptions()
 
 
 def hold_state(state: Path) -> int:
@@ -211,8 +218,37 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             artifacts.PREFIX: Artifacts(gate, catalog, small, NotScanned()),
             servers.PREFIX: Servers(gate, catalog, Tagged()),
         }
+        if options.console is not None:
+            from remit.hub.showing import Parts, console_of
+
+            rooms["/ui/"] = console_of(
+                stack,
+                options.console,
+                _place(options),
+                Parts(
+                    database=database,
+                    catalog=catalog,
+                    small=small,
+                    keeper=doorkeeper,
+                    ledger=ledger,
+                    clock=clock,
+                ),
+            )
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+def _place(options: HubOptions) -> "Place":
+    from remit.hub.showing import Place
+
+    scheme = "https" if options.certificate else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return Place(
+        state=options.state,
+        url=options.url,
+        listen=f"{scheme}://{host}:{options.port}",
+        gated=False,
+    )
 
 
 async def _endpoints(
