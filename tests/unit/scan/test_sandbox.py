@@ -43,7 +43,7 @@ def answer(artifact, code):
     out = artifact.parent / "scratch"
     out.mkdir(exist_ok=True)
     arguments = sandbox.command(artifact, out, [sys.executable, "-I", "-c", code])
-    output, why = sandbox._run(arguments, 20)
+    output, why = sandbox.run(arguments, 20)
     assert not why
     return json.loads(output)
 
