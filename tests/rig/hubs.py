@@ -279,9 +279,14 @@ async def _create(url: str, name: str) -> None:
 
 @contextlib.contextmanager
 def staged(
-    kind: str, directory: Path, servers: Servers | None, *options: str, auth: str = "bearer"
+    kind: str,
+    directory: Path,
+    servers: Servers | None,
+    *options: str,
+    auth: str = "bearer",
+    gate: bool = False,
 ) -> Iterator[Stage]:
-    """A Hub of `kind` while the block runs."""
+    """A Hub of `kind` while the block runs, with a gate if that is asked for."""
     database = blobs = ""
     if kind == POSTGRESQL_S3:
         assert servers is not None
@@ -293,6 +298,6 @@ def staged(
             (directory / "upstream").mkdir()
             upstream = stack.enter_context(hub(directory / "upstream"))
             options = (*options, *upstream_options(directory, upstream), "--upstream-poll", "0")
-        running = hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT)
+        running = hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT, gate=gate)
         registry = stack.enter_context(running)
         yield Stage(kind, registry, options, database, blobs)

@@ -158,6 +158,14 @@ def hub() -> None:
     show_default=True,
     help="Processes that scan, started here; 0 if they run elsewhere: remit hub worker.",
 )
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    metavar="SCANS",
+    help="When so many scans wait, pushes are told to come back later.",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -184,6 +192,7 @@ def run(
     auth: str,
     gate: bool,
     workers: int,
+    max_waiting: int,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -222,6 +231,7 @@ def run(
             basic=auth == "basic",
             gate=gate,
             workers=workers,
+            max_waiting=max_waiting,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

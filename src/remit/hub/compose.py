@@ -57,6 +57,7 @@ from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.files import Files
 from remit.hub.store.front import SqlNotes, bind, upstream_of
+from remit.hub.store.metadata import MAX_WAITING
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
 
@@ -83,6 +84,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         upstream: the registry that keeps the bytes; ``None`` if the Hub does.
         gate: scan what is pushed, and give out only what is admitted.
         workers: how many processes that scan are started here.
+        max_waiting: scans that may wait before pushes are told to come back later.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
         console: what its pages were asked to do; ``None`` for a Hub without pages.
     """
@@ -101,6 +103,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     upstream: UpstreamOptions | None = None
     gate: bool = True
     workers: int = 1
+    max_waiting: int = MAX_WAITING
     policy: Path | None = None
     console: ConsoleOptions | None = ConsoleOptions()
 
@@ -202,7 +205,14 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
         entropy = EntropyPool(os.urandom)
-        metadata = SqlNotes(database, clock, log.origin, entropy, gated=options.gate)
+        metadata = SqlNotes(
+            database,
+            clock,
+            log.origin,
+            entropy,
+            gated=options.gate,
+            max_waiting=options.max_waiting,
+        )
         await metadata.let_go()
         doorkeeper = Doorkeeper(SqlAccounts(database, clock), tokens, clock)
         pulls, pushes, small = await _endpoints(stack, options, metadata, store, ledger)
@@ -219,7 +229,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             gatekeeper=gatekeeper,
         )
         if options.gate:
-            await guarding(stack, options, database, log.origin, ledger, say)
+            await guarding(stack, options, database, log.origin, ledger, small, say)
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )

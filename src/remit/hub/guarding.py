@@ -11,13 +11,16 @@ from remit.audit.clock import SystemClock
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.decider import Decider
+from remit.hub.admission.sweep import Sweep
 from remit.hub.admission.verdicts import VerdictPolicy
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
+from remit.hub.registry.ports import Small
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database
+from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ async def guarding(
     database: Database,
     node: str,
     ledger: Ledger,
+    small: Small,
     say: Callable[[str], None],
 ) -> None:
     """Decide on scans, and keep workers, until the stack is closed.
@@ -42,6 +46,7 @@ async def guarding(
         database: of the Hub.
         node: whose records go into the outbox.
         ledger: the Hub's log.
+        small: reads small blobs.
         say: tells the operator.
     """
     clock = SystemClock()
@@ -54,11 +59,16 @@ async def guarding(
         expected=(CONTENTS, *names),
         scanners=scanners,
     )
-    decider = asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run())
+    unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
+    tasks = [
+        asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run()),
+        asyncio.create_task(Sweep(unknown, small).run()),
+    ]
 
     async def ended() -> None:
-        decider.cancel()
-        await asyncio.gather(decider, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     stack.push_async_callback(ended)
     if options.workers:

@@ -19,6 +19,7 @@ from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.hub.admission.ports import Cases, Policy
 from remit.hub.admission.values import Outcome, Scanned
+from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.ports import Placed
 from remit.hub.registry.pushes import Settle
 
@@ -26,6 +27,7 @@ _log = logging.getLogger("remit.hub")
 BATCH = 20
 POLL_S = 0.25
 TROUBLE_S = 5.0
+LATER_US = 10_000_000
 
 Deposit = Callable[[Scanned, Outcome], Awaitable[Sequence[Placed]]]
 """Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
@@ -61,6 +63,7 @@ class Decider:
         self._settle = settle
         self._clock = clock
         self._deposit = deposit
+        self._later: dict[str, int] = {}
 
     async def run(self) -> None:
         """Decide whenever there is something to decide."""
@@ -81,10 +84,23 @@ class Decider:
         Raises:
             RemitError, OSError: the database, the store or the log cannot be used.
         """
-        found = await self._cases.undecided(BATCH)
-        for scanned in found:
+        now = self._clock.now_us()
+        self._later = {job: until for job, until in self._later.items() if until > now}
+        found = await self._cases.undecided(BATCH + len(self._later))
+        ready = [each for each in found if each.job not in self._later]
+        for scanned in ready:
+            await self._tried(scanned)
+        return len(ready)
+
+    async def _tried(self, scanned: Scanned) -> None:
+        """Decide on one; if that cannot be done now, not hold the others up."""
+        try:
             await self._one(scanned)
-        return len(found)
+        except LogUnavailableError:
+            raise
+        except (RemitError, OSError) as error:
+            _log.error("`%s` is not decided on: %s", scanned.digest, error)
+            self._later[scanned.job] = self._clock.now_us() + LATER_US
 
     async def _one(self, scanned: Scanned) -> None:
         left = await self._cases.claim_record(scanned.job)

@@ -28,6 +28,14 @@ class Queue(Protocol):
         """The machinery failed; the job is tried again later, at most three times."""
         ...
 
+    async def beat(self, worker: str, *, short: bool) -> None:
+        """Say that the worker is there, and whether its disk has no room."""
+        ...
+
+    async def gone(self, worker: str) -> None:
+        """Say that it ends."""
+        ...
+
     async def release(self, task: Task) -> bool:
         """Give it back, not done."""
         ...

@@ -59,6 +59,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     decided: bool = False
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker, as it says of itself.
+
+    Attributes:
+        name: unique.
+        seen_us: when it said so.
+        short: whether its disk has no room, so that it takes no job.
+        scanners: digest of its scanners and their rules.
+    """
+
+    name: str
+    seen_us: int
+    short: bool = False
+    scanners: str = ""
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the hands of a worker.
 

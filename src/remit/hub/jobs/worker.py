@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from remit.core.errors import RemitError
-from remit.hub.jobs.materialise import CONTENTS, Contents, materialise
+from remit.hub.jobs.materialise import CONTENTS, RESERVE_BYTES, Contents, materialise
 from remit.hub.jobs.ports import Content, Queue
 from remit.hub.jobs.values import RENEW_S, Task
 from remit.scan.base import Report
@@ -24,6 +24,7 @@ _log = logging.getLogger("remit.hub")
 POLL_S = 0.2
 IDLE_S = 1.0
 TROUBLE_S = 5.0
+BEAT_S = 10.0
 
 
 class Scan(Protocol):
@@ -70,10 +71,33 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        beating = asyncio.create_task(self._beat())
+        try:
+            await self._work_on()
+        finally:
+            beating.cancel()
+            with contextlib.suppress(RemitError):
+                await self._queue.gone(self._name)
+
+    async def _beat(self) -> None:
+        while True:
+            with contextlib.suppress(RemitError):
+                await self._queue.beat(self._name, short=self.short)
+            await asyncio.sleep(BEAT_S)
+
+    @property
+    def short(self) -> bool:
+        """Whether its disk has no room for anything."""
+        try:
+            return shutil.disk_usage(self._scratch).free < 2 * RESERVE_BYTES
+        except OSError:
+            return True
+
+    async def _work_on(self) -> None:
         pause = POLL_S
         while True:
             try:
-                done = await self.once()
+                done = False if self.short else await self.once()
             except (RemitError, OSError) as error:
                 _log.error("the queue cannot be used: %s", error)
                 done, pause = False, TROUBLE_S

@@ -255,6 +255,14 @@ class Metadata(Protocol):
         """
         ...
 
+    async def check_queue(self, placed: Placed) -> None:
+        """See that a manifest that is new would be scanned some time.
+
+        Raises:
+            TooMany: more is waiting than is allowed, or no worker has room for it.
+        """
+        ...
+
     async def put_manifest(self, placed: Placed, by: str, record: Record) -> str:
         """Store a manifest with its tags and references, or nothing of it.
 

@@ -245,6 +245,7 @@ class Pushes:
             tags=tags,
             about=about,
         )
+        await self._metadata.check_queue(placed)
         event = await self._place(placed, by, record)
         await self._settle(event, record)
         headers = [

@@ -42,26 +42,41 @@ def enter(
         reason: of the scan.
         now_us: when.
     """
-    state, why = first_state(placed)
+    first = first_state(placed)
+    admit_as(connection, id_, placed.digest, first, job=job, reason=reason, now_us=now_us)
+
+
+def admit_as(
+    connection: Connection,
+    id_: int,
+    digest: str,
+    first: tuple[State, str],
+    *,
+    job: str,
+    reason: str,
+    now_us: int,
+) -> None:
+    """Put a manifest behind the gate in a state, for a reason, once; see :func:`enter`."""
+    state, why = first
     added = connection.execute(
         rows.insert_into(connection, admissions)
-        .values(repository=id_, digest=placed.digest, state=state, reason=why, changed_us=now_us)
+        .values(repository=id_, digest=digest, state=state, reason=why, changed_us=now_us)
         .on_conflict_do_nothing(index_elements=["repository", "digest"])
     )
     if added.rowcount:
         if state == "quarantined":
-            jobs.add(connection, id_, placed.digest, reason, id_=job, now_us=now_us)
+            jobs.add(connection, id_, digest, reason, id_=job, now_us=now_us)
         return
     if state == "exempt":
         # It was pushed before without the tag that says what it is.
         changed = connection.execute(
             update(admissions)
-            .where(admissions.c.repository == id_, admissions.c.digest == placed.digest)
+            .where(admissions.c.repository == id_, admissions.c.digest == digest)
             .where(admissions.c.state == "quarantined")
             .values(state=state, reason=why, changed_us=now_us)
         )
         if changed.rowcount:
-            jobs.cancel_open(connection, id_, placed.digest)
+            jobs.cancel_open(connection, id_, digest)
 
 
 def forget(connection: Connection, id_: int, digest: str) -> None:
@@ -179,3 +194,10 @@ def without_row(
         .limit(count)
     )
     return [(row.repository, row.name, row.digest) for row in found]
+
+
+def has_row(connection: Connection, repository: str, digest: str) -> bool:
+    """Whether the gate knows the manifest."""
+    id_ = rows.repository_id(connection, repository)
+    there = exists().where(admissions.c.repository == id_, admissions.c.digest == digest)
+    return bool(connection.execute(select(there)).scalar_one())

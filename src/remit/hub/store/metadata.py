@@ -10,8 +10,11 @@ from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import Placed, Record, Stored, Upload
-from remit.hub.store import admissions, blobs, manifests, outbox, rows, uploads
+from remit.hub.store import admissions, blobs, manifests, outbox, pressure, rows, uploads
 from remit.hub.store.database import Database
+
+MAX_WAITING = 10_000
+"""Scans that may wait before no more is taken."""
 
 
 class SqlMetadata:
@@ -23,6 +26,7 @@ class SqlMetadata:
         node: whose records go into the outbox, the origin of this Hub's log.
         entropy: randomness of ids.
         gated: whether what is stored is scanned before anybody may pull it.
+        max_waiting: how many scans may wait before no more is taken.
     """
 
     def __init__(
@@ -33,12 +37,14 @@ class SqlMetadata:
         entropy: Callable[[int], bytes],
         *,
         gated: bool = False,
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._database = database
         self._clock = clock
         self._node = node
         self._entropy = entropy
         self._gated = gated
+        self._max_waiting = max_waiting
         self._mark = f"{hashlib.sha256(node.encode()).hexdigest()[:16]}."
 
     def _write(self, connection: Connection, record: Record) -> str:
@@ -143,6 +149,12 @@ class SqlMetadata:
     async def unlink_blob(self, repository: str, digest: Digest, record: Record) -> str | None:
         """Drop a link."""
         return await self._told(lambda c: blobs.unlink(c, repository, digest), record)
+
+    async def check_queue(self, placed: Placed) -> None:
+        """See that a manifest that is new would be scanned some time."""
+        if self._gated and admissions.first_state(placed)[0] == "quarantined":
+            now = self._clock.now_us()
+            await self._database.look(lambda c: pressure.check(c, placed, self._max_waiting, now))
 
     async def put_manifest(self, placed: Placed, by: str, record: Record) -> str:
         """Store a manifest with all that belongs to it."""

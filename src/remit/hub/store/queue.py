@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from remit.core.clock import Clock
-from remit.hub.jobs.values import Task
+from remit.hub.jobs.values import Seen, Task
 from remit.hub.registry.ports import Record
-from remit.hub.store import jobs, outbox, rows
+from remit.hub.store import jobs, outbox, rows, workers
 from remit.hub.store.database import Database
 from remit.hub.store.tables import reports
 from remit.scan.base import Report
@@ -27,9 +27,11 @@ class SqlQueue:
     Args:
         database: of the Hub.
         clock: times of leases; those of several machines should agree within seconds.
+        scanners: digest of the worker's scanners and their rules.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, scanners: str = "") -> None:
+        self._scanners = scanners
         self._database = database
         self._clock = clock
 
@@ -70,6 +72,15 @@ class SqlQueue:
         return await self._database.change(
             lambda c: jobs.stumble(c, task.id, task.worker, why, now)
         )
+
+    async def beat(self, worker: str, *, short: bool) -> None:
+        """Say that the worker is there."""
+        seen = Seen(name=worker, seen_us=self._clock.now_us(), short=short, scanners=self._scanners)
+        await self._database.change(lambda c: workers.beat(c, seen))
+
+    async def gone(self, worker: str) -> None:
+        """Say that it ends."""
+        await self._database.change(lambda c: workers.gone(c, worker))
 
     async def release(self, task: Task) -> bool:
         """Give it back."""

@@ -1,0 +1,493 @@
+"""The queue of scans keeps its promises over each database: leases, retries, order, one winner."""
+
+import asyncio
+import json
+import secrets
+
+import pytest
+from sqlalchemy import select
+
+from remit.artifacts.oci.digests import digest_of
+from remit.artifacts.oci.manifest import parse_manifest
+from remit.core.digest import Digest, sha256
+from remit.core.ids import EntropyPool
+from remit.hub.admission.values import Outcome
+from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS
+from remit.hub.registry.errors import TooMany
+from remit.hub.registry.ports import About, Placed, Record
+from remit.hub.store import admissions, jobs, workers
+from remit.hub.store.cases import SqlAdmissions, SqlCases
+from remit.hub.store.database import connect
+from remit.hub.store.metadata import SqlMetadata
+from remit.hub.store.queue import SqlQueue
+from remit.hub.store.schema import migrate
+from remit.hub.store.tables import outbox, reports, settings
+from remit.hub.store.unknown import SqlUnknown
+from remit.scan.base import Finding, Report
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+RECORD = Record(kind="registry.push", body={})
+NOBODY = "sha256:" + "0" * 64
+
+
+class Clock:
+    def __init__(self):
+        self.us = 1_800_000_000_000_000
+
+    def now_us(self):
+        return self.us
+
+    def monotonic_ns(self):
+        return self.us * 1000
+
+
+class Known:
+    """A database, and whoever works on it."""
+
+    def __init__(self, url, state):
+        self.clock = Clock()
+        self.database = connect(url, state)
+        self.entropy = EntropyPool(secrets.token_bytes)
+        self.metadata = self._metadata(True)
+        self.open = self._metadata(False)
+        self.queue = SqlQueue(self.database, self.clock)
+        self.cases = SqlCases(
+            self.database, self.clock, "hub", self.entropy,
+            expected=("archives",), scanners=sha256(b"scanners"),
+        )  # fmt: skip
+        self.admissions = SqlAdmissions(self.database, self.clock)
+
+    def _metadata(self, gated, limit=1000):
+        return SqlMetadata(
+            self.database, self.clock, "hub", self.entropy, gated=gated, max_waiting=limit
+        )
+
+    async def push(self, text="x", repository="a/b", **more):
+        """A manifest without layers: its digest."""
+        placed = made(text, repository, **more)
+        await self.metadata.put_manifest(placed, "ann", RECORD)
+        return placed.digest
+
+    async def jobs(self):
+        return await self.database.look(jobs.listed)
+
+    async def state(self, digest, repository="a/b"):
+        return (await self.admissions.manifest(repository, digest)).state
+
+    async def scanned(self, worker="w"):
+        """Do the next scan; what is to be decided then."""
+        task = await self.queue.claim(worker)
+        assert await self.queue.finish(task, [report()])
+        [found] = [each for each in await self.cases.undecided(10) if each.job == task.id]
+        return found
+
+
+def made(text, repository="a/b", *, tags=(), evidence=False, subject=False, index=()):
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"n": text}}
+    if index:
+        document["mediaType"] = INDEX
+        document["manifests"] = [
+            {"mediaType": MANIFEST, "digest": each, "size": 1} for each in index
+        ]
+    else:
+        document["layers"] = []
+        document["config"] = {
+            "mediaType": "application/x", "digest": NOBODY, "size": 1, "urls": ["https://x"]
+        }  # fmt: skip
+    if subject:
+        document["subject"] = {"mediaType": MANIFEST, "digest": NOBODY, "size": 1}
+    body = json.dumps(document).encode()
+    return Placed(
+        repository=repository,
+        digest=Digest(digest_of(body)),
+        body=body,
+        manifest=parse_manifest(body),
+        tags=tags,
+        about=About(evidence=evidence, kind="model", name="thing"),
+    )
+
+
+def report(failed=""):
+    finding = Finding(rule="a.b", title="t", severity="low", member="m", evidence="e")
+    return Report(
+        scanner="archives", version="1", rules=sha256(b""), findings=(finding,), failed=failed
+    )
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def known(request, tmp_path, servers):
+    """Run a coroutine function over an empty database."""
+    url = servers().database() if request.param == "postgresql" else ""
+
+    def run(work):
+        async def around():
+            found = Known(url, tmp_path / "state")
+            try:
+                await found.database.change(migrate)
+                await work(found)
+            finally:
+                await found.database.close()
+
+        asyncio.run(around())
+
+    return run
+
+
+def test_a_push_asks_for_a_scan_in_its_own_transaction(known):
+    async def work(k):
+        digest = await k.push()
+        [job] = await k.jobs()
+        assert (job.digest, job.reason, job.state) == (digest, "push", "waiting")
+        assert await k.state(digest) == "quarantined"
+        # Again, and under another name: the same scan.
+        await k.push(tags=("v1",))
+        assert len(await k.jobs()) == 1
+        # Elsewhere it is another artifact.
+        await k.push(repository="other")
+        assert len(await k.jobs()) == 2
+
+    known(work)
+
+
+def test_a_push_that_fails_asks_for_nothing(known):
+    async def work(k):
+        placed = made("x", index=(NOBODY,))
+        with pytest.raises(Exception, match="not in"):
+            await k.metadata.put_manifest(placed, "ann", RECORD)
+        assert await k.jobs() == []
+
+    known(work)
+
+
+def test_one_worker_has_a_job_until_its_lease_ends(known):
+    async def work(k):
+        await k.push()
+        task = await k.queue.claim("one")
+        assert task.kind == "model"
+        assert await k.queue.claim("two") is None
+        k.clock.us += LEASE_US // 2
+        assert await k.queue.renew(task, 500)
+        k.clock.us += LEASE_US // 2 + 1
+        assert await k.queue.claim("two") is None
+        k.clock.us += LEASE_US
+        again = await k.queue.claim("two")
+        assert again.id == task.id
+        # Who lost it has no say any more.
+        assert not await k.queue.renew(task, 600)
+        assert not await k.queue.finish(task, [report()])
+        assert not await k.queue.stumble(task, "too late")
+        assert not await k.queue.release(task)
+        assert await k.database.look(lambda c: c.scalars(select(reports.c.job)).all()) == []
+        assert await k.queue.finish(again, [report()])
+        [job] = await k.jobs()
+        assert (job.state, job.attempts, job.worker) == ("done", 1, "two")
+
+    known(work)
+
+
+def test_the_same_worker_after_its_lease_was_taken_is_another(known):
+    async def work(k):
+        await k.push()
+        task = await k.queue.claim("one")
+        k.clock.us += LEASE_US + 1
+        await k.queue.claim("two")
+        k.clock.us += LEASE_US + 1
+        assert not await k.queue.finish(task, [report()])
+
+    known(work)
+
+
+def test_a_job_fails_after_its_attempts_and_says_so(known):
+    async def work(k):
+        digest = await k.push()
+        for attempt in range(MAX_ATTEMPTS):
+            k.clock.us += BACKOFF_US[-1]
+            task = await k.queue.claim("one")
+            assert task is not None, attempt
+            assert await k.queue.stumble(task, f"the disk is full {attempt}")
+            if attempt + 1 < MAX_ATTEMPTS:
+                assert await k.queue.claim("two") is None, "it waits first"
+        k.clock.us += 10 * BACKOFF_US[-1]
+        assert await k.queue.claim("one") is None
+        [job] = await k.jobs()
+        assert (job.state, job.attempts) == ("failed", MAX_ATTEMPTS)
+        found = await k.admissions.manifest("a/b", digest)
+        assert found.state == "quarantined"
+        assert "the disk is full 2" in found.reason
+        # Who pushes it again, or asks, gets another try.
+        now = k.clock.us
+        id_ = await k.database.look(lambda c: c.scalars(select(jobs.jobs.c.repository)).first())
+        assert await k.database.change(
+            lambda c: jobs.add(c, id_, digest, "demand", id_="1" * 26, now_us=now)
+        )
+        assert (await k.queue.claim("one")).id == "1" * 26
+
+    known(work)
+
+
+def test_workers_that_die_with_a_job_do_not_have_it_for_ever(known):
+    async def work(k):
+        digest = await k.push()
+        for attempt in range(MAX_ATTEMPTS):
+            assert await k.queue.claim(f"w{attempt}") is not None
+            k.clock.us += LEASE_US + 1
+        assert await k.queue.claim("last") is None
+        [job] = await k.jobs()
+        assert job.state == "failed"
+        assert "ended" in (await k.admissions.manifest("a/b", digest)).reason
+
+    known(work)
+
+
+def test_what_is_given_back_is_no_attempt(known):
+    async def work(k):
+        await k.push()
+        for _ in range(MAX_ATTEMPTS + 2):
+            task = await k.queue.claim("one")
+            assert await k.queue.release(task)
+        [job] = await k.jobs()
+        assert (job.state, job.attempts) == ("waiting", 0)
+
+    known(work)
+
+
+def test_pushes_come_first_and_of_the_same_the_oldest(known):
+    async def work(k):
+        wanted = []
+        for reason in ("schedule", "rescan", "demand", "push"):
+            digest = await k.push(reason)
+            wanted.insert(0, digest)
+            k.clock.us += 1000
+
+            def change(connection, digest=digest, reason=reason):
+                values = {"priority": jobs.PRIORITIES[reason], "reason": reason}
+                connection.execute(
+                    jobs.jobs.update().where(jobs.jobs.c.digest == digest).values(values)
+                )
+
+            await k.database.change(change)
+        wanted.insert(1, await k.push("second"))
+        found = [await k.queue.claim("w") for _ in range(5)]
+        assert [each.digest for each in found] == wanted
+
+    known(work)
+
+
+def test_many_workers_at_once_share_the_jobs(known):
+    async def work(k):
+        digests = {await k.push(str(each)) for each in range(40)}
+        taken = []
+
+        async def worker(name):
+            while (task := await k.queue.claim(name)) is not None:
+                taken.append(task.digest)
+                assert await k.queue.finish(task, [report()])
+
+        await asyncio.gather(*(worker(f"w{each}") for each in range(8)))
+        assert len(taken) == len(set(taken)) == 40
+        assert set(taken) == digests
+
+    known(work)
+
+
+def test_a_job_of_what_was_deleted_is_cancelled(known):
+    async def work(k):
+        digest = await k.push()
+        task = await k.queue.claim("w")
+        assert await k.metadata.drop_manifest("a/b", digest, RECORD)
+        assert not await k.queue.finish(task, [report()])
+        [job] = await k.jobs()
+        assert job.state == "cancelled"
+        # Pushed again it is looked at again, whatever it was before.
+        await k.push()
+        assert await k.state(digest) == "quarantined"
+        assert [each.state for each in await k.jobs()].count("waiting") == 1
+
+    known(work)
+
+
+def test_of_several_hubs_one_decides(known):
+    async def work(k):
+        digest = await k.push()
+        scanned = await k.scanned()
+        assert scanned.reports[0].findings[0].rule == "a.b"
+        outcome = Outcome(word="admit", reasons=(), policy=sha256(b"p"))
+        done = await asyncio.gather(*(k.cases.decide(scanned, outcome) for _ in range(5)))
+        [one] = [each for each in done if each is not None]
+        assert [record.kind for _, record in one] == ["artifact.admit"]
+        assert await k.state(digest) == "admitted"
+        assert await k.cases.undecided(10) == []
+        kinds = await k.database.look(lambda c: c.scalars(select(outbox.c.kind)).all())
+        assert kinds.count("artifact.admit") == 1
+
+    known(work)
+
+
+def test_one_hub_logs_what_a_worker_did(known):
+    async def work(k):
+        await k.push()
+        scanned = await k.scanned()
+        found = await asyncio.gather(*(k.cases.claim_record(scanned.job) for _ in range(5)))
+        [(id_, record)] = [each for each in found if each is not None]
+        assert (id_, record.kind) == (scanned.job, "scan.done")
+        assert record.body["scan"]["findings"] == 1
+
+    known(work)
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "state", "kind"),
+    [
+        ("quarantined", "admit", "admitted", "artifact.admit"),
+        ("quarantined", "review", "review", "artifact.review"),
+        ("quarantined", "refuse", "refused", "artifact.refuse"),
+        ("admitted", "refuse", "withdrawn", "artifact.withdraw"),
+        ("admitted", "review", "review", "artifact.review"),
+        ("admitted", "admit", "admitted", "artifact.admit"),
+        ("withdrawn", "refuse", "withdrawn", "artifact.refuse"),
+        ("refused", "admit", "admitted", "artifact.admit"),
+    ],
+)
+def test_what_an_outcome_makes_of_an_artifact(known, before, word, state, kind):
+    async def work(k):
+        digest = await k.push()
+        table = admissions.admissions
+        await k.database.change(lambda c: c.execute(table.update().values(state=before)))
+        scanned = await k.scanned()
+        assert scanned.state == before
+        done = await k.cases.decide(scanned, Outcome(word=word, reasons=("why",)))
+        assert [record.kind for _, record in done] == [kind]
+        found = await k.admissions.manifest("a/b", digest)
+        assert (found.state, found.reason, found.job) == (state, "why", scanned.job)
+
+    known(work)
+
+
+def test_what_has_expired_is_not_given_out(known):
+    async def work(k):
+        digest = await k.push()
+        scanned = await k.scanned()
+        ends = k.clock.us + 1000
+        await k.cases.decide(scanned, Outcome(word="admit", reasons=(), expires_us=ends))
+        assert await k.state(digest) == "admitted"
+        k.clock.us += 1001
+        found = await k.admissions.manifest("a/b", digest)
+        assert (found.state, found.reason) == ("quarantined", "its admission has expired")
+
+    known(work)
+
+
+def test_an_index_is_what_its_members_are(known):
+    async def work(k):
+        one, two = await k.push("1"), await k.push("2")
+        both = await k.push("both", index=(one, two))
+        outer = await k.push("outer", index=(both,))
+        assert len(await k.jobs()) == 2
+        assert await k.state(outer) == "quarantined"
+        await k.cases.decide(await k.scanned(), Outcome(word="admit", reasons=()))
+        assert await k.state(outer) == "quarantined"
+        await k.cases.decide(await k.scanned(), Outcome(word="refuse", reasons=("evil",)))
+        found = await k.admissions.manifest("a/b", outer)
+        assert found.state == "refused"
+        assert "evil" in found.reason
+
+    known(work)
+
+
+def test_evidence_needs_a_subject_or_the_tag(known):
+    async def work(k):
+        plain = await k.push("plain", evidence=True)
+        about = await k.push("about", evidence=True, subject=True)
+        hexes = "ab" * 32
+        tagged = await k.push("tagged", evidence=True, tags=(f"sha256-{hexes}.sig",))
+        lies = await k.push("lies", subject=True, tags=(f"sha256-{hexes}.att",))
+        states = [await k.state(each) for each in (plain, about, tagged, lies)]
+        assert states == ["quarantined", "exempt", "exempt", "quarantined"]
+        # The tag may come later.
+        await k.push("plain", evidence=True, tags=(f"sha256-{hexes}.att",))
+        assert await k.state(plain) == "exempt"
+        assert [each.state for each in await k.jobs()].count("waiting") == 1
+
+    known(work)
+
+
+def test_pushes_are_told_to_wait_when_too_much_waits(known):
+    async def work(k):
+        full = k._metadata(True, 3)
+        for each in range(3):
+            await full.check_queue(made(str(each)))
+            await k.push(str(each))
+        with pytest.raises(TooMany) as refused:
+            await full.check_queue(made("more"))
+        assert dict(refused.value.headers)["retry-after"] == "30"
+        assert refused.value.status == 429
+        # What is known, an index, evidence: these need no scan.
+        await full.check_queue(made("1"))
+        await full.check_queue(made("i", index=(NOBODY,)))
+        await full.check_queue(made("e", evidence=True, subject=True))
+        await k.scanned()
+        await full.check_queue(made("more"))
+
+    known(work)
+
+
+def test_pushes_are_told_to_wait_when_no_worker_has_room(known):
+    async def work(k):
+        await k.queue.beat("one", short=True)
+        with pytest.raises(TooMany, match="disks are full"):
+            await k.metadata.check_queue(made("x"))
+        await k.queue.beat("two", short=False)
+        await k.metadata.check_queue(made("x"))
+        await k.queue.gone("two")
+        with pytest.raises(TooMany):
+            await k.metadata.check_queue(made("x"))
+        # A worker that is silent says nothing about disks any more.
+        k.clock.us += workers.ALIVE_US + 1
+        await k.metadata.check_queue(made("x"))
+        k.clock.us += workers.FORGET_US
+        await k.queue.beat("three", short=False)
+        names = await k.database.look(lambda c: c.scalars(select(settings.c.name)).all())
+        assert sum(each.startswith("worker/") for each in names) == 1
+
+    known(work)
+
+
+def test_what_is_not_behind_the_gate_is_found(known):
+    async def work(k):
+        placed = made("old")
+        await k.open.put_manifest(placed, "ann", RECORD)
+        assert await k.jobs() == []
+        assert await k.state(placed.digest) == "quarantined", "no row is no admission"
+        unknown = SqlUnknown(k.database, k.clock, k.entropy)
+        [(id_, repository, digest)] = await unknown.without_row((0, ""), 10)
+        assert (repository, digest) == ("a/b", placed.digest)
+        await unknown.enter(placed)
+        assert await unknown.without_row((0, ""), 10) == []
+        assert await unknown.without_row((id_, digest), 10) == []
+        [job] = await k.jobs()
+        assert job.reason == "sweep"
+        await unknown.enter(msg_elsewhere(placed))
+        assert len(await k.jobs()) == 1
+
+    known(work)
+
+
+def msg_elsewhere(placed):
+    """The same where it is not."""
+    return Placed(
+        repository="nowhere", digest=placed.digest, body=placed.body, manifest=placed.manifest
+    )
+
+
+def test_a_report_that_cannot_be_read_is_a_failed_one(known):
+    async def work(k):
+        await k.push()
+        scanned = await k.scanned()
+        broken = reports.update().values(body=b"\x00nothing")
+        await k.database.change(lambda c: c.execute(broken))
+        [again] = await k.cases.undecided(10)
+        assert again.job == scanned.job
+        assert again.reports[0].failed
+
+    known(work)
