@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from remit.cli.hub_console import console_of, console_options
+
 if TYPE_CHECKING:
     from remit.hub.front import UpstreamOptions
 
@@ -166,6 +168,7 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
+@console_options
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -212,6 +215,8 @@ def run(
     from remit.hub.compose import HubOptions
     from remit.hub.compose import run as serve
 
+    console = console_of(upstream)
+
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdigit():
         raise click.BadParameter("is ADDRESS:PORT", param_hint="--listen")
@@ -233,5 +238,6 @@ def run(
             workers=workers,
             max_waiting=max_waiting,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
+            console=console,
         )
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from remit.attest.trust import MAX_BYTES, TrustRoot
+from remit.artifacts.trust_files import load_trust
+from remit.attest.trust import TrustRoot
 from remit.audit.log import directory_of
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Catalog
@@ -78,7 +79,7 @@ def console_of(
     """The console of a Hub; what it keeps running ends with the stack.
 
     Raises:
-        HubError: an option that cannot be used.
+        RemitError: an option that cannot be used.
     """
     catalog, small, clock, ledger = parts.catalog, parts.small, parts.clock, parts.ledger
     shown = SqlShown(parts.database, clock, parts.standings)
@@ -89,7 +90,7 @@ def console_of(
             catalog=catalog,
             shown=shown,
             small=small,
-            evidence=Evidence(catalog, small, _trust(options.trust, parts.own), clock),
+            evidence=Evidence(catalog, small, _trust(options, place, parts.own, clock), clock),
             differences=differences,
             directory=directory_of(place.state, ledger.log.origin),
         ),
@@ -136,19 +137,14 @@ def _secret(file: Path | None) -> str:
         ) from error
 
 
-def _trust(file: Path | None, own: Trust) -> Trust:
+def _trust(options: ConsoleOptions, place: Place, own: Trust, clock: Clock) -> Trust:
     """The trust root of a file, as it is when it is asked for; else the Hub's own keys."""
+    file = options.trust
     if file is None:
         return own
 
-    def read() -> TrustRoot | None:
-        with file.open("rb") as opened:
-            return TrustRoot.parse(opened.read(MAX_BYTES + 1))
+    def read() -> TrustRoot:
+        return load_trust(file, options.trust_key, clock.now_us(), place.state)
 
-    try:
-        read()
-    except OSError as error:
-        raise HubError(
-            f"the trust root `{file}` cannot be read: {error.strerror}", code="hub.trust"
-        ) from error
+    read()
     return read

@@ -34,8 +34,10 @@ class ConsoleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         openid: who says who people are, besides passwords.
-        trust: file of the trust root that evidence is verified by.
+        trust: file of the trust root that evidence is verified by; ``None`` for the Hub's own keys.
+        trust_key: public key that must have signed it; ``None`` to take it as it lies there.
     """
 
     openid: ConsoleOpenId | None = None
     trust: Path | None = None
+    trust_key: Path | None = None

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, tuple_
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
 from remit.hub.console.ports import Key, Said, Standing, Waiting, Work
+from remit.hub.store import admissions as admitted
 from remit.hub.store.catalog import COLUMNS, JOINED, SLICE, among, items, seen
 from remit.hub.store.database import Database
 from remit.hub.store.tables import (
@@ -31,7 +32,7 @@ Standings = Callable[[Connection, Sequence[Key], int], Mapping[Key, Standing]]
 
 
 def rows_of(connection: Connection, keys: Sequence[Key], now_us: int) -> dict[Key, Standing]:
-    """What the table says of each; ``quarantined`` where it says nothing, or where that is over."""
+    """What the gate says of each; ``quarantined`` where it says nothing, or where that is over."""
     found = {key: Standing(reason="its scans are not done") for key in keys}
     for at in range(0, len(keys), SLICE):
         query = select(admissions).where(
@@ -49,6 +50,9 @@ def rows_of(connection: Connection, keys: Sequence[Key], now_us: int) -> dict[Ke
                 changed_us=row.changed_us,
                 expires_us=row.expires_us,
             )
+    for key in [key for key, each in found.items() if each.state == "index"]:
+        of_members = admitted.effective(connection, *key, now_us)
+        found[key] = Standing(state=of_members.state, reason=of_members.reason)
     return found
 
 
