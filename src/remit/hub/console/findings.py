@@ -51,8 +51,8 @@ def groups(reports: Sequence[Report]) -> list[Group]:
     return grouped
 
 
-def files_of(reports: Sequence[Report]) -> tuple[list[ReadFile], int]:
-    """Every file that a scanner saw; and how many there are in all."""
+def files_of(reports: Sequence[Report], digest: str) -> tuple[list[ReadFile], int]:
+    """Every file that a scanner saw but the manifest, and how many there are in all."""
     seen: dict[str, dict[str, list[str]]] = {}
     executes: set[str] = set()
     worst: dict[str, int] = {}
@@ -71,6 +71,7 @@ def files_of(reports: Sequence[Report]) -> tuple[list[ReadFile], int]:
             rank = SEVERITIES.index(finding.severity)
             worst[finding.member] = min(worst.get(finding.member, rank), rank)
             seen.setdefault(finding.member, {"formats": [], "complete": [], "trouble": []})
+    seen.pop(digest, None)
     rows = [
         ReadFile(
             path=path,

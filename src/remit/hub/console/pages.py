@@ -40,6 +40,11 @@ def size(count: int) -> str:
     return f"{number:.1f} TiB"
 
 
+def many(number: int, word: str) -> str:
+    """``1 layer``, ``2 layers``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def short(digest: str) -> str:
     """The beginning of a digest, for tables; the whole one is in a title."""
     return digest[:DIGEST_SHOWN]
@@ -47,4 +52,4 @@ def short(digest: str) -> str:
 
 @cache
 def _pages() -> pages.Pages:
-    return pages.Pages(_PACKAGE, size=size, short=short, ago=pages.span)
+    return pages.Pages(_PACKAGE, size=size, short=short, many=many, ago=pages.span)

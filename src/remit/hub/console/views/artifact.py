@@ -246,7 +246,9 @@ class ArtifactPages:
         )  # fmt: skip
 
     async def _files(self, look: Look, subject: Subject) -> Reply:
-        rows, total = files_of(subject.reports) if subject.readable else ([], 0)
+        rows, total = (
+            files_of(subject.reports, subject.found.item.digest) if subject.readable else ([], 0)
+        )
         if subject.readable:
             await self._given(look, subject, "console-files")
         return self.page(
