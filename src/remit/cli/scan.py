@@ -136,9 +136,7 @@ def scan(
     bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
     with opened(target, store or user_state(os.environ) / "artifacts") as found:
         reports = run(
-            found.root,
-            digest=found.digest,
-            kind=found.kind,
+            found,
             wanted=wanted,
             bounds=bounds,
             settings=Settings(indexes=indexes),

@@ -30,6 +30,7 @@ from remit.hub.store.queue import SqlQueue
 from remit.scan.base import Report
 from remit.scan.run import Progress, run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,14 +147,10 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
     name = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
 
     def scan(contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
-        return run(
-            contents.root,
-            digest=task.digest,
-            kind=task.kind,
-            metadata=contents.metadata,
-            bounds=options.bounds,
-            progress=progress,
+        target = Target(
+            root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
+        return run(target, bounds=options.bounds, progress=progress)
 
     async with contextlib.AsyncExitStack() as stack:
         database = connect(options.hub.database, options.hub.state)

@@ -79,8 +79,8 @@ def _check(listing: Listing, root: Path, names: Sequence[str]) -> None:
                 raise LayoutError("what was laid out is listed wrongly")
     if len(listing.mounted) > MAX_MOUNTED:
         raise LayoutError("it has too many large files")
-    for mount, path in listing.mounted.items():
-        real = (root / path).resolve()
+    for mount, source in listing.mounted.items():
+        real = (root / source).resolve()
         inside = real.is_relative_to(root.resolve()) and real.is_file()
         if not _plain(mount) or not inside:
             raise LayoutError("a large file is listed wrongly")
