@@ -242,5 +242,6 @@ class Door:
 def place_of(text: str) -> str:
     """Where somebody goes after logging in: to a page of ours, whatever a link says."""
     ours = text.startswith("/ui/") and not text.startswith(("/ui/login", "/ui/openid"))
-    legal = text.isascii() and text.isprintable() and "\\" not in text and len(text) <= MAX_PLACE
-    return text if ours and legal else HOME
+    legal = text.isascii() and text.isprintable() and len(text) <= MAX_PLACE
+    plain = "\\" not in text and ".." not in text.partition("?")[0].split("/")
+    return text if ours and legal and plain else HOME
