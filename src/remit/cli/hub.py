@@ -168,7 +168,6 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
-@console_options
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -183,6 +182,7 @@ def hub() -> None:
     is_flag=True,
     help="Send it each blob in one request, if it takes no pieces; found out by itself mostly.",
 )
+@console_options
 def run(
     state: Path | None,
     database: str,
