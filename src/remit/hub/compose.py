@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,7 @@ from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
+from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
@@ -60,6 +62,9 @@ from remit.hub.store.metadata import MAX_WAITING
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
 
+if TYPE_CHECKING:
+    from remit.hub.showing import Place
+
 ADMIN = "admin"
 PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 
@@ -83,6 +88,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_waiting: scans that may wait before pushes are told to come back later.
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
+        console: what its pages were asked to do; ``None`` for a Hub without pages.
     """
 
     state: Path
@@ -102,6 +108,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = MAX_WAITING
     rescan_days: float = 7.0
     policy: Path | None = None
+    console: ConsoleOptions | None = ConsoleOptions()
 
 
 def hold_state(state: Path) -> int:
@@ -246,8 +253,37 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }
+        if options.console is not None:
+            from remit.hub.showing import Parts, console_of
+
+            rooms["/ui/"] = console_of(
+                stack,
+                options.console,
+                _place(options),
+                Parts(
+                    database=database,
+                    catalog=catalog,
+                    small=small,
+                    keeper=doorkeeper,
+                    ledger=ledger,
+                    clock=clock,
+                ),
+            )
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+def _place(options: HubOptions) -> "Place":
+    from remit.hub.showing import Place
+
+    scheme = "https" if options.certificate else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return Place(
+        state=options.state,
+        url=options.url,
+        listen=f"{scheme}://{host}:{options.port}",
+        gated=options.gate,
+    )
 
 
 async def _endpoints(
