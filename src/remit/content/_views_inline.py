@@ -7,6 +7,7 @@ or string concatenation.
 
 import functools
 import html
+import html.entities
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -50,6 +51,7 @@ _ENTITY = Candidates(
     re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?"),
     rb"&[#A-Za-z]",
 )
+_ENTITY_BEGINS = frozenset(name[:2] for name in html.entities.html5)
 _PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
 _QUOTED = Candidates(
     re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"), rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
@@ -285,12 +287,17 @@ def _valid(data: bytes, start: int, width: int) -> Iterator[Edit]:
             yield Edit(start + width * at, start + width * (at + 1), chr(byte))
 
 
-@functools.lru_cache(maxsize=1024)
 def _entity_text(entity: str) -> str:
+    # `&` before letters is seldom an entity, and `html` tries every prefix of them.
+    return entity if entity[1:3] not in _ENTITY_BEGINS and entity[1] != "#" else _entity(entity)
+
+
+@functools.lru_cache(maxsize=1024)
+def _entity(entity: str) -> str:
     return html.unescape(entity)
 
 
-def _entity(match: re.Match[str]) -> Iterator[Edit]:
+def _entity_edits(match: re.Match[str]) -> Iterator[Edit]:
     new = _entity_text(match[0])
     if new != match[0]:
         yield Edit(match.start(), match.end(), new)
@@ -344,7 +351,7 @@ _STEPS = (
     _Step("terminal", _has_c1, _TERMINAL_C1, _gone, _nothing),
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
     _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
-    _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),
+    _Step("entities", _holds(b"&"), _ENTITY, _entity_edits, lambda m: _entity_text(m[0])),
     _Step("percent", _holds(b"%"), _PERCENT, _percent, _percent_text),
     _Step("quoted", _QUOTED_SIGN.found, _QUOTED, _quoted, _from_edits(_quoted)),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),
