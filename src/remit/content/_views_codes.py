@@ -26,6 +26,7 @@ _MORSE = dict(zip(_SIGNALS.split(), abc + "0123456789", strict=True))
 _HEAD = 40
 _GROUP = 5
 _NOT_ASCII = ~0x7F7F7F7F
+_NEAR = 64
 _LONG = 120
 _LETTERS = 7
 _LEAST_BASE85 = 25
@@ -140,7 +141,10 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
     data = view.plain
+    news = view.news
     for start, end in spans(_SIGNS[kind], data):
+        if news is not None and not news.touch(start - _NEAR, end):
+            continue  # it was in the reading before, and is in its view
         if decoding.left <= 0:
             decoding.spent = True
             return

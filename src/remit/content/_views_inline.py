@@ -8,6 +8,7 @@ or string concatenation.
 import functools
 import html
 import html.entities
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -44,14 +45,22 @@ _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
+_OFTEN = 4
 _FEW = 256
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
-_ENTITY = Candidates(
-    re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?"),
-    rb"&[#A-Za-z]",
+_NAMES = sorted({name[:2] for name in html.entities.html5})
+_NAMED = "|".join(
+    f"{letter}[{''.join(name[1] for name in names)}]"
+    for letter, names in itertools.groupby(_NAMES, lambda name: name[0])
 )
-_ENTITY_BEGINS = frozenset(name[:2] for name in html.entities.html5)
+# Letters behind an ampersand are seldom a name, and `html` tries every part of them.
+_ENTITY = Candidates(
+    re.compile(
+        rf"&(?:#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|(?={_NAMED})[A-Za-z][A-Za-z0-9]{{1,31}});?"
+    ),
+    rf"&(?:#|{_NAMED})".encode(),
+)
 _PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
 _QUOTED = Candidates(
     re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"), rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
@@ -220,7 +229,8 @@ def _unescaped(view: View) -> tuple[str, int] | None:
     left are escapes that do not touch, and each kind of them is replaced at once.
     """
     text = view.text
-    if text.count("\\") < _MANY:
+    signs = text.count("\\")
+    if signs < _MANY or _OFTEN * (text.count('\\"') + text.count("\\n")) < signs:
         return None
     aside = next((c for c in "\x01\x02\x03" if c not in text), None)
     if aside is None:
@@ -287,17 +297,12 @@ def _valid(data: bytes, start: int, width: int) -> Iterator[Edit]:
             yield Edit(start + width * at, start + width * (at + 1), chr(byte))
 
 
-def _entity_text(entity: str) -> str:
-    # `&` before letters is seldom an entity, and `html` tries every prefix of them.
-    return entity if entity[1:3] not in _ENTITY_BEGINS and entity[1] != "#" else _entity(entity)
-
-
 @functools.lru_cache(maxsize=1024)
-def _entity(entity: str) -> str:
+def _entity_text(entity: str) -> str:
     return html.unescape(entity)
 
 
-def _entity_edits(match: re.Match[str]) -> Iterator[Edit]:
+def _entity(match: re.Match[str]) -> Iterator[Edit]:
     new = _entity_text(match[0])
     if new != match[0]:
         yield Edit(match.start(), match.end(), new)
@@ -351,7 +356,7 @@ _STEPS = (
     _Step("terminal", _has_c1, _TERMINAL_C1, _gone, _nothing),
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
     _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
-    _Step("entities", _holds(b"&"), _ENTITY, _entity_edits, lambda m: _entity_text(m[0])),
+    _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),
     _Step("percent", _holds(b"%"), _PERCENT, _percent, _percent_text),
     _Step("quoted", _QUOTED_SIGN.found, _QUOTED, _quoted, _from_edits(_quoted)),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),
