@@ -29,6 +29,7 @@ Engine = Literal["auto", "re2", "hyperscan"]
 MAX_PROGRAM_BYTES = 64 << 20
 _MATCHES = 4096
 _SMALL = 1 << 16
+_CHUNK = 1 << 15
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
 _WASTED = 2000
@@ -166,9 +167,20 @@ class PatternSet:
         """Where to run which pattern without keywords."""
         if not self._always:
             return
-        windows = _places(len(data), news, _REACH)
-        for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
-            yield index, windows
+        size = len(data)
+        if news is not None or size <= _CHUNK:
+            windows = _places(size, news, _REACH)
+            for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
+                yield index, windows
+            return
+        # They overlap by what a match can be long, so that it is seen in each that it touches.
+        around: dict[int, list[Span]] = {}
+        for at in range(0, size, _CHUNK):
+            low, high = max(at - _REACH, 0), min(at + _CHUNK + _REACH, size)
+            for index in self._any_of.matching(self._always, data[low:high]):
+                around.setdefault(index, []).append((low, high))
+        for index, spans in sorted(around.items()):
+            yield index, _merged(spans)
 
     def _run(
         self,
