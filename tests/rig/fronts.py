@@ -28,11 +28,12 @@ def front(
     options: Sequence[str] = (),
     prefix: str = "",
     port: int = 0,
+    gate: bool = False,
 ) -> Iterator[Registry]:
     """A Hub that keeps its bytes in `upstream`; it looks it through when it is told to only."""
     directory.mkdir(parents=True, exist_ok=True)
     found = [*upstream_options(directory, upstream, prefix), "--upstream-poll", "0", *options]
-    with hub(directory, auth=auth, options=found, port=port) as running:
+    with hub(directory, auth=auth, options=found, port=port, gate=gate) as running:
         yield running
 
 

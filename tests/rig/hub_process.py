@@ -32,12 +32,16 @@ class HubProcess:
         directory: holds its state and what it wrote.
         database, blobs: addresses; empty for the state directory.
         extra: environment of the process.
+        gate: whether what is pushed is scanned before it is given out.
+        workers: processes that scan, if so.
     """
 
     directory: Path
     database: str = ""
     blobs: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+    gate: bool = False
+    workers: int = 1
     process: subprocess.Popen[bytes] | None = None
     port: int = field(default_factory=free_port)
     password: str = ""
@@ -68,6 +72,7 @@ class HubProcess:
         command = [
             *before, REMIT, "hub", "run", "--listen", self.host, "--state", str(self.state),
         ]  # fmt: skip
+        command += ["--gate", "--workers", str(self.workers)] if self.gate else ["--no-gate"]
         if self.database:
             command += ["--database", self.database]
         if self.blobs:

@@ -120,13 +120,17 @@ def hub(
     options: Sequence[str] = (),
     port: int = 0,
     env: Mapping[str, str] | None = None,
+    gate: bool = False,
 ) -> Iterator[Registry]:
-    """`remit hub run` with its state in `directory`; `options` are those of the command."""
+    """`remit hub run` with its state in `directory`; `options` are those of the command.
+
+    Without `gate` it is a registry alone, which gives out what was pushed.
+    """
     port = port or free_port()
     state, log = directory / "hub", directory / "hub.log"
     command = [
         REMIT, "hub", "run", "--listen", f"127.0.0.1:{port}", "--state", str(state),
-        "--auth", auth, *options,
+        "--auth", auth, "--gate" if gate else "--no-gate", *options,
     ]  # fmt: skip
     variables = {**clean_environment(directory / "home"), **(env or {})}
     with serving(command, f"http://127.0.0.1:{port}/healthz", log, env=variables):
@@ -141,11 +145,11 @@ def hub(
 
 
 @contextlib.contextmanager
-def large_hub(directory: Path, *, auth: str = "bearer") -> Iterator[Registry]:
+def large_hub(directory: Path, *, auth: str = "bearer", gate: bool = False) -> Iterator[Registry]:
     """A Hub over PostgreSQL and S3, both of which are started for it."""
     with postgresql() as database, s3(directory / "s3") as endpoint:
         options = ["--database", database, "--blobs", f"s3://artifacts?endpoint={endpoint}"]
-        with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT) as registry:
+        with hub(directory, auth=auth, options=options, env=S3_ENVIRONMENT, gate=gate) as registry:
             yield registry
 
 

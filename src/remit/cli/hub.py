@@ -145,6 +145,19 @@ def hub() -> None:
     show_default=True,
     help="What clients are asked for; passwords are accepted either way.",
 )
+@click.option(
+    "--gate/--no-gate",
+    default=True,
+    show_default=True,
+    help="Scan what is pushed, and give out only what is admitted.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0, max=64),
+    default=1,
+    show_default=True,
+    help="Processes that scan, started here; 0 if they run elsewhere: remit hub worker.",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -169,6 +182,8 @@ def run(
     tls_key: Path | None,
     redirect: bool,
     auth: str,
+    gate: bool,
+    workers: int,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -205,6 +220,8 @@ def run(
             key=tls_key,
             redirect=redirect,
             basic=auth == "basic",
+            gate=gate,
+            workers=workers,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

@@ -24,7 +24,7 @@ GROUPS = {
     "copy": ("remit.cli.registry:copy", "Copy an artifact between registries and layouts."),
     "diff": ("remit.cli.diff:diff", "Show what changed between two artifacts."),
     "guard": ("remit.cli.guard:guard", "Run and ask the Guard of this machine."),
-    "hub": ("remit.cli.hub_catalog:hub", "Run the registry of artifacts."),
+    "hub": ("remit.cli.hub_gate:hub", "Run the registry of artifacts."),
     "key": ("remit.cli.key:key", "Keys of callers over HTTP, and keys that sign."),
     "lock": ("remit.cli.lock:lock", "Pin what an agent definition names to digests."),
     "login": ("remit.cli.login:login", "Keep credentials for a registry."),

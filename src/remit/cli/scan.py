@@ -37,10 +37,33 @@ class _Command(click.Command):
             raise SystemExit(NOT_VERIFIED) from None
 
 
+def _hosts(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    import re
+
+    for each in given:
+        if not re.fullmatch(r"(?i)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", each):
+            raise click.BadParameter(
+                f"`{safe(each, 80)}` is no host name; give it without scheme, port and path",
+                context,
+                parameter,
+            )
+    return tuple(dict.fromkeys(each.lower() for each in given))
+
+
 @click.command(cls=_Command)
 @click.argument("target", metavar="PATH|REF")
 @click.option(
     "--scanner", "names", multiple=True, metavar="NAME", help="Only this scanner; repeatable."
+)
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    metavar="HOST",
+    callback=_hosts,
+    help="Host of a package index that you vouch for; repeatable.",
 )
 @click.option(
     "-o",
@@ -80,6 +103,7 @@ class _Command(click.Command):
 def scan(
     target: str,
     names: tuple[str, ...],
+    indexes: tuple[str, ...],
     output: str,
     store: Path | None,
     time_limit: float,
@@ -97,10 +121,12 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
+      remit scan ./server --index packages.example.com
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
     from remit.core.paths import user_state
+    from remit.scan.base import Settings
     from remit.scan.run import run
     from remit.scan.sandbox import Bounds
     from remit.scan.target import opened
@@ -110,7 +136,10 @@ def scan(
     bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
     with opened(target, store or user_state(os.environ) / "artifacts") as found:
         reports = run(
-            found.root, digest=found.digest, kind=found.kind, wanted=wanted, bounds=bounds
+            found,
+            wanted=wanted,
+            bounds=bounds,
+            settings=Settings(indexes=indexes),
         )
     verdict = judge(reports, ("archives", *wanted))
     show(output, target, found.digest, reports, verdict)
@@ -178,7 +207,15 @@ def _table(target: str, reports: "Sequence[Report]", verdict: "Verdict") -> None
     failed = [reason for reason in verdict.reasons if "has no result" in reason]
     for reason in (*unread, *failed):
         console.print(Text(safe(reason, 400)))
-    read = sum(each.status == "complete" for report in reports for each in report.coverage)
-    console.print(
-        Text(f"{safe(target, 200)}: {verdict.word}, {len(found)} findings, {read} readings")
-    )
+    console.print(Text(f"{safe(target, 200)}: {verdict.word}, {_counted(len(found), reports)}"))
+
+
+def _counted(findings: int, reports: "Sequence[Report]") -> str:
+    """How much was found and how much was read, for a person."""
+    from remit.scan.verdict import readings
+
+    seen, whole = readings(reports)
+    said = "1 finding" if findings == 1 else f"{findings} findings"
+    if not seen:
+        return f"{said}, no file that a scanner reads"
+    return f"{said}, {whole} of {seen} files read completely"

@@ -23,6 +23,7 @@ from remit.core.files import write_atomically
 from remit.core.ids import EntropyPool, ulid
 from remit.core.locks import try_hold
 from remit.hub.administration import Administration
+from remit.hub.admission.gatekeeper import Gatekeeper
 from remit.hub.api import artifacts, servers
 from remit.hub.api.artifacts import Artifacts
 from remit.hub.api.gate import Gate
@@ -34,6 +35,7 @@ from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
+from remit.hub.guarding import guarding
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -48,6 +50,7 @@ from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
+from remit.hub.store.cases import SqlAdmissions
 from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.files import Files
@@ -73,6 +76,9 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         collect_s: seconds between two collections; 0 for none.
         basic: ask clients for Basic credentials and give no tokens.
         upstream: the registry that keeps the bytes; ``None`` if the Hub does.
+        gate: scan what is pushed, and give out only what is admitted.
+        workers: how many processes that scan are started here.
+        policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
     """
 
     state: Path
@@ -87,6 +93,9 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     collect_s: float = 3600
     basic: bool = False
     upstream: UpstreamOptions | None = None
+    gate: bool = True
+    workers: int = 1
+    policy: Path | None = None
 
 
 def hold_state(state: Path) -> int:
@@ -176,19 +185,22 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         store = open_blobs(options)
         stack.push_async_callback(store.close)
         log = open_log(options.state, clock)
-        stack.callback(log.close)
-        ledger = Ledger(log, SqlOutbox(database, clock, log.origin))
+        outbox = SqlOutbox(database, clock, log.origin)
+        ledger = Ledger(log, outbox, lambda: open_log(options.state, clock))
+        stack.push_async_callback(ledger.close)
         await ledger.recover(mine=True)
         ledger.start()
-        stack.push_async_callback(ledger.close)
         await ledger.note("hub.start", {"pid": os.getpid()})
         fresh = secrets.token_bytes(32)
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))
         tokens = Tokens(key, clock)
-        metadata = SqlNotes(database, clock, log.origin, EntropyPool(os.urandom))
+        entropy = EntropyPool(os.urandom)
+        metadata = SqlNotes(database, clock, log.origin, entropy, gated=options.gate)
         await metadata.let_go()
         doorkeeper = Doorkeeper(SqlAccounts(database, clock), tokens, clock)
         pulls, pushes, small = await _endpoints(stack, options, metadata, store, ledger)
+        admissions = SqlAdmissions(database, clock)
+        gatekeeper = Gatekeeper(admissions) if options.gate else None
         registry = Registry(
             metadata,
             pulls,
@@ -197,7 +209,10 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             None if options.basic else tokens,
             ledger,
             url=options.url,
+            gatekeeper=gatekeeper,
         )
+        if options.gate:
+            await guarding(stack, options, database, log.origin, ledger, say)
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )
@@ -207,9 +222,11 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             doorkeeper, ledger, registry.stranger, url=options.url, bearer=not options.basic
         )
         catalog = SqlCatalog(database)
+        states = admissions if options.gate else NotScanned()
+        offered = admissions if options.gate else Tagged()
         rooms: dict[str, Application] = {
-            artifacts.PREFIX: Artifacts(gate, catalog, small, NotScanned()),
-            servers.PREFIX: Servers(gate, catalog, Tagged()),
+            artifacts.PREFIX: Artifacts(gate, catalog, small, states, gatekeeper),
+            servers.PREFIX: Servers(gate, catalog, offered),
         }
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})

@@ -9,22 +9,23 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
-from remit.scan.base import Report, ScanError, scanners
+from remit.scan.base import Report, ScanError, Settings, scanners
 from remit.scan.external import environments, runner
 from remit.scan.external.agreement import settled
 from remit.scan.external.stage import Listing
 from remit.scan.sandbox import Bounds, failed
 from remit.scan.sandbox import scan as scan_own
+from remit.scan.target import Target
 from remit.scan.worker import Request
 
 ARCHIVES = "archives"
 OWN_RESIDENT = 400_000_000
 Progress = Callable[[int, int], None]
+"""Told how many scanners are done, and how many there are."""
 
 
 def known() -> tuple[str, ...]:
@@ -37,35 +38,37 @@ def defaults() -> tuple[str, ...]:
     return (*scanners(), *environments.available())
 
 
+def expected(wanted: Sequence[str] = ()) -> tuple[str, ...]:
+    """Names of the reports that :func:`run` gives, for :func:`remit.scan.verdict.judge`."""
+    names = dict.fromkeys(name for name in wanted if name != ARCHIVES)
+    return (ARCHIVES, *(tuple(names) or defaults()))
+
+
 def run(
-    root: Path,
+    target: Target,
     *,
-    digest: str = "",
-    kind: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    wanted: Sequence[str],
-    bounds: Bounds,
+    wanted: Sequence[str] = (),
+    bounds: Bounds | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> list[Report]:
-    """Scan the unpacked artifact in ``root``.
+    """Scan an unpacked artifact; nothing is written to its directory.
 
     Args:
-        root: its directory; nothing is written to it.
-        digest: of its manifest.
-        kind: of artifact, empty if it is not known.
-        metadata: configuration of the artifact, as :class:`remit.scan.base.Artifact` has it.
-        wanted: names of scanners, in any order.
+        target: the artifact.
+        wanted: names of scanners, in any order; those of :func:`defaults` if empty.
         bounds: what it may cost.
+        settings: what the operator says of the world.
         progress: is told how many scanners of how many have answered, from one thread at a time.
 
     Returns:
-        A report of ``archives`` and of each that is wanted, failed for those without a result.
-        Give the same names to :func:`remit.scan.verdict.judge`, with ``archives``.
+        A report of each in :func:`expected`, failed for those without a result.
 
     Raises:
         ScanError: there is no sandbox (``scan.no_sandbox``).
     """
-    names = tuple(dict.fromkeys(name for name in wanted if name != ARCHIVES))
+    bounds = bounds or Bounds()
+    names = expected(wanted)[1:]
     ours, tools = scanners(), environments.tools()
     own = tuple(name for name in names if name in ours)
     reports = {name: failed(name, "there is no such scanner") for name in names}
@@ -79,7 +82,13 @@ def run(
     told = _Told(progress, len(names))
     told.add(len(names) - len(own) - len(usable))
     request = Request(
-        root="", scratch="", scanners=own, digest=digest, kind=kind, metadata=dict(metadata or {})
+        root="",
+        scratch="",
+        scanners=own,
+        digest=target.digest,
+        kind=target.kind,
+        metadata=target.metadata,
+        settings=settings or Settings(),
     )
     gate = _Gate(bounds.jobs or os.cpu_count() or 1, bounds.budget)
     stop = threading.Event()
@@ -91,13 +100,19 @@ def run(
 
         def ours_of() -> list[Report]:
             with gate.place(OWN_RESIDENT):
-                return scan_own(root, request, bounds, stop=stop)
+                return scan_own(target.root, request, bounds, stop=stop)
 
         def theirs_of(name: str, listing: Listing) -> list[Report]:
             with gate.place(tools[name].resident):
                 return [
                     runner.scan(
-                        tools[name], usable[name], listing, root, Path(scratch), bounds, stop
+                        tools[name],
+                        usable[name],
+                        listing,
+                        target.root,
+                        Path(scratch),
+                        bounds,
+                        stop,
                     )
                 ]
 
@@ -105,7 +120,12 @@ def run(
         if usable:
             try:
                 listing = runner.lay_out(
-                    root, Path(scratch), tuple(usable), bounds, kind, dict(metadata or {})
+                    target.root,
+                    Path(scratch),
+                    tuple(usable),
+                    bounds,
+                    target.kind,
+                    target.metadata,
                 )
             except runner.LayoutError as error:
                 reports |= {name: failed(name, str(error)) for name in usable}

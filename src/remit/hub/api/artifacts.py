@@ -14,6 +14,7 @@ from remit.artifacts.oci.manifest import parse_manifest
 from remit.artifacts.oci.names import is_repository, is_tag
 from remit.artifacts.servers import server_json
 from remit.core.strictjson import StrictJsonError, parse
+from remit.hub.admission.gatekeeper import CURATE, Gatekeeper
 from remit.hub.api.documents import item_json, needs_json, uses_json
 from remit.hub.api.errors import NotFound
 from remit.hub.api.gate import Gate
@@ -43,9 +44,18 @@ class Artifacts:
         catalog: what is known.
         small: reads configs.
         states: whether artifacts were scanned.
+        gatekeeper: says what content may be shown; ``None`` for a Hub without a gate.
     """
 
-    def __init__(self, gate: Gate, catalog: Catalog, small: Small, states: States) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        catalog: Catalog,
+        small: Small,
+        states: States,
+        gatekeeper: Gatekeeper | None = None,
+    ) -> None:
+        self._gatekeeper = gatekeeper
         self._gate = gate
         self._catalog = catalog
         self._small = small
@@ -105,6 +115,13 @@ class Artifacts:
         document = item_json(item)
         document["referrers"] = artifact.referrers
         may_pull = caller.role_allows(item.repository, "pull")
+        given: dict[str, Any] = {"repository": item.repository, "digest": item.digest}
+        if self._gatekeeper is not None:
+            found = await self._gatekeeper.admission(item.repository, item.digest)
+            document["admission"] = {"state": found.state, "reason": found.reason}
+            if not found.open:
+                may_pull = may_pull and caller.role_allows(item.repository, CURATE)
+                given["quarantined"] = True
         if may_pull and caller.token_allows(item.repository, "pull"):
             document["manifest"] = msgspec.Raw(artifact.body)
             document["config"] = await self._config(item, artifact.body)
@@ -113,8 +130,7 @@ class Artifacts:
                     document["server"] = server_json(
                         each.server, url=self._gate.url(request), repository=item.repository
                     )
-            given = {"repository": item.repository, "digest": item.digest, "what": "catalog"}
-            await self._gate.given(caller, request, given)
+            await self._gate.given(caller, request, {**given, "what": "catalog"})
         return json_reply(document, headers=(("etag", f'"{item.digest}"'),))
 
     async def _config(self, item: Item, body: bytes) -> Any:

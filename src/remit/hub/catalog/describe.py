@@ -6,6 +6,7 @@ one of which less is known; a push never fails for it.
 """
 
 import asyncio
+import functools
 
 import msgspec
 
@@ -19,6 +20,7 @@ from remit.artifacts.servers import server_of
 from remit.core.digest import Digest
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
+from remit.hub.admission.exempt import is_evidence
 from remit.hub.registry.ports import About, BlobStore, Metadata, Need, Small
 
 MAX_CONFIG_BYTES = 2 * 1024 * 1024
@@ -52,6 +54,7 @@ class Describer:
 
     async def __call__(self, repository: str, digest: Digest, manifest: Manifest) -> About:
         """What the catalogue says of ``manifest``."""
+        evidence = await is_evidence(manifest, functools.partial(self._small, repository))
         kitfile, manifest = await self._config(repository, manifest)
         kind = stored_kind(manifest, kitfile)
         needs = await self._needs(repository, manifest) if kind == "agent" else Needs(graph="")
@@ -87,6 +90,7 @@ class Describer:
                 for each in needs.dependencies
             ),
             server=server,
+            evidence=evidence,
         )
 
     async def _config(self, repository: str, manifest: Manifest) -> tuple[Kitfile | None, Manifest]:

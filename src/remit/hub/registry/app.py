@@ -11,7 +11,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from remit.core.digest import Digest
 from remit.core.errors import RemitError
+from remit.hub.admission.gatekeeper import Gatekeeper
 from remit.hub.ledger import Ledger, LogUnavailableError
 from remit.hub.registry.access import (
     ANONYMOUS,
@@ -86,9 +88,10 @@ class Registry:
         tokens: gives Bearer tokens; with ``None`` clients are asked for Basic credentials.
         ledger: the Hub's log.
         url: how clients reach the Hub; empty for what they say in ``Host``.
+        gatekeeper: says what may be given out; ``None`` for a registry without a gate.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are of the registry
         self,
         metadata: Metadata,
         pulls: Giving,
@@ -98,7 +101,9 @@ class Registry:
         ledger: Ledger,
         *,
         url: str = "",
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
+        self._gatekeeper = gatekeeper
         self._metadata = metadata
         self._pulls = pulls
         self._pushes = pushes
@@ -176,6 +181,8 @@ class Registry:
         except Denied as error:
             body = _denied(caller.name, request, error)
             body["artifact"] = {"repository": route.repository, "name": route.value}
+            if isinstance(error.detail, dict) and "state" in error.detail:
+                body["artifact"] |= {key: error.detail[key] for key in ("digest", "state")}
             await self._ledger.note("registry.deny", body)
             raise
 
@@ -210,16 +217,30 @@ class Registry:
         }
         if (done := write.get((route.kind, request.method))) is not None:
             return await done()
-        look = self._pulls.blob if route.kind == "blob" else self._pulls.manifest
-        reply = await look(request, route)
-        if request.method == "GET":
-            try:
-                await self._ledger.note("registry.pull", _pulled(by, request, route, reply))
-            except BaseException:
-                if reply.done is not None:
-                    await reply.done()
-                raise
+        if request.method == "HEAD":
+            return await self._look(request, route)
+        quarantined = False
+        if self._gatekeeper is not None and route.kind == "blob":
+            quarantined = await self._gatekeeper.blob(caller, route.repository, route.digest)
+        reply = await self._look(request, route)
+        try:
+            if self._gatekeeper is not None and route.kind == "manifest":
+                # By the digest of what is about to be sent: its tag may have moved meanwhile.
+                found = Digest(dict(reply.headers)["docker-content-digest"])
+                quarantined = await self._gatekeeper.manifest(caller, route.repository, found)
+            body = _pulled(by, request, route, reply)
+            if quarantined:
+                body["quarantined"] = True
+            await self._ledger.note("registry.pull", body)
+        except BaseException:
+            if reply.done is not None:
+                await reply.done()
+            raise
         return reply
+
+    async def _look(self, request: Request, route: Route) -> Reply:
+        look = self._pulls.blob if route.kind == "blob" else self._pulls.manifest
+        return await look(request, route)
 
     def _version(self, request: Request, caller: Caller, realm: str) -> Reply:
         # Every login begins here: somebody without credentials is asked for them.

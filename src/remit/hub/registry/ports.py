@@ -88,6 +88,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         graph: how much is known of what it needs; see :mod:`remit.artifacts.kinds.definition`.
         needs: what it needs.
         server: what the MCP registry says of it, if it is an MCP server.
+        evidence: whether all that it holds is signatures and attestations.
     """
 
     kind: str = ""
@@ -97,6 +98,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     graph: Graph = ""
     needs: tuple[Need, ...] = ()
     server: Server | None = None
+    evidence: bool = False
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from remit.core.digest import Digest
 from remit.hub.errors import HubError
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.ports import Placed, Record
-from remit.hub.store import described, rows, uploads
+from remit.hub.store import admissions, described, rows, uploads
 from remit.hub.store import manifests as stored
 from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.tables import (
@@ -43,6 +43,7 @@ class SqlNotes(SqlMetadata):
 
         def work(connection: Connection) -> str | None:
             changed = note(connection, placed, by, now)
+            self._gate(connection, placed, now)
             return self._write(connection, record) if changed or always else None
 
         return await self._database.change(work)
@@ -301,6 +302,7 @@ def forget(connection: Connection, repository: str, name: str) -> bool:
         delete(manifests).where(manifests.c.repository == row.id, manifests.c.digest == name)
     )
     described.forget(connection, row.id, Digest(name))
+    admissions.forget(connection, row.id, name)
     _count(connection, row.id, row.used_bytes - freed)
     return True
 

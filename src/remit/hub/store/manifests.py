@@ -11,7 +11,7 @@ from remit.artifacts.oci.referrers import referrer
 from remit.core.digest import Digest
 from remit.hub.registry.errors import Denied, Missing
 from remit.hub.registry.ports import Placed, Stored
-from remit.hub.store import blobs, described, rows
+from remit.hub.store import admissions, blobs, described, rows
 from remit.hub.store.tables import documents, links, manifests, references, repositories, tags
 
 MAX_TEXT = 1000
@@ -210,6 +210,7 @@ def forget(connection: Connection, repository: str, digest: Digest) -> bool:
         delete(references).where(references.c.repository == row.id, references.c.parent == digest)
     )
     described.forget(connection, row.id, digest)
+    admissions.forget(connection, row.id, digest)
     rows.use(connection, repository, row, -size)
     return True
 

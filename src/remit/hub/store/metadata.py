@@ -10,7 +10,7 @@ from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import Placed, Record, Stored, Upload
-from remit.hub.store import blobs, manifests, outbox, rows, uploads
+from remit.hub.store import admissions, blobs, manifests, outbox, rows, uploads
 from remit.hub.store.database import Database
 
 
@@ -22,15 +22,23 @@ class SqlMetadata:
         clock: times of rows.
         node: whose records go into the outbox, the origin of this Hub's log.
         entropy: randomness of ids.
+        gated: whether what is stored is scanned before anybody may pull it.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, node: str, entropy: Callable[[int], bytes]
+        self,
+        database: Database,
+        clock: Clock,
+        node: str,
+        entropy: Callable[[int], bytes],
+        *,
+        gated: bool = False,
     ) -> None:
         self._database = database
         self._clock = clock
         self._node = node
         self._entropy = entropy
+        self._gated = gated
         self._mark = f"{hashlib.sha256(node.encode()).hexdigest()[:16]}."
 
     def _write(self, connection: Connection, record: Record) -> str:
@@ -142,9 +150,19 @@ class SqlMetadata:
 
         def work(connection: Connection) -> str:
             manifests.put(connection, placed, by, now)
+            self._gate(connection, placed, now)
             return self._write(connection, record)
 
         return await self._database.change(work)
+
+    def _gate(self, connection: Connection, placed: Placed, now: int, reason: str = "push") -> None:
+        """Put what was stored behind the gate, in the transaction that stored it."""
+        if not self._gated:
+            return
+        id_ = rows.repository_id(connection, placed.repository)
+        assert id_ is not None
+        job = ulid(now, self._entropy(10))
+        admissions.enter(connection, id_, placed, job=job, reason=reason, now_us=now)
 
     async def manifest(self, repository: str, name: str) -> Stored | None:
         """The manifest with this tag or digest."""

@@ -200,6 +200,99 @@ rules = Table(
     Column("untagged_us", BigInteger, nullable=False, server_default="0"),
 )
 
+# Work to be done by workers, durable: see hub.jobs. ``slot`` is unique while a job is open and NULL
+# afterwards, so that nobody asks for the same work twice.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("slot", String(255), unique=True),
+    Column("kind", String(32), nullable=False),
+    Column("repository", ForeignKey("repositories.id"), nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("detail", LargeBinary, nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("worker", String(255), nullable=False, server_default=""),
+    Column("progress", Integer, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    _us("made_us"),
+    _us("due_us"),
+    _us("started_us"),
+    _us("leased_us"),
+    _us("ended_us"),
+    Index("ix_jobs_next", "state", "priority", "made_us"),
+    Index("ix_jobs_artifact", "repository", "digest"),
+)
+
+# What a scanner said in a job: a remit.scan.base.Report, compressed.
+reports = Table(
+    "reports",
+    metadata,
+    Column("job", ForeignKey("jobs.id"), primary_key=True),
+    Column("scanner", String(64), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("rules", _DIGEST, nullable=False),
+    Column("failed", Text, nullable=False, server_default=""),
+    Column("body", LargeBinary, nullable=False),
+    _us("finished_us"),
+)
+
+# Whether an artifact may be pulled from a repository: see hub.admission.
+admissions = Table(
+    "admissions",
+    metadata,
+    Column("repository", ForeignKey("repositories.id"), primary_key=True),
+    Column("digest", _DIGEST, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("job", String(26), nullable=False, server_default=""),
+    Column("policy", _DIGEST, nullable=False, server_default=""),
+    Column("scanners", _DIGEST, nullable=False, server_default=""),
+    Column("summary", _DIGEST, nullable=False, server_default=""),
+    Column("decided_by", String(255), nullable=False, server_default=""),
+    _us("changed_us"),
+    _us("expires_us"),
+    Index("ix_admissions_digest", "digest"),
+    Index("ix_admissions_state", "state", "changed_us"),
+    Index("ix_admissions_changed", "changed_us", "repository", "digest"),
+)
+
+# What curators said of an artifact that policy leaves to people; ``bundle`` is what they signed.
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("repository", ForeignKey("repositories.id"), nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("rule", String(255), nullable=False, server_default=""),
+    Column("decision", String(16), nullable=False),
+    Column("decided_by", String(255), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("bundle", LargeBinary, nullable=False),
+    _us("made_us"),
+    _us("expires_us"),
+    Index("ix_decisions_artifact", "repository", "digest"),
+)
+
+# Findings that somebody answered for, by fingerprint, in repositories that ``pattern`` means.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("fingerprint", String(64), nullable=False, index=True),
+    Column("pattern", _NAME, nullable=False),
+    Column("rule", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("made_by", String(255), nullable=False),
+    Column("bundle", LargeBinary, nullable=False),
+    _us("made_us"),
+    _us("expires_us"),
+    _us("revoked_us"),
+)
+
 settings = Table(
     "settings",
     metadata,

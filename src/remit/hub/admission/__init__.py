@@ -1,0 +1,1 @@
+"""Whether what was pushed may be pulled: quarantine, decision, evidence."""

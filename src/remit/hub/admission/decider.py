@@ -1,0 +1,112 @@
+"""Deciding on scans that are over: the loop that has the policy, the keys and the log.
+
+1. Take a scan that is over and undecided, and put its record into the log.
+2. Ask the policy. What it raises is a refusal: nothing is admitted by an error.
+3. Sign the evidence and bring its bytes into the store; nobody sees them yet.
+4. In one transaction: evidence, state, records. Of several Hubs one gets through.
+5. Log the records.
+
+Dying before 4 leaves the scan undecided, and it is decided again; dying after it leaves records in
+the outbox, and they are logged by the next start or by another Hub.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from remit.core.clock import Clock
+from remit.core.errors import RemitError
+from remit.hub.admission.ports import Cases, Policy
+from remit.hub.admission.values import Outcome, Scanned
+from remit.hub.registry.ports import Placed
+from remit.hub.registry.pushes import Settle
+
+_log = logging.getLogger("remit.hub")
+BATCH = 20
+POLL_S = 0.25
+TROUBLE_S = 5.0
+
+Deposit = Callable[[Scanned, Outcome], Awaitable[Sequence[Placed]]]
+"""Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
+
+
+async def no_evidence(scanned: Scanned, outcome: Outcome) -> Sequence[Placed]:
+    """The :data:`Deposit` of a Hub that signs nothing."""
+    del scanned, outcome
+    return ()
+
+
+class Decider:
+    """Decides until it is cancelled.
+
+    Args:
+        cases: scans that are over.
+        policy: judges them.
+        settle: makes a record durable.
+        clock: the time of decisions.
+        deposit: makes evidence.
+    """
+
+    def __init__(
+        self,
+        cases: Cases,
+        policy: Policy,
+        settle: Settle,
+        clock: Clock,
+        deposit: Deposit = no_evidence,
+    ) -> None:
+        self._cases = cases
+        self._policy = policy
+        self._settle = settle
+        self._clock = clock
+        self._deposit = deposit
+
+    async def run(self) -> None:
+        """Decide whenever there is something to decide."""
+        while True:
+            pause = POLL_S
+            try:
+                while await self.once():
+                    pass
+            except (RemitError, OSError) as error:
+                # The database or the log cannot be used. What was scanned waits.
+                _log.error("scans are not decided on: %s", error)
+                pause = TROUBLE_S
+            await asyncio.sleep(pause)
+
+    async def once(self) -> int:
+        """Decide on some scans; how many there were.
+
+        Raises:
+            RemitError, OSError: the database, the store or the log cannot be used.
+        """
+        found = await self._cases.undecided(BATCH)
+        for scanned in found:
+            await self._one(scanned)
+        return len(found)
+
+    async def _one(self, scanned: Scanned) -> None:
+        left = await self._cases.claim_record(scanned.job)
+        if left is not None:
+            await self._settle(*left)
+        outcome = self._judged(scanned)
+        evidence = await self._deposit(scanned, outcome)
+        done = await self._cases.decide(scanned, outcome, evidence)
+        for id_, record in done or ():
+            await self._settle(id_, record)
+
+    def _judged(self, scanned: Scanned) -> Outcome:
+        try:
+            return self._policy.decide(scanned, (), (), self._clock.now_us())
+        except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
+            _log.exception("the policy failed on `%s`", scanned.digest)
+            digest = scanned.digest
+            with contextlib.suppress(Exception):
+                digest = self._policy.digest
+            return Outcome(
+                word="refuse",
+                reasons=(f"the policy failed: {type(error).__name__}",),
+                rules=("policy.error",),
+                policy=digest,
+            )

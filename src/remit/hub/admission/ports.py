@@ -1,0 +1,61 @@
+"""What the gate needs of the machine, and of the policy."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from remit.core.digest import Digest
+from remit.hub.admission.values import Admission, Outcome, Scanned
+from remit.hub.registry.ports import Placed, Record
+
+
+class Admissions(Protocol):
+    """What was decided, for whoever gives content out."""
+
+    async def manifest(self, repository: str, digest: Digest) -> Admission:
+        """What holds of a manifest now; ``quarantined`` if nothing is known of it."""
+        ...
+
+    async def gives_blob(self, repository: str, digest: Digest) -> bool:
+        """Whether something that may be pulled from the repository refers to the blob."""
+        ...
+
+
+class Policy(Protocol):
+    """Decides by what scanners, signers and people said."""
+
+    @property
+    def digest(self) -> Digest:
+        """Of everything that decides, besides its input."""
+        ...
+
+    def decide(
+        self,
+        scanned: Scanned,
+        suppressed: Collection[str],
+        decisions: Collection[object],
+        now_us: int,
+    ) -> Outcome:
+        """Judge an artifact. Whatever it raises is a refusal."""
+        ...
+
+
+class Cases(Protocol):
+    """Scans that are over, and nobody decided on."""
+
+    async def undecided(self, count: int) -> Sequence[Scanned]:
+        """The oldest of them."""
+        ...
+
+    async def claim_record(self, job: str) -> tuple[str, Record] | None:
+        """The record that a scan left for a Hub to log; nobody else gets it."""
+        ...
+
+    async def decide(
+        self, scanned: Scanned, outcome: Outcome, evidence: Sequence[Placed] = ()
+    ) -> Sequence[tuple[str, Record]] | None:
+        """Set the state, in one transaction with evidence and records.
+
+        Returns:
+            What is to be settled; ``None`` if another Hub decided, or the artifact is gone.
+        """
+        ...

@@ -1,0 +1,107 @@
+"""Wiring of the gate, a part of the composition root: who decides, and workers beside the Hub."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from remit.audit.clock import SystemClock
+from remit.core.digest import Digest, sha256
+from remit.core.ids import EntropyPool
+from remit.hub.admission.decider import Decider
+from remit.hub.admission.verdicts import VerdictPolicy
+from remit.hub.front import PASSWORD, UpstreamOptions
+from remit.hub.jobs.crew import Crew
+from remit.hub.jobs.materialise import CONTENTS
+from remit.hub.ledger import Ledger
+from remit.hub.store.cases import SqlCases
+from remit.hub.store.database import Database
+from remit.scan.run import expected
+
+if TYPE_CHECKING:
+    from remit.hub.compose import HubOptions
+
+_MAIN = "from remit.cli.main import main; main()"
+
+
+async def guarding(
+    stack: contextlib.AsyncExitStack,
+    options: "HubOptions",
+    database: Database,
+    node: str,
+    ledger: Ledger,
+    say: Callable[[str], None],
+) -> None:
+    """Decide on scans, and keep workers, until the stack is closed.
+
+    Args:
+        stack: of what is ended with the Hub.
+        options: of the Hub.
+        database: of the Hub.
+        node: whose records go into the outbox.
+        ledger: the Hub's log.
+        say: tells the operator.
+    """
+    clock = SystemClock()
+    names, scanners = await asyncio.to_thread(known)
+    cases = SqlCases(
+        database,
+        clock,
+        node,
+        EntropyPool(os.urandom),
+        expected=(CONTENTS, *names),
+        scanners=scanners,
+    )
+    decider = asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run())
+
+    async def ended() -> None:
+        decider.cancel()
+        await asyncio.gather(decider, return_exceptions=True)
+
+    stack.push_async_callback(ended)
+    if options.workers:
+        crew = Crew(worker_command(options), worker_env(options), options.workers, say)
+        crew.start()
+        stack.push_async_callback(crew.close)
+
+
+def known() -> tuple[tuple[str, ...], Digest]:
+    """Names of the reports of a scan, and the digest of all scanners and their rules."""
+    from remit.scan.base import scanners
+
+    found = scanners()
+    said = [f"{name} {each.version} {each.rules}" for name, each in sorted(found.items())]
+    return expected(), sha256("\n".join(said).encode())
+
+
+def worker_command(options: "HubOptions") -> list[str]:
+    """The command of a worker beside this Hub; no secret is in it."""
+    command = [sys.executable, "-I", "-c", _MAIN, "hub", "worker", "--follow"]
+    command += ["--state", str(options.state)]
+    if options.upstream is not None:
+        command += _upstream(options.upstream)
+    return command
+
+
+def _upstream(upstream: UpstreamOptions) -> list[str]:
+    found = ["--upstream", upstream.url]
+    if upstream.user:
+        found += ["--upstream-user", upstream.user]
+    if upstream.plain_http:
+        found.append("--upstream-plain-http")
+    if upstream.ca_file is not None:
+        found += ["--upstream-ca-file", str(upstream.ca_file)]
+    return found
+
+
+def worker_env(options: "HubOptions") -> dict[str, str]:
+    """The environment of a worker beside this Hub: addresses, which may hold passwords."""
+    found = dict(os.environ)
+    found["REMIT_HUB_DATABASE"] = options.database
+    found["REMIT_HUB_BLOBS"] = options.blobs
+    found.pop("REMIT_UPSTREAM", None)
+    if options.upstream is not None:
+        found[PASSWORD] = options.upstream.password
+    return found

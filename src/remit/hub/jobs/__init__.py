@@ -1,0 +1,1 @@
+"""Durable work: a queue in the database, and the processes that do it."""

@@ -1,0 +1,144 @@
+"""A worker: takes a job, lays the artifact out in private, scans it in the sandbox, stores reports.
+
+It has no key and no log. What it says is stored only while it holds the lease of the job: if it was
+slow, or cut off, another has the job, and nothing of this one counts.
+"""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from remit.core.errors import RemitError
+from remit.hub.jobs.materialise import CONTENTS, Contents, materialise
+from remit.hub.jobs.ports import Content, Queue
+from remit.hub.jobs.values import RENEW_S, Task
+from remit.scan.base import Report
+from remit.scan.run import Progress
+
+_log = logging.getLogger("remit.hub")
+POLL_S = 0.2
+IDLE_S = 1.0
+TROUBLE_S = 5.0
+
+
+class Scan(Protocol):
+    """Scans a directory: :func:`remit.scan.run.run` with the worker's bounds."""
+
+    def __call__(self, contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
+        """Reports of all scanners; runs in a thread."""
+        ...
+
+
+class LostError(Exception):
+    """The lease is gone: whatever is found belongs to nobody."""
+
+
+class Worker:
+    """Works until it is told to stop.
+
+    Args:
+        name: of this worker, unique.
+        queue: jobs.
+        content: bytes.
+        scan: looks at what was laid out.
+        scratch: a directory of this worker alone.
+        renew_s: how often it says that it is still at it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        queue: Queue,
+        content: Content,
+        scan: Scan,
+        scratch: Path,
+        *,
+        renew_s: float = RENEW_S,
+    ) -> None:
+        self._name = name
+        self._queue = queue
+        self._content = content
+        self._scan = scan
+        self._scratch = scratch
+        self._renew_s = renew_s
+        self._progress = 0
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        pause = POLL_S
+        while True:
+            try:
+                done = await self.once()
+            except (RemitError, OSError) as error:
+                _log.error("the queue cannot be used: %s", error)
+                done, pause = False, TROUBLE_S
+            if done:
+                pause = POLL_S
+                continue
+            await asyncio.sleep(pause)
+            pause = min(IDLE_S, pause * 1.5)
+
+    async def once(self) -> bool:
+        """Do one job; whether there was one.
+
+        Raises:
+            RemitError: the database cannot be used.
+        """
+        task = await self._queue.claim(self._name)
+        if task is None:
+            return False
+        self._progress = 0
+        keeping = asyncio.create_task(self._keep(task))
+        work = asyncio.create_task(self._work(task))
+        try:
+            await asyncio.wait({keeping, work}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                # Its thread ends by itself; what it finds is thrown away.
+                _log.warning("the job %s was lost to another worker", task.id)
+                work.cancel()
+                with contextlib.suppress(BaseException):
+                    await work
+                return True
+            await self._ended(task, work)
+        except asyncio.CancelledError:
+            with contextlib.suppress(RemitError):
+                await self._queue.release(task)
+            raise
+        finally:
+            keeping.cancel()
+        return True
+
+    async def _ended(self, task: Task, work: "asyncio.Task[Sequence[Report]]") -> None:
+        error = work.exception()
+        if error is None:
+            await self._queue.finish(task, work.result())
+            return
+        # Whatever it was: not scanned is never clean, and the job is tried again.
+        why = error.message if isinstance(error, RemitError) else f"{type(error).__name__}: {error}"
+        _log.error("the job %s of `%s` failed: %s", task.id, task.digest, why)
+        await self._queue.stumble(task, why)
+
+    async def _work(self, task: Task) -> Sequence[Report]:
+        place = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            contents = await materialise(self._content, task, place)
+            reports = await asyncio.to_thread(self._scan, contents, task, self._told)
+            return [contents.report, *(each for each in reports if each.scanner != CONTENTS)]
+        finally:
+            await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+
+    def _told(self, done: int, total: int) -> None:
+        self._progress = 50 + 950 * done // max(1, total)
+
+    async def _keep(self, task: Task) -> None:
+        """Renew the lease; return when it is lost."""
+        while True:
+            await asyncio.sleep(self._renew_s)
+            with contextlib.suppress(RemitError):
+                if not await self._queue.renew(task, self._progress):
+                    return

@@ -1,0 +1,296 @@
+"""The gate's ports over a database: what was decided, and what is to be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select, update
+
+from remit.artifacts.oci.manifest import Descriptor
+from remit.core.clock import Clock
+from remit.core.digest import Digest
+from remit.core.ids import ulid
+from remit.hub.admission.values import Admission, Outcome, Scanned, State
+from remit.hub.catalog.ports import Offer
+from remit.hub.registry.ports import Need, Placed, Record
+from remit.hub.store import admissions, manifests, outbox, queue, rows
+from remit.hub.store.database import Database
+from remit.hub.store.queue import NODE
+from remit.hub.store.tables import admissions as table
+from remit.hub.store.tables import edges, jobs, repositories, tags
+from remit.hub.store.tables import manifests as stored
+from remit.hub.store.tables import outbox as waiting
+
+_AFTER: dict[tuple[str, str], tuple[State, str]] = {
+    ("admit", ""): ("admitted", "artifact.admit"),
+    ("review", ""): ("review", "artifact.review"),
+    ("refuse", ""): ("refused", "artifact.refuse"),
+    ("refuse", "admitted"): ("withdrawn", "artifact.withdraw"),
+    ("refuse", "withdrawn"): ("withdrawn", "artifact.refuse"),
+}
+"""State and record of an outcome, by what the artifact was before where that counts."""
+MAX_RECORDED = 10
+
+
+class SqlAdmissions:
+    """What was decided: for the gate, the catalogue, and the MCP registry.
+
+    The ports are :class:`~remit.hub.admission.ports.Admissions`,
+    :class:`~remit.hub.catalog.ports.States` and :class:`~remit.hub.catalog.ports.Admission`.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def manifest(self, repository: str, digest: Digest) -> Admission:
+        """What holds of a manifest now."""
+        now = self._clock.now_us()
+        return await self._database.look(lambda c: admissions.find(c, repository, digest, now))
+
+    async def gives_blob(self, repository: str, digest: Digest) -> bool:
+        """Whether something that may be pulled refers to the blob."""
+        now = self._clock.now_us()
+        return await self._database.look(
+            lambda c: admissions.gives_blob(c, repository, digest, now)
+        )
+
+    async def admitted(self, offers: Sequence[Offer]) -> Sequence[bool]:
+        """Whether each of these MCP servers may be offered."""
+        now = self._clock.now_us()
+        keys = [(each.id, each.digest) for each in offers]
+        found = await self._database.look(lambda c: admissions.states(c, keys, now))
+        return [each.open for each in found]
+
+    async def states(self, digests: Sequence[str]) -> Mapping[str, str]:
+        """Whether artifacts passed their scans: one that failed anywhere did not."""
+        found = await self._database.look(lambda c: admissions.by_digest(c, digests))
+        return {digest: word for digest, met in found.items() if (word := _passed(met))}
+
+
+def _passed(states: set[str]) -> str:
+    if states & {"refused", "withdrawn"}:
+        return "failed"
+    return "passed" if states & {"admitted"} else ""
+
+
+class SqlCases:
+    """The :class:`~remit.hub.admission.ports.Cases` port.
+
+    Args:
+        database, clock: of the Hub.
+        node: whose records go into the outbox.
+        entropy: randomness of their ids.
+        expected: names of the scanners that should have reported.
+        scanners: digest of all scanners and their rules.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        node: str,
+        entropy: Callable[[int], bytes],
+        *,
+        expected: tuple[str, ...],
+        scanners: Digest,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._node = node
+        self._entropy = entropy
+        self._expected = expected
+        self._scanners = scanners
+
+    async def undecided(self, count: int) -> Sequence[Scanned]:
+        """The oldest scans that are over."""
+        return await self._database.look(
+            lambda c: _undecided(c, count, self._expected, self._scanners)
+        )
+
+    async def claim_record(self, job: str) -> tuple[str, Record] | None:
+        """The record of a scan, which this Hub then logs."""
+
+        def work(connection: Connection) -> tuple[str, Record] | None:
+            row = connection.execute(
+                update(waiting)
+                .where(waiting.c.id == job, waiting.c.node == NODE)
+                .values(node=self._node, written_us=self._clock.now_us())
+                .returning(waiting.c.kind, waiting.c.body)
+            ).one_or_none()
+            if row is None:
+                return None
+            body = msgspec.json.decode(row.body, type=dict[str, object])
+            return job, Record(kind=row.kind, body=body)
+
+        return await self._database.change(work)
+
+    async def decide(
+        self, scanned: Scanned, outcome: Outcome, evidence: Sequence[Placed] = ()
+    ) -> Sequence[tuple[str, Record]] | None:
+        """Set the state, or find that it is set."""
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> Sequence[tuple[str, Record]] | None:
+            row = rows.hold(connection, scanned.repository)
+            taken = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == scanned.job, jobs.c.state == "done", jobs.c.slot.is_not(None))
+                .values(slot=None)
+            )
+            if row is None or not taken.rowcount:
+                return None
+            before = connection.execute(
+                select(table.c.state)
+                .where(table.c.repository == row.id, table.c.digest == scanned.digest)
+                .with_for_update()
+            ).scalar_one_or_none()
+            if before is None:
+                return None
+            return self._set(connection, row.id, before, scanned, outcome, evidence, now)
+
+        return await self._database.change(work)
+
+    def _set(
+        self,
+        connection: Connection,
+        id_: int,
+        before: str,
+        scanned: Scanned,
+        outcome: Outcome,
+        evidence: Sequence[Placed],
+        now: int,
+    ) -> list[tuple[str, Record]]:
+        state, kind = _AFTER.get((outcome.word, before)) or _AFTER[outcome.word, ""]
+        connection.execute(
+            update(table)
+            .where(table.c.repository == id_, table.c.digest == scanned.digest)
+            .values(
+                state=state,
+                reason=rows.storable("; ".join(outcome.reasons), admissions.MAX_REASON),
+                job=scanned.job,
+                policy=outcome.policy,
+                scanners=scanned.scanners,
+                decided_by="policy",
+                changed_us=now,
+                expires_us=outcome.expires_us,
+            )
+        )
+        done: list[tuple[str, Record]] = []
+        for placed in evidence:
+            manifests.put(connection, placed, self._node, now)
+            admissions.enter(connection, id_, placed, job=self._id(now), reason="push", now_us=now)
+            done.append(self._write(connection, _stored(placed), now))
+        done.append(self._write(connection, _decided(kind, before, scanned, outcome), now))
+        return done
+
+    def _id(self, now: int) -> str:
+        return ulid(now, self._entropy(10))
+
+    def _write(self, connection: Connection, record: Record, now: int) -> tuple[str, Record]:
+        id_ = self._id(now)
+        outbox.write(connection, record, id_=id_, node=self._node, now_us=now)
+        return id_, record
+
+
+def _undecided(
+    connection: Connection, count: int, expected: tuple[str, ...], scanners: Digest
+) -> list[Scanned]:
+    # By the slot: of jobs that are done there are many, of open ones few.
+    over = func.coalesce(jobs.c.state, "") == "done"
+    found = connection.execute(
+        select(
+            jobs.c.id.label("job"),
+            jobs.c.ended_us,
+            repositories.c.name.label("called"),
+            stored,
+            table.c.state.label("admission"),
+        )
+        .join(repositories, repositories.c.id == jobs.c.repository)
+        .join(
+            stored,
+            (stored.c.repository == jobs.c.repository) & (stored.c.digest == jobs.c.digest),
+        )
+        .join(table, (table.c.repository == jobs.c.repository) & (table.c.digest == jobs.c.digest))
+        .where(jobs.c.slot > "", over)
+        .order_by(jobs.c.ended_us, jobs.c.id)
+        .limit(count)
+    ).all()
+    return [_scanned(connection, row, expected, scanners) for row in found]
+
+
+def _scanned(
+    connection: Connection, row: Any, expected: tuple[str, ...], scanners: Digest
+) -> Scanned:
+    needs = connection.execute(
+        select(edges).where(edges.c.repository == row.repository, edges.c.subject == row.digest)
+    )
+    named = connection.scalars(
+        select(tags.c.name)
+        .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
+        .order_by(tags.c.name)
+    )
+    return Scanned(
+        repository=row.called,
+        digest=Digest(row.digest),
+        descriptor=Descriptor(
+            media_type=row.media_type,
+            digest=Digest(row.digest),
+            size=row.size,
+            artifact_type=row.artifact_type,
+        ),
+        kind=row.kind,
+        name=row.name,
+        reports=tuple(queue.of_job(connection, row.job)),
+        expected=expected,
+        scanners=scanners,
+        finished_us=row.ended_us,
+        job=row.job,
+        tags=tuple(named),
+        pushed_by=row.pushed_by,
+        state=row.admission,
+        needs=tuple(
+            Need(
+                role=each.role,
+                name=each.name,
+                digest=each.dependency,
+                reference=each.reference,
+            )
+            for each in needs
+        ),
+    )
+
+
+def _stored(placed: Placed) -> Record:
+    artifact: dict[str, object] = {
+        "repository": placed.repository,
+        "digest": placed.digest,
+        "media_type": placed.manifest.media_type,
+        "size": len(placed.body),
+        "artifact_type": placed.manifest.kind,
+    }
+    if placed.manifest.subject is not None:
+        artifact["subject"] = placed.manifest.subject.digest
+    return Record(kind="registry.push", body={"actor": {"user": "hub"}, "artifact": artifact})
+
+
+def _decided(kind: str, before: str, scanned: Scanned, outcome: Outcome) -> Record:
+    return Record(
+        kind=kind,
+        body={
+            "artifact": {
+                "repository": scanned.repository,
+                "digest": scanned.digest,
+                "kind": scanned.kind,
+                "name": scanned.name,
+            },
+            "decision": {
+                "effect": outcome.word,
+                "reasons": [each[:300] for each in outcome.reasons[:MAX_RECORDED]],
+                "rules": list(outcome.rules[:MAX_RECORDED]),
+                "policy": outcome.policy,
+                "before": before,
+            },
+            "scan": {"job": scanned.job, "scanners": scanned.scanners},
+        },
+    )

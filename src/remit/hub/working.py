@@ -1,0 +1,176 @@
+"""The composition root of a worker: a process that scans, beside a Hub or on another machine."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from remit.artifacts.oci.manifest import Descriptor
+from remit.audit.clock import SystemClock
+from remit.core.locks import try_hold
+from remit.hub.compose import HubOptions, open_blobs
+from remit.hub.front import connected
+from remit.hub.jobs.materialise import Contents
+from remit.hub.jobs.ports import Content
+from remit.hub.jobs.values import Task
+from remit.hub.jobs.worker import Worker
+from remit.hub.registry.front.upstream import Upstream
+from remit.hub.registry.ports import Bytes
+from remit.hub.store.database import connect
+from remit.hub.store.queue import SqlQueue
+from remit.scan.base import Report
+from remit.scan.run import Progress, run
+from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``remit hub worker`` was asked to do.
+
+    Attributes:
+        hub: where database and bytes are.
+        scratch: where artifacts are laid out; the system's directory for temporary files if None.
+        bounds: what a scan may cost.
+        follow: end when standard input closes.
+    """
+
+    hub: HubOptions
+    scratch: Path | None = None
+    bounds: Bounds = Bounds()
+    follow: bool = False
+
+
+class _Stored:
+    """The Hub's own bytes."""
+
+    def __init__(self, hub: HubOptions) -> None:
+        self._store = open_blobs(hub)
+
+    async def read(self, repository: str, descriptor: Descriptor) -> Bytes:
+        del repository
+        async for piece in self._store.read(descriptor.digest, 0, descriptor.size):
+            yield piece
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+class _Upstream:
+    """The bytes of the registry that the Hub stands before."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def read(self, repository: str, descriptor: Descriptor) -> Bytes:
+        async with self._upstream.blob(repository, descriptor.digest) as answer:
+            async for piece in answer.pieces():
+                yield piece
+
+
+@contextlib.asynccontextmanager
+async def _content(hub: HubOptions) -> AsyncIterator[Content]:
+    if hub.upstream is not None:
+        async with connected(hub.upstream) as upstream:
+            yield _Upstream(upstream)
+        return
+    stored = _Stored(hub)
+    try:
+        yield stored
+    finally:
+        await stored.close()
+
+
+@contextlib.contextmanager
+def scratch_of(parent: Path | None) -> Iterator[Path]:
+    """A directory of this worker alone; what killed workers left is removed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    base = (parent or Path(tempfile.gettempdir())) / "remit-scan"
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _sweep(base)
+    own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
+    own.mkdir(mode=0o700)
+    lock = try_hold(own / ".lock")
+    try:
+        yield own
+    finally:
+        _remove(own)
+        if lock is not None:
+            os.close(lock)
+
+
+def _sweep(base: Path) -> None:
+    for each in base.iterdir():
+        try:
+            lock = try_hold(each / ".lock") if (each / ".lock").exists() else None
+        except OSError:
+            continue
+        if lock is not None:
+            _remove(each)
+            os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def serve(options: WorkerOptions) -> int:
+    """Be a worker until stopped; the exit status of the command.
+
+    Raises:
+        RemitError: the database or the bytes cannot be used.
+        OSError: the scratch directory cannot be used.
+    """
+    logging.basicConfig(stream=sys.stderr, format="remit hub worker: %(message)s")
+    with scratch_of(options.scratch) as scratch:
+        # The sandbox makes its directories where Python makes temporary ones.
+        tempfile.tempdir = str(scratch)
+        asyncio.run(_serve(options, scratch))
+    return 0
+
+
+async def _serve(options: WorkerOptions, scratch: Path) -> None:
+    clock = SystemClock()
+    name = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
+
+    def scan(contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
+        target = Target(
+            root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
+        )
+        return run(target, bounds=options.bounds, progress=progress)
+
+    async with contextlib.AsyncExitStack() as stack:
+        database = connect(options.hub.database, options.hub.state)
+        stack.push_async_callback(database.close)
+        content = await stack.enter_async_context(_content(options.hub))
+        worker = Worker(name, SqlQueue(database, clock), content, scan, scratch)
+        task = asyncio.create_task(worker.run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        if options.follow:
+            loop.add_reader(sys.stdin.fileno(), _followed, task)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    # Threads of a scan that was given back would keep the process until they end.
+    _remove(scratch)
+    os._exit(0)
+
+
+def _followed(task: "asyncio.Task[None]") -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        task.cancel()

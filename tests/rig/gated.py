@@ -1,0 +1,92 @@
+"""Artifacts for a Hub with a gate, and waiting for what comes of them."""
+
+import json
+import os
+import pickle
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tests.rig.fronts import MANIFEST, Wire, digest
+
+TITLE = "org.opencontainers.image.title"
+OCTETS = "application/octet-stream"
+EMPTY = "application/vnd.oci.empty.v1+json"
+CLEAN = {"README.md": b"# A calculator\n\nIt subtracts one number from another.\n"}
+DEADLINE_S = 90.0
+
+
+class Evil:
+    """Runs a command when it is unpickled; nobody here does that."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("id",)
+
+
+def poison() -> bytes:
+    """A pickle that calls what it must not."""
+    return pickle.dumps(Evil())
+
+
+POISONED = {"weights.pkl": poison()}
+
+
+def put(
+    wire: Wire, repository: str, tag: str, files: Mapping[str, bytes], **more: Any
+) -> tuple[str, list[str]]:
+    """Push files as an artifact: digests of its manifest and its layers."""
+    config = wire.blob(repository, b"{}")
+    layers = [
+        {
+            "mediaType": OCTETS,
+            "digest": wire.blob(repository, data),
+            "size": len(data),
+            "annotations": {TITLE: name},
+        }
+        for name, data in files.items()
+    ]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": "application/x.test",
+        "config": {"mediaType": EMPTY, "digest": config, "size": 2},
+        "layers": layers,
+        **more,
+    }
+    return put_manifest(wire, repository, tag, document), [each["digest"] for each in layers]
+
+
+def put_manifest(wire: Wire, repository: str, tag: str, document: Mapping[str, Any]) -> str:
+    """Push a manifest: its digest. With an empty tag it has none."""
+    body = json.dumps(document).encode()
+    name = digest(body)
+    answer = wire(
+        "PUT", f"/v2/{repository}/manifests/{tag or name}", body,
+        content_type=str(document["mediaType"]),
+    )  # fmt: skip
+    assert answer.status == 201, answer
+    return name
+
+
+def state(wire: Wire, repository: str, name: str) -> str:
+    """What somebody who pulls is told: ``admitted``, or the state of the refusal."""
+    answer = wire("GET", f"/v2/{repository}/manifests/{name}")
+    if answer.status == 200:
+        return "admitted"
+    assert (answer.status, answer.code) == (403, "DENIED"), answer
+    detail = answer.json["errors"][0]["detail"]
+    assert detail["state"]
+    assert detail["reason"], answer
+    assert answer.headers["content-type"] == "application/json"
+    return str(detail["state"])
+
+
+def settled(wire: Wire, repository: str, name: str, wanted: str = "") -> str:
+    """Wait until it is no longer quarantined, or is `wanted`: what it is then."""
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        found = state(wire, repository, name)
+        if found == wanted or (not wanted and found != "quarantined"):
+            return found
+        assert time.monotonic() < until, (repository, name, found)
+        time.sleep(0.1)
