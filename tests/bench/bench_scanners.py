@@ -24,6 +24,7 @@ from remit.scan.base import scanners
 from remit.scan.external.environments import available
 from remit.scan.run import run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 
 WORDS = ("table", "report", "invoice", "column", "format", "summary", "customer", "total", "sheet")
 
@@ -134,7 +135,7 @@ def measured(root: Path, names: Sequence[str]) -> tuple[float, int]:
     """Seconds and bytes of a scan."""
     started = time.monotonic()
     with Memory() as memory:
-        reports = run(root, wanted=names, bounds=Bounds(seconds=600))
+        reports = run(Target(root=root), wanted=names, bounds=Bounds(seconds=600))
     broken = [each for each in reports if each.failed]
     if broken:
         raise RuntimeError(f"{broken[0].scanner}: {broken[0].failed}")

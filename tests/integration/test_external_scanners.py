@@ -13,6 +13,7 @@ from remit.scan.base import scanners
 from remit.scan.external.environments import installed, tools
 from remit.scan.run import run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 from remit.scan.verdict import judge
 
 RIG = Path(__file__).parents[2] / ".rig" / "scanners"
@@ -39,7 +40,7 @@ def root(tmp_path, monkeypatch):
 def said(root, name, own=()):
     if installed(name, RIG) is None:
         pytest.skip(f"NOT TESTED: {name} is missing; make rig-scanners installs it")
-    reports = run(root, wanted=(*own, name), bounds=Bounds(seconds=300))
+    reports = run(Target(root=root), wanted=(*own, name), bounds=Bounds(seconds=300))
     assert reports[-1].failed == ""
     return reports[-1], judge(reports, ("archives", *own, name))
 
@@ -179,7 +180,7 @@ def test_all_of_them_on_one_folder(root):
     (root / "a.pkl").write_bytes(BAD)
     (root / "a.py").write_text("print('x')\n")
     names = tuple(name for name in tools() if installed(name, RIG) is not None)
-    reports = run(root, wanted=(*scanners(), *names), bounds=Bounds(seconds=300))
+    reports = run(Target(root=root), wanted=(*scanners(), *names), bounds=Bounds(seconds=300))
     assert [each.scanner for each in reports if each.failed] == []
     assert len(reports) == 1 + len(scanners()) + len(names)
 
