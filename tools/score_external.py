@@ -22,6 +22,7 @@ from remit.scan.base import Report, scanners
 from remit.scan.external.environments import available
 from remit.scan.run import ARCHIVES, run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 from remit.scan.verdict import distinct, judge
 
 KEPT = ("tokenizer_config", "config", "saved_model", "chat_template")
@@ -77,7 +78,7 @@ def main() -> None:
             root.mkdir()
             for number, row in enumerate(batch):
                 place(given.corpus / row["path"], root / f"s{number:04}")
-            reports = run(root, wanted=(*own, *tools), bounds=Bounds(seconds=900))
+            reports = run(Target(root=root), wanted=(*own, *tools), bounds=Bounds(seconds=900))
         for report in reports:
             if report.failed:
                 print("failed:", report.scanner, report.failed)

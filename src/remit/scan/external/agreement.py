@@ -6,6 +6,10 @@ scanner of that format has read every such member completely, by a list of what 
 nothing to say against it, the doubt is recorded (``info``) and does not block. What a scanner
 *knows* to be dangerous is never settled.
 
+A scanner that guesses from words and shapes of code (``LONE``) is often wrong about skills that
+talk to a service or quote an attack. What it calls high in a file that Remit's own find nothing
+doubtful in asks a person (``medium``).
+
 A format that only an external scanner has read is read by a list of what is bad. That is worth a
 person's look and no more: ``coverage.second_hand``, of medium severity.
 """
@@ -23,6 +27,8 @@ SETTLES: dict[str, tuple[str, str]] = {
     "graph.saves": ("graphs", "tensorflow"),
 }
 """Rules that say no more than a doubt: who settles them, and by which format."""
+LONE = frozenset({"skill-scanner"})
+"""Scanners whose ``high`` blocks only beside a doubt of Remit's own."""
 SECOND_HAND = "coverage.second_hand"
 _GRAVE: frozenset[Severity] = frozenset(SEVERITIES[:3])
 
@@ -48,7 +54,7 @@ def settled(reports: Sequence[Report], external: Collection[str]) -> list[Report
             done.append(report)
             continue
         findings = (
-            *(_settled(each, own) for each in report.findings),
+            *(_settled(_alone(each, own), own) for each in report.findings),
             *(
                 _second_hand(each, report.scanner)
                 for each in report.coverage
@@ -59,6 +65,18 @@ def settled(reports: Sequence[Report], external: Collection[str]) -> list[Report
         )
         done.append(msgspec.structs.replace(report, findings=findings))
     return done
+
+
+def _alone(finding: Finding, own: dict[str, Report]) -> Finding:
+    """A finding that none of Remit's own scanners shares, as one for a person."""
+    if finding.scanner not in LONE or finding.severity != "high":
+        return finding
+    shared = any(
+        each.member == finding.member and each.severity in _GRAVE
+        for report in own.values()
+        for each in report.findings
+    )
+    return finding if shared else msgspec.structs.replace(finding, severity="medium")
 
 
 def _second_hand(coverage: Coverage, scanner: str) -> Finding:

@@ -64,6 +64,28 @@ def test_own_findings_are_not_settled():
     assert settled([own], {"modelaudit"}) == [own]
 
 
+def guess(severity="high", scanner="skill-scanner"):
+    return Finding(
+        rule="skill_scanner.x", title="x", severity=severity, member="SKILL.md", scanner=scanner
+    )
+
+
+@pytest.mark.parametrize(
+    ("finding", "other", "severity"),
+    [
+        (guess(), None, "medium"),
+        (guess(), doubt("other.md"), "medium"),
+        (guess(), doubt("SKILL.md", "a.b", "low"), "medium"),
+        (guess(), doubt("SKILL.md", "a.b", "medium"), "high"),
+        (guess("critical"), None, "critical"),
+        (guess(scanner="mcp-scanner"), None, "high"),
+    ],
+)
+def test_a_guess_that_nobody_shares_is_for_a_person(finding, other, severity):
+    reports = [report("skills", [other] if other else []), report(finding.scanner, [finding])]
+    assert settled(reports, {finding.scanner})[1].findings[0].severity == severity
+
+
 def test_a_format_that_only_others_read_is_for_a_person():
     theirs = report("modelaudit", coverage=[read("m.keras", form="keras")])
     assert [f.rule for f in settled([theirs], {"modelaudit"})[0].findings] == [SECOND_HAND]

@@ -11,6 +11,7 @@ from remit.scan.base import ScanError
 from remit.scan.external import runner
 from remit.scan.run import run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 from remit.scan.verdict import judge
 from tests.unit.scan.external.standin import CLEAN, NAME, install
 
@@ -39,7 +40,7 @@ def root(tmp_path):
 
 
 def asked(root, seconds=30.0, wanted=(NAME,)):
-    reports = run(root, wanted=wanted, bounds=Bounds(seconds=seconds))
+    reports = run(Target(root=root), wanted=wanted, bounds=Bounds(seconds=seconds))
     return reports[-1], judge(reports, ("archives", *wanted))
 
 
@@ -182,7 +183,7 @@ def test_a_large_file_is_mounted_and_a_larger_one_is_not_asked_for(root, where, 
 
 
 def test_a_scanner_that_is_not_installed_has_no_result(root, where):
-    reports = run(root, wanted=(NAME, "nobody"), bounds=Bounds())
+    reports = run(Target(root=root), wanted=(NAME, "nobody"), bounds=Bounds())
     assert "remit scanners install picklescan" in reports[1].failed
     assert reports[2].failed == "there is no such scanner"
     assert judge(reports, ("archives", NAME, "nobody")).word == "blocked"
@@ -207,7 +208,7 @@ def test_without_a_sandbox_nothing_is_scanned(root, where, monkeypatch):
     install(where)
     monkeypatch.setenv("PATH", str(root))
     with pytest.raises(ScanError) as caught:
-        run(root, wanted=(NAME,), bounds=Bounds())
+        run(Target(root=root), wanted=(NAME,), bounds=Bounds())
     assert caught.value.code == "scan.no_sandbox"
 
 
@@ -215,7 +216,10 @@ def test_progress_and_own_scanners_beside(root, where):
     install(where)
     told = []
     reports = run(
-        root, wanted=("pickles", NAME), bounds=Bounds(), progress=lambda *said: told.append(said)
+        Target(root=root),
+        wanted=("pickles", NAME),
+        bounds=Bounds(),
+        progress=lambda *said: told.append(said),
     )
     assert [each.scanner for each in reports] == ["archives", "pickles", NAME]
     assert told[-1] == (2, 2)
