@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from remit.scan.base import Report
     from remit.scan.verdict import Verdict
 
+KINDS = ("agent", "code", "dataset", "mcp-server", "model", "prompt", "skill")
 CLEAN, FINDINGS, USAGE, NOT_VERIFIED = 0, 1, 2, 3
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 _NOT_VERIFIED = frozenset(
@@ -56,6 +57,11 @@ def _hosts(
 @click.argument("target", metavar="PATH|REF")
 @click.option(
     "--scanner", "names", multiple=True, metavar="NAME", help="Only this scanner; repeatable."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="What it is, where its files do not say so: rules differ. An artifact says it itself.",
 )
 @click.option(
     "--index",
@@ -103,6 +109,7 @@ def _hosts(
 def scan(
     target: str,
     names: tuple[str, ...],
+    kind: str | None,
     indexes: tuple[str, ...],
     advisories: Path | None,
     output: str,
@@ -121,6 +128,7 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
+      remit scan ./prompts --kind prompt
       remit scan ./server --index packages.example.com --advisories ./osv
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
@@ -146,7 +154,7 @@ def scan(
             scratch="",
             scanners=wanted,
             digest=found.digest,
-            kind=found.kind,
+            kind=found.kind or kind or "",
             settings=Settings(indexes=indexes, advisories=str(advisories or "")),
         )
         reports = scan_it(
