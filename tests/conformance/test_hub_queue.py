@@ -20,6 +20,7 @@ from remit.hub.store.cases import SqlAdmissions, SqlCases
 from remit.hub.store.database import connect
 from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.queue import SqlQueue
+from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.tables import outbox, reports, settings
 from remit.hub.store.unknown import SqlUnknown
@@ -489,5 +490,39 @@ def test_a_report_that_cannot_be_read_is_a_failed_one(known):
         [again] = await k.cases.undecided(10)
         assert again.job == scanned.job
         assert again.reports[0].failed
+
+    known(work)
+
+
+def test_what_is_due_is_scanned_again(known):
+    async def work(k):
+        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        hour = 3_600_000_000
+        k.queue = SqlQueue(k.database, k.clock, "new")
+        old = SqlQueue(k.database, k.clock, "old")
+        for queue, text in ((old, "1"), (k.queue, "2"), (old, "3")):
+            await k.push(text)
+            task = await queue.claim("w")
+            assert await queue.finish(task, [report()])
+        for scanned in (await k.cases.undecided(10))[:2]:
+            await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
+        assert await scans.rescan_due(hour) == 0, "nobody works"
+        await old.beat("one", short=False)
+        await k.queue.beat("two", short=False)
+        assert await scans.rescan_due(hour) == 0, "one of them looked at it with its own rules"
+        await old.gone("one")
+        assert await scans.rescan_due(0) == 1
+        assert await scans.rescan_due(0) == 0, "it is asked for already"
+        [job] = [each for each in await k.jobs() if each.state == "waiting"]
+        assert job.reason == "rescan"
+        k.clock.us += hour + 1
+        await k.queue.beat("two", short=False)
+        assert await scans.rescan_due(0) == 0
+        assert await scans.rescan_due(hour) == 1
+        assert {each.reason for each in await k.jobs() if each.state == "waiting"} == {
+            "rescan", "schedule"
+        }  # fmt: skip
+        count, _, record = await scans.rescan_all("ann")
+        assert (count, record.body["actor"]["user"]) == (0, "ann")
 
     known(work)

@@ -180,7 +180,7 @@ def test_what_fails_later_is_withdrawn(gated, writer):
     assert settled(writer, "team/later", "v1") == "refused"
     table = tables.admissions
     mine = table.update().where(table.c.digest == name)
-    changed(gated, lambda c: c.execute(mine.values(state="admitted", scanners="older")))
+    changed(gated, lambda c: c.execute(mine.values(state="admitted")))
     assert writer("GET", f"/v2/team/later/blobs/{layer}").status == 200
     operate(gated, "rescan", "team/later:v1")
     assert settled(writer, "team/later", "v1", "withdrawn") == "withdrawn"
@@ -223,7 +223,8 @@ def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path)
         assert settled(wire, "team/old", "bad") == "refused"
         assert {each["reason"] for each in listed(after, "team/old")} == {"sweep"}
     table = tables.admissions
-    changed(after, lambda c: c.execute(table.update().values(state="admitted", scanners="older")))
+    changed(after, lambda c: c.execute(table.update().values(state="admitted")))
+    changed(after, lambda c: c.execute(tables.jobs.update().values(detail=b"older")))
     with hub(tmp_path, auth="basic", gate=True) as again:
         wire = Wire(again.host, wire.user, wire.password)
         assert settled(wire, "team/old", "bad", "withdrawn") == "withdrawn"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from remit.audit.clock import SystemClock
-from remit.core.digest import Digest, sha256
+from remit.core.digest import Digest
 from remit.core.ids import EntropyPool
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.rescan import Rescan
@@ -16,6 +16,7 @@ from remit.hub.admission.sweep import Sweep
 from remit.hub.admission.verdicts import VerdictPolicy
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
+from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
 from remit.hub.registry.ports import Small
@@ -68,7 +69,7 @@ async def guarding(
     tasks = [
         asyncio.create_task(Decider(cases, VerdictPolicy(), ledger.settle, clock).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
-        asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
+        asyncio.create_task(Rescan(asks, int(options.rescan_days * DAY_US)).run()),
     ]
 
     async def ended() -> None:
@@ -100,15 +101,7 @@ async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
 
 def known() -> tuple[tuple[str, ...], Digest]:
     """Names of the reports of a scan, and the digest of all scanners and their rules."""
-    from remit.scan.base import scanners
-    from remit.scan.external import environments
-
-    said = [f"{name} {each.version} {each.rules}" for name, each in scanners().items()]
-    for name in environments.available():
-        environment = environments.installed(name)
-        if environment is not None:
-            said.append(f"{name} {environment.record.version} {environment.rules()}")
-    return expected(), sha256("\n".join(sorted(said)).encode())
+    return expected(), fingerprint()
 
 
 def worker_command(options: "HubOptions") -> list[str]:

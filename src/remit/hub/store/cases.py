@@ -202,6 +202,7 @@ def _undecided(
         select(
             jobs.c.id.label("job"),
             jobs.c.ended_us,
+            jobs.c.detail,
             repositories.c.name.label("called"),
             stored,
             table.c.state.label("admission"),
@@ -243,7 +244,7 @@ def _scanned(
         name=row.name,
         reports=tuple(queue.of_job(connection, row.job)),
         expected=expected,
-        scanners=scanners,
+        scanners=Digest(bytes(row.detail).decode()) if row.detail else scanners,
         finished_us=row.ended_us,
         job=row.job,
         tags=tuple(named),
