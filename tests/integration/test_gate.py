@@ -289,3 +289,49 @@ def workers_of(process):
             if b"worker" in words and str(process.state).encode() in words:
                 found.append(each.parent.name)
     return sorted(found)
+
+
+def test_the_queue_over_http(gated, writer, curator, account):
+    put(writer, "team/http", "v1", CLEAN)
+    put(writer, "team/http-two", "v1", CLEAN)
+    settled(writer, "team/http", "v1")
+    listing = writer("GET", "/api/v1/jobs?repository=team/http")
+    [job] = listing.json["jobs"]
+    assert job["decided"] in {True, False}
+    assert writer("GET", f"/api/v1/jobs/{job['id']}").json["repository"] == "team/http"
+    assert writer("GET", "/api/v1/jobs?limit=1").json["next"]
+    # Who may push may look, and no more.
+    asked = json.dumps({"repository": "team/http", "reference": "v1"}).encode()
+    assert writer("POST", "/api/v1/jobs", asked).status == 403
+    assert writer("POST", f"/api/v1/jobs/{job['id']}/retry", b"").status == 403
+    assert writer("GET", "/api/v1/jobs/status").status == 403
+    stranger = Wire.to(person(gated, "stranger", "reader", "other/**"))
+    assert stranger("GET", f"/api/v1/jobs/{job['id']}").status == 404
+    assert stranger("GET", "/api/v1/jobs").json["jobs"] == []
+    assert Wire(gated.host)("GET", "/api/v1/jobs").status == 401
+
+    done = curator("POST", "/api/v1/jobs", asked)
+    assert done.status == 202
+    again = done.json["id"]
+    assert done.headers["location"] == f"/api/v1/jobs/{again}"
+    for _ in range(600):
+        if curator("GET", f"/api/v1/jobs/{again}").json["state"] == "done":
+            break
+        time.sleep(0.1)
+    assert curator("POST", f"/api/v1/jobs/{again}/cancel", b"").status == 409
+    assert curator("POST", f"/api/v1/jobs/{'0' * 26}/retry", b"").status == 404
+    for body in (
+        b"",
+        b"[]",
+        b'{"all": true, "repository": "a"}',
+        b'{"reference": "v1"}',
+        b'{"x": 1}',
+    ):
+        assert curator("POST", "/api/v1/jobs", body).status == 400, body
+    nothing = json.dumps({"repository": "team/http", "reference": "nothing"}).encode()
+    assert curator("POST", "/api/v1/jobs", nothing).status == 404
+    everything = json.dumps({"all": True}).encode()
+    admin = Wire.to(gated)
+    assert writer("POST", "/api/v1/jobs", everything).status == 403
+    assert admin("GET", "/api/v1/jobs/status").json["workers"]
+    assert admin("POST", "/api/v1/jobs", everything).json["artifacts"] >= 1

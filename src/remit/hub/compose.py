@@ -35,7 +35,7 @@ from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import guarding
+from remit.hub.guarding import guarding, waiting_room
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -237,6 +237,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
         rooms: dict[str, Application] = {
+            **waiting_room(options, gate, database, ledger),
             artifacts.PREFIX: Artifacts(gate, catalog, small, states, gatekeeper),
             servers.PREFIX: Servers(gate, catalog, offered),
         }

@@ -14,6 +14,9 @@ from remit.hub.admission.decider import Decider
 from remit.hub.admission.rescan import Rescan
 from remit.hub.admission.sweep import Sweep
 from remit.hub.admission.verdicts import VerdictPolicy
+from remit.hub.api import jobs
+from remit.hub.api.gate import Gate
+from remit.hub.app import Application
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.fingerprint import fingerprint
@@ -82,6 +85,16 @@ async def guarding(
         crew = Crew(worker_command(options), worker_env(options), options.workers, say)
         crew.start()
         stack.push_async_callback(crew.close)
+
+
+def waiting_room(
+    options: "HubOptions", gate: Gate, database: Database, ledger: Ledger
+) -> dict[str, Application]:
+    """Where the queue is looked after over HTTP; nowhere without a gate."""
+    if not options.gate:
+        return {}
+    asks = SqlScans(database, SystemClock(), ledger.log.origin, EntropyPool(os.urandom))
+    return {jobs.PREFIX: jobs.Jobs(gate, asks, ledger.settle)}
 
 
 @contextlib.asynccontextmanager
