@@ -29,6 +29,7 @@ def query(*, last: bool = False) -> Select[Any]:
         select(
             jobs.c.id.label("job"),
             jobs.c.ended_us,
+            jobs.c.detail,
             jobs.c.reason.label("why"),
             repositories.c.name.label("called"),
             manifests,
@@ -74,7 +75,7 @@ def scanned(
         name=row.name,
         reports=tuple(each for each in reports if each.scanner != BOM),
         expected=expected,
-        scanners=scanners,
+        scanners=Digest(bytes(row.detail).decode()) if row.detail else scanners,
         finished_us=row.ended_us,
         job=row.job,
         tags=tuple(named),
