@@ -27,7 +27,7 @@ from remit.hub.registry.ports import Small
 from remit.hub.store import accounts
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.database import Database
-from remit.hub.store.desk import SqlDesk
+from remit.hub.store.people import SqlPeople
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
@@ -109,7 +109,7 @@ async def desk_of(
     # Requests are for every Hub of the database: a balancer may give each to another.
     fresh = f"remit.hub/{ulid(clock.now_us(), os.urandom(10)).lower()}".encode()
     hub = await database.change(lambda c: accounts.setting(c, "gate_id", fresh))
-    people = SqlDesk(database, clock, cases, node, entropy)
+    people = SqlPeople(database, clock, cases, node, entropy)
     return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
 
 

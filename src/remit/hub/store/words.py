@@ -231,9 +231,16 @@ def outdated(connection: Connection, policy: str, count: int) -> list[tuple[int,
 
 
 def _closed(connection: Connection, condition: Any, count: int) -> list[tuple[int, str]]:
-    """Decided artifacts that fulfil a condition, and whose last scan is not open."""
-    closed = exists().where(
-        jobs.c.id == admissions.c.job, jobs.c.state == "done", jobs.c.slot.is_(None)
+    """Decided artifacts that fulfil a condition, and of which no scan is open."""
+    other = jobs.alias()
+    opened = exists().where(
+        other.c.repository == admissions.c.repository,
+        other.c.digest == admissions.c.digest,
+        other.c.slot.is_not(None),
+    )
+    closed = (
+        exists().where(jobs.c.id == admissions.c.job, jobs.c.state == "done", jobs.c.slot.is_(None))
+        & ~opened
     )
     found = connection.execute(
         select(admissions.c.repository, admissions.c.digest)
