@@ -36,7 +36,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (ws / "sub" / "chain").symlink_to("../chain/dir")
     (ws / "loop").symlink_to("loop")
     (ws / "dangling").symlink_to(room / "not-there" / "yet")
-    (ws / "proc").symlink_to("/proc/self/root")
+    (ws / "proc").symlink_to(Path("/proc/self", "root"))
     (ws / "inside").symlink_to("sub/deep")
     return room
 
@@ -84,7 +84,7 @@ ESCAPES = [
     "///etc/passwd",
     "/./etc/passwd",
     "/proc/self/cwd/../out/secret",
-    "/proc/self/root/etc/passwd",
+    str(Path("/proc/self", "root", "etc", "passwd")),
     "/dev/fd/3",
     "{room}",
     "{room}/out/secret",

@@ -20,8 +20,10 @@ import pytest
 from remit.attest.cipher import SubjectCipher
 from remit.audit.read import read
 from remit.audit.side import MAX_ENTRY_BYTES, entries, open_value, parse
+from tests.fault.tracing import failing
 from tests.rig.daemon import Daemon, recorder_command
 from tests.rig.governed import copy_bundle, each_record, refused, remit, said
+from tests.rig.waiting import until
 from tests.rig.wire import LEGACY, EndedError, Wire, call_frame
 
 UNLIMITED = 'max = 100000\nwindow = "1m"'
@@ -67,14 +69,6 @@ def works(guard, mark="still-works"):
     with opened(guard) as wire:
         answer = write(wire, mark)
         assert not refused(answer), answer
-
-
-def until(condition, deadline_s=15.0):
-    limit = time.monotonic() + deadline_s
-    while not (found := condition()):
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-    return found
 
 
 def ran(directory):
@@ -476,35 +470,6 @@ def can_trace():
 
 TRACE = can_trace()
 NO_TRACE = "LOUD: strace may not trace here, no system call was failed"
-
-
-@contextlib.contextmanager
-def failing(process, inject):
-    """Let a system call of a running process fail."""
-    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process.pid)]
-    tracer = subprocess.Popen([*trace, "-e", f"inject={inject}"])
-    try:
-        status = psutil.Process(process.pid)
-        tasks = [f"/proc/{process.pid}/task/{thread.id}/status" for thread in status.threads()]
-        until(lambda: all("TracerPid:\t0" not in read_text(task) for task in tasks))
-        yield
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        try:
-            tracer.wait(10)
-        except subprocess.TimeoutExpired:
-            # It sometimes misses the signal while a process that it follows is being killed.
-            tracer.kill()
-            tracer.wait(10)
-
-
-def read_text(path):
-    """A file of /proc; of a thread that has ended, nothing: a log that was poisoned has no writer."""
-    try:
-        with open(path) as file:  # noqa: PTH123 - a path of /proc
-            return file.read()
-    except FileNotFoundError:
-        return ""
 
 
 def survives(tmp_path, inject):

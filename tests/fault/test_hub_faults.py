@@ -10,12 +10,13 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
-import psutil
 import pytest
 
-from tests.fault.test_daemon_faults import NO_TRACE, TRACE, read_text, until
+from tests.fault.test_daemon_faults import NO_TRACE, TRACE
+from tests.fault.tracing import failing
 from tests.rig.hub_process import HubProcess, whole
 from tests.rig.hubs import BLOB, EMPTY, Answer, descriptor, digest, manifest
+from tests.rig.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 LOST = (OSError, http.client.HTTPException, TimeoutError)
@@ -29,26 +30,6 @@ STEPS = [
 ]
 """What becomes durable in a push, and how often; what the log does by itself is counted, too."""
 FEW = [("fsync", 1), ("rename", 1), ("fdatasync", 4), ("fdatasync", 9)]
-
-
-@contextlib.contextmanager
-def failing(process, inject, *paths):
-    """Let a system call of a running process fail, or only on some files."""
-    only = [word for path in paths for word in ("-P", str(path))]
-    trace = ["strace", "-f", "-qq", "-o", "/dev/null", *only, "-p", str(process.pid)]
-    tracer = subprocess.Popen([*trace, "-e", f"inject={inject}"])
-    try:
-        status = psutil.Process(process.pid)
-        tasks = [f"/proc/{process.pid}/task/{thread.id}/status" for thread in status.threads()]
-        until(lambda: all("TracerPid:\t0" not in read_text(task) for task in tasks))
-        yield
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        try:
-            tracer.wait(10)
-        except subprocess.TimeoutExpired:
-            tracer.kill()
-            tracer.wait(10)
 
 
 @pytest.fixture
@@ -379,8 +360,14 @@ def test_a_disk_that_is_full(full_disk):
     for name, data in first.blobs.items():
         assert client("GET", f"/v2/{REPO}/blobs/{name}").body == data
     assert client("GET", f"/v2/{REPO}/manifests/latest").status == 200
-    assert client("GET", "/healthz").status == 200
+    # A checkpoint of the idle log is due now, and has no room either.
+    until = time.monotonic() + 30
+    while client("GET", "/healthz").status == 200 and time.monotonic() < until:
+        time.sleep(0.2)
     filler.unlink()
+    until = time.monotonic() + 30
+    while client("GET", "/healthz").status != 200 and time.monotonic() < until:
+        time.sleep(0.2)
     after = Promises()
     push(client, after, b"after")
     assert after.ended, after.answers[-1]

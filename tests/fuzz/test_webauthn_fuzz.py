@@ -10,7 +10,8 @@ from remit.attest.ecdsa import PublicKey
 from remit.attest.webauthn import Party, challenge_of, registered
 from remit.core.errors import RemitError
 from remit.guard.approvals.signatures import signer_of
-from remit.guard.inbox.exchange import PageError, read_form
+from remit.web.errors import PageError
+from remit.web.exchange import read_form
 from tests.rig.authenticator import Passkey
 
 PARTY = Party(id="localhost", origin="http://localhost:7448")

@@ -66,7 +66,7 @@ class People:
 
     def push(self, repository, files, wanted, by="carl"):
         put(self.wire(by), repository, "v1", files)
-        assert settled(self.wire(by), repository, "v1", wanted) == wanted
+        assert settled(self.wire("carl"), repository, "v1", wanted) == wanted
 
     def key(self, name):
         path = self.home / f"keys-{name}" / "key"

@@ -16,8 +16,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from remit.guard.callers.base import Forbidden, Presented, Unauthenticated
 from remit.guard.callers.compose import callers_from
-from remit.guard.callers.issuer import RETRY_S
 from remit.guard.callers.settings import CallersConfig, OAuthTable
+from remit.web.issuer import RETRY_S
 from tests.rig.programs import RIG, ROOT, need
 
 RESOURCE = "https://guard.example.com/mcp/git"

@@ -168,7 +168,7 @@ def test_filesystem(world: World, connect: Connect) -> None:
         "~/.ssh/id_rsa",
         f"{inside}/%2e%2e/%2e%2e/%2e%2e/elsewhere/one.txt",
         f"{world.directory}/work/../elsewhere/one.txt",
-        "/proc/self/root/etc/passwd",
+        str(Path("/proc/self", "root", "etc", "passwd")),
         f"file://{world.outside}/one.txt",
         f"{inside}\\..\\..\\..\\elsewhere\\one.txt",
         f"{inside}/notes.txt\x00.png",

@@ -12,8 +12,15 @@ from tests.rig.fronts import MANIFEST, Wire, digest
 TITLE = "org.opencontainers.image.title"
 OCTETS = "application/octet-stream"
 EMPTY = "application/vnd.oci.empty.v1+json"
+DSSE = "application/vnd.dsse.envelope.v1+json"
+SIMPLE = "application/vnd.dev.cosign.simplesigning.v1+json"
 CLEAN = {"README.md": b"# A calculator\n\nIt subtracts one number from another.\n"}
 DEADLINE_S = 90.0
+
+
+def bundle(minor: int) -> str:
+    """The media type of Sigstore bundles of version 0.`minor`."""
+    return f"application/vnd.dev.sigstore.bundle.v0.{minor}+json"
 
 
 class Evil:
@@ -35,6 +42,15 @@ def put(
     wire: Wire, repository: str, tag: str, files: Mapping[str, bytes], **more: Any
 ) -> tuple[str, list[str]]:
     """Push files as an artifact: digests of its manifest and its layers."""
+    document = manifest_of(wire, repository, files, **more)
+    found = put_manifest(wire, repository, tag, document)
+    return found, [each["digest"] for each in document["layers"]]
+
+
+def manifest_of(
+    wire: Wire, repository: str, files: Mapping[str, bytes], **more: Any
+) -> dict[str, Any]:
+    """The manifest of files whose bytes are pushed."""
     config = wire.blob(repository, b"{}")
     layers = [
         {
@@ -45,7 +61,7 @@ def put(
         }
         for name, data in files.items()
     ]
-    document = {
+    return {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": "application/x.test",
@@ -53,7 +69,6 @@ def put(
         "layers": layers,
         **more,
     }
-    return put_manifest(wire, repository, tag, document), [each["digest"] for each in layers]
 
 
 def put_manifest(wire: Wire, repository: str, tag: str, document: Mapping[str, Any]) -> str:

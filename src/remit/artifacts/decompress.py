@@ -5,6 +5,7 @@ against :class:`~remit.artifacts.members.Limits`. A stream that ends early, or h
 its end, is refused; several streams one after another are one, as both formats say.
 """
 
+import importlib
 import zlib
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
@@ -75,10 +76,9 @@ class _Zstd:
 def _zstd() -> Any:
     """The standard library's module (Python 3.14), or its backport."""
     try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+        return importlib.import_module("compression.zstd")
     except ImportError:
-        from backports import zstd
-    return zstd
+        return importlib.import_module("backports.zstd")
 
 
 class Decompressed:

@@ -21,6 +21,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from remit.artifacts.errors import UnpackError
 from remit.artifacts.members import shown
 
@@ -29,10 +31,26 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SUFFIX = ".partial"
 
 
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a directory is made.
+
+    Attributes:
+        durable: whether it is there after a loss of power; what lives as long as a process need
+            not be.
+        mask: permission bits that its files may have.
+    """
+
+    durable: bool = True
+    mask: int = 0o755
+
+
+KEPT = Manner()
+
+
 class Folder:
     """A directory that is being filled; :func:`fresh` makes one."""
 
-    def __init__(self, parent: int, name: str, target: str) -> None:
+    def __init__(self, parent: int, name: str, target: str, manner: Manner = KEPT) -> None:
         self._parent = parent
         self._name = name
         self._target = target
@@ -40,6 +58,7 @@ class Folder:
         fcntl.flock(self._root, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._at = ""
         self._open = os.dup(self._root)
+        self._manner = manner
         self.published = False
 
     def directory(self, name: str, mode: int = 0o755) -> None:
@@ -70,7 +89,7 @@ class Folder:
         parent, _, last = name.rpartition("/")
         self._enter(parent)
         try:
-            file = os.open(last, _NEW, mode & 0o755 | 0o400, dir_fd=self._open)
+            file = os.open(last, _NEW, mode & self._manner.mask | 0o400, dir_fd=self._open)
         except FileExistsError:
             raise UnpackError(f"`{shown(name)}` is there already") from None
         size = 0
@@ -91,7 +110,8 @@ class Folder:
             UnpackError: the target is there and not an empty directory.
             OSError: it cannot be renamed.
         """
-        os.fsync(self._root)
+        if self._manner.durable:
+            os.fsync(self._root)
         there = os.stat(self._name, dir_fd=self._parent, follow_symlinks=False)
         if not os.path.samestat(there, os.fstat(self._root)):
             raise UnpackError(f"somebody replaced the directory beside `{shown(self._target)}`")
@@ -103,7 +123,8 @@ class Folder:
                 hint="unpack into a directory that does not exist yet",
             ) from error
         self.published = True
-        os.fsync(self._parent)
+        if self._manner.durable:
+            os.fsync(self._parent)
 
     def close(self) -> None:
         """Remove what was not published and close every descriptor."""
@@ -140,11 +161,12 @@ class Folder:
 
 
 @contextlib.contextmanager
-def fresh(target: Path) -> Iterator[Folder]:
+def fresh(target: Path, manner: Manner = KEPT) -> Iterator[Folder]:
     """A directory that becomes ``target`` when it is published, and is gone otherwise.
 
     Args:
         target: does not exist yet, or is an empty directory; its parent exists.
+        manner: how it is made.
 
     Raises:
         UnpackError: ``target`` is in use, or its parent is missing.
@@ -164,7 +186,7 @@ def fresh(target: Path) -> Iterator[Folder]:
         _sweep(parent, target.name)
         name = f".{target.name[:100]}.{secrets.token_hex(8)}{_SUFFIX}"
         os.mkdir(name, 0o755, dir_fd=parent)
-        folder = Folder(parent, name, target.name)
+        folder = Folder(parent, name, target.name, manner)
         try:
             yield folder
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from remit.artifacts.errors import ArchiveError, DefinitionError
-from remit.artifacts.folder import Folder, fresh
+from remit.artifacts.folder import KEPT, Folder, Manner, fresh
 from remit.artifacts.members import Limits, shown
 from remit.artifacts.tree import opened
 from remit.artifacts.zipped import ZipArchive
@@ -122,12 +122,13 @@ def read_mcpb(path: Path) -> McpbManifest:
         os.close(file)
 
 
-def extract_mcpb(path: Path, target: Path) -> McpbManifest:
+def extract_mcpb(path: Path, target: Path, manner: Manner = KEPT) -> McpbManifest:
     """Unpack a bundle into ``target``, which appears whole or not at all.
 
     Args:
         path: the bundle.
         target: a directory that does not exist yet.
+        manner: how the directory is made.
 
     Raises:
         ArchiveError, DefinitionError: the bundle is refused; nothing is left.
@@ -138,7 +139,7 @@ def extract_mcpb(path: Path, target: Path) -> McpbManifest:
     try:
         archive = _archive(file)
         manifest = _manifest(archive)
-        with fresh(target) as folder:
+        with fresh(target, manner) as folder:
             _fill(folder, archive)
             folder.publish()
     finally:

@@ -19,7 +19,7 @@ import msgspec
 
 from remit.artifacts.decompress import Decompressed
 from remit.artifacts.errors import ArchiveError, DigestError, UnpackError
-from remit.artifacts.folder import Folder, fresh
+from remit.artifacts.folder import KEPT, Folder, Manner, fresh
 from remit.artifacts.kitfile import Kitfile, Section, is_reference, yaml_bytes
 from remit.artifacts.layout import Layout, LayoutError
 from remit.artifacts.local import read
@@ -70,6 +70,7 @@ def unpack(
     only: Collection[str] = (),
     limits: Limits = LIMITS,
     progress: Progress | None = None,
+    manner: Manner = KEPT,
 ) -> Unpacked:
     """Unpack an artifact into ``target``, which appears whole or not at all.
 
@@ -80,6 +81,7 @@ def unpack(
         only: keys of :data:`FILTERS`; everything if empty.
         limits: for all layers together.
         progress: told what is done.
+        manner: how the directory is made.
 
     Raises:
         UnpackError: it is no artifact of files, or the target is in use.
@@ -97,7 +99,7 @@ def unpack(
         )
     wanted = frozenset().union(*(FILTERS[each] for each in only)) if only else None
     layers = [each for each in artifact.layers if wanted is None or each.section in wanted]
-    with fresh(target) as folder:
+    with fresh(target, manner) as folder:
         work = _Work(layout, folder, limits, sum(x.descriptor.size for x in layers), progress)
         if artifact.form in {"modelkit", "modelpack"} and (not only or "kitfile" in only):
             work.kitfile(artifact.kitfile)
@@ -122,12 +124,17 @@ def _elsewhere(kitfile: Kitfile) -> tuple[str, ...]:
 
 
 class _Blob:
-    """A blob that is read once, and hashed while it is."""
+    """A blob that is read once, and hashed while it is.
+
+    It is read block by block, since small reads cost most: what is written and what is hashed are
+    the same bytes, whatever becomes of the file.
+    """
 
     def __init__(self, layout: Layout, descriptor: Descriptor, told: Callable[[int], None]) -> None:
         self._descriptor = descriptor
         self._told = told
         self._hasher = hasher(algorithm_of(descriptor.digest))
+        self._block = memoryview(b"")
         try:
             self._file = layout.path(descriptor.digest).open("rb", buffering=0)
         except FileNotFoundError:
@@ -140,14 +147,18 @@ class _Blob:
             raise DigestError(f"the file of `{descriptor.digest}` has another size")
 
     def read(self, size: int) -> bytes:
-        data = self._file.read(size) or b""
-        self._hasher.update(data)
+        if not self._block:
+            block = self._file.read(CHUNK_BYTES) or b""
+            self._hasher.update(block)
+            self._block = memoryview(block)
+        data = bytes(self._block[:size])
+        self._block = self._block[size:]
         self._told(len(data))
         return data
 
     def verify(self) -> None:
         """Check that all was read and has the digest."""
-        if self._file.read(1):
+        if self._block or self._file.read(1):
             raise ArchiveError(f"the layer `{self._descriptor.digest}` has more behind its end")
         algorithm = algorithm_of(self._descriptor.digest)
         if f"{algorithm}:{self._hasher.hexdigest()}" != self._descriptor.digest:

@@ -59,6 +59,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         signature: it is signed.
         policy_digest: it has a summary under this policy, ``sha256:<hex>``; empty to ask for none.
+        summary: it has a summary under that policy, or under any if none is named.
         resource: what that is about, as a URI; empty for anything that its key may speak for.
         max_age_us: how old that may be.
         types: predicate types of which there is one each.
@@ -66,6 +67,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
     signature: bool = True
     policy_digest: str = ""
+    summary: bool = False
     resource: str = ""
     max_age_us: int = MAX_AGE_US
     types: tuple[str, ...] = ()
@@ -158,12 +160,13 @@ class Verifier:
         """Rule 12; None if nothing is asked for and nothing speaks against it."""
         found = [each.summary for each in examined if each.summary is not None]
         asked = wanted.policy_digest
+        needed = wanted.summary or bool(asked)
         fitting = [
             each
             for each in found
             if asked in {"", each.policy_digest} and wanted.resource in {"", each.resource}
         ]
-        if not fitting and not asked:
+        if not fitting and not needed:
             return None
         if not fitting:
             if found:
@@ -184,7 +187,7 @@ class Verifier:
                 f"the gate found at {when} that the artifact FAILED its policy",
                 "the Hub shows the findings; a newer summary that is PASSED replaces this one",
             )
-        if not asked:
+        if not needed:
             return None
         age = self._now_us - last.time_us
         if age < -SKEW_US:

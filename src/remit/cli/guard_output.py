@@ -49,10 +49,13 @@ def show_status(found: dict[str, Any]) -> None:
             server["id"],
             _safe(server["problem"]) or tools,
             str(server["sessions"]),
-            _safe(server["url"] or " ".join(server["command"])),
+            _safe(server["url"] or " ".join(server["command"]) or server["artifact"]["reference"]),
         )
     console.print()
     console.print(servers)
+    for server in found["servers"]:
+        if server["artifact"]:
+            console.print(_admission(server["id"], server["artifact"]), highlight=False)
     if found["sessions"]:
         sessions = Table(
             Column("session", no_wrap=True),
@@ -73,6 +76,17 @@ def show_status(found: dict[str, Any]) -> None:
             )
         console.print()
         console.print(sessions)
+
+
+def _admission(server: str, artifact: dict[str, Any]) -> str:
+    """The last word on the artifact of a server."""
+    if artifact["admitted"] is None:
+        return f"        {server}: its artifact was not started yet"
+    when = _time(artifact["time_us"])
+    if artifact["admitted"]:
+        return f"        {server}: admitted {when}, {_safe(artifact['digest'])}"
+    why = f"{_safe(artifact['problem'])} ({_safe(artifact['code'])})"
+    return f"        {server}: [red]refused[/red] {when}: {why}"
 
 
 def _time(time_us: int) -> str:

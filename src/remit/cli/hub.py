@@ -171,6 +171,14 @@ def hub() -> None:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Bundle that says what may be pulled.  [default: artifact-default, which comes along]",
 )
+@click.option(
+    "--rescan-days",
+    type=click.FloatRange(min=0),
+    default=7.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Age of a decision at which the artifact is scanned again; 0 for never.",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -199,6 +207,7 @@ def run(
     workers: int,
     policy: Path | None,
     max_waiting: int,
+    rescan_days: float,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -239,6 +248,7 @@ def run(
             workers=workers,
             policy=policy,
             max_waiting=max_waiting,
+            rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
         )
     )

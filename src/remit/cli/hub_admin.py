@@ -1,13 +1,14 @@
 """``remit hub account|robot|grant|revoke|rule|gc|fsck``: look after a Hub."""
 
 import asyncio
+import functools
 import getpass
 import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import click
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from remit.hub.administration import Administration
     from remit.hub.compose import HubOptions
 
+_P = ParamSpec("_P")
 _R = TypeVar("_R")
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _DAY_US = 86_400_000_000
@@ -29,13 +31,34 @@ def _options(state: Path | None, database: str, blobs: str = "") -> "HubOptions"
     return HubOptions(state=state_of(state), database=database, blobs=blobs)
 
 
-def _administer(
-    state: Path | None, database: str, work: "Callable[[Administration], Awaitable[_R]]"
-) -> _R:
+class Administer(Protocol):
+    """Does something as the administrator of the Hub that the options name."""
+
+    def __call__(self, work: "Callable[[Administration], Awaitable[_R]]") -> _R:
+        """What ``work`` gives."""
+        ...
+
+
+def administered(command: Callable[Concatenate[Administer, _P], int]) -> Callable[..., int]:
+    """The options that name a Hub, for a command that administers it."""
+
+    @STATE
+    @DATABASE
+    @functools.wraps(command)
+    def run(state: Path | None, database: str, *args: _P.args, **more: _P.kwargs) -> int:
+        def administer(work: "Callable[[Administration], Awaitable[_R]]") -> _R:
+            return _administer(_options(state, database), work)
+
+        return command(administer, *args, **more)
+
+    return run
+
+
+def _administer(options: "HubOptions", work: "Callable[[Administration], Awaitable[_R]]") -> _R:
     from remit.hub.compose import administration
 
     async def run() -> _R:
-        async with administration(_options(state, database), getpass.getuser()) as found:
+        async with administration(options, getpass.getuser()) as found:
             return await work(found)
 
     return asyncio.run(run())
@@ -57,12 +80,11 @@ def account() -> None:
 
 @account.command("add")
 @click.argument("name")
-@STATE
-@DATABASE
-def account_add(name: str, state: Path | None, database: str) -> int:
+@administered
+def account_add(administer: Administer, name: str) -> int:
     """Make an account; its password is asked for, or one line of standard input."""
     password = _password(name)
-    _administer(state, database, lambda hub: hub.add_user(name, password))
+    administer(lambda hub: hub.add_user(name, password))
     click.echo(
         f"made `{name}`; it may do nothing yet: remit hub grant {name} reader '**'", err=True
     )
@@ -71,32 +93,29 @@ def account_add(name: str, state: Path | None, database: str) -> int:
 
 @account.command("password")
 @click.argument("name")
-@STATE
-@DATABASE
-def account_password(name: str, state: Path | None, database: str) -> int:
+@administered
+def account_password(administer: Administer, name: str) -> int:
     """Give an account another password."""
     password = _password(name)
-    _administer(state, database, lambda hub: hub.set_password(name, password))
+    administer(lambda hub: hub.set_password(name, password))
     return 0
 
 
 @account.command("remove")
 @click.argument("name")
-@STATE
-@DATABASE
-def account_remove(name: str, state: Path | None, database: str) -> int:
+@administered
+def account_remove(administer: Administer, name: str) -> int:
     """Forget an account, of a person or a robot, and its roles."""
-    _administer(state, database, lambda hub: hub.remove(name))
+    administer(lambda hub: hub.remove(name))
     return 0
 
 
 @account.command("list")
-@STATE
-@DATABASE
+@administered
 @OUTPUT
-def account_list(state: Path | None, database: str, output: str) -> int:
+def account_list(administer: Administer, output: str) -> int:
     """Everybody who may log in, and their roles."""
-    found = _administer(state, database, lambda hub: hub.accounts())
+    found = administer(lambda hub: hub.accounts())
     shown = [
         {
             "name": each.name,
@@ -129,12 +148,11 @@ def robot() -> None:
 @click.option(
     "--days", type=click.IntRange(min=0), default=90, show_default=True, help="0: no end."
 )
-@STATE
-@DATABASE
+@administered
 @OUTPUT
-def robot_add(name: str, days: int, state: Path | None, database: str, output: str) -> int:
+def robot_add(administer: Administer, name: str, days: int, output: str) -> int:
     """Make an account for a program and show its secret, once."""
-    full, secret = _administer(state, database, lambda hub: hub.add_robot(name, days))
+    full, secret = administer(lambda hub: hub.add_robot(name, days))
     if output == "json":
         click.echo(json.dumps({"name": full, "secret": secret}))
     else:
@@ -147,9 +165,8 @@ def robot_add(name: str, days: int, state: Path | None, database: str, output: s
 @click.argument("name")
 @click.argument("role", type=click.Choice(["reader", "writer", "curator", "admin", "auditor"]))
 @click.argument("pattern")
-@STATE
-@DATABASE
-def grant(name: str, role: str, pattern: str, state: Path | None, database: str) -> int:
+@administered
+def grant(administer: Administer, name: str, role: str, pattern: str) -> int:
     """Let NAME be ROLE for the repositories that PATTERN means.
 
     \b
@@ -158,18 +175,17 @@ def grant(name: str, role: str, pattern: str, state: Path | None, database: str)
       curator  pull, push and delete
     PATTERN: `team/model`, `team/*`, `**`. NAME may be `anonymous`: who does not log in.
     """
-    _administer(state, database, lambda hub: hub.grant(name, role, pattern))
+    administer(lambda hub: hub.grant(name, role, pattern))
     return 0
 
 
 @hub.command()
 @click.argument("name")
 @click.argument("pattern")
-@STATE
-@DATABASE
-def revoke(name: str, pattern: str, state: Path | None, database: str) -> int:
+@administered
+def revoke(administer: Administer, name: str, pattern: str) -> int:
     """Take the role for exactly PATTERN from NAME; a running Hub knows within seconds."""
-    _administer(state, database, lambda hub: hub.revoke(name, pattern))
+    administer(lambda hub: hub.revoke(name, pattern))
     return 0
 
 
@@ -187,17 +203,15 @@ def rule() -> None:
 @click.option(
     "--untagged-days", type=click.FloatRange(min=0), default=0, help="Age of manifests without tag."
 )
-@STATE
-@DATABASE
+@administered
 def rule_set(
+    administer: Administer,
     pattern: str,
     quota: str,
     immutable: tuple[str, ...],
     keep_tags: int,
     keep_days: float,
     untagged_days: float,
-    state: Path | None,
-    database: str,
 ) -> int:
     """Let a rule hold for the repositories that PATTERN means; the most specific counts alone.
 
@@ -214,7 +228,7 @@ def rule_set(
         keep_us=int(keep_days * _DAY_US),
         untagged_us=int(untagged_days * _DAY_US),
     )
-    _administer(state, database, lambda hub: hub.set_rule(found))
+    administer(lambda hub: hub.set_rule(found))
     return 0
 
 
@@ -227,23 +241,21 @@ def _bytes(text: str) -> int:
 
 @rule.command("drop")
 @click.argument("pattern")
-@STATE
-@DATABASE
-def rule_drop(pattern: str, state: Path | None, database: str) -> int:
+@administered
+def rule_drop(administer: Administer, pattern: str) -> int:
     """Let no rule hold for PATTERN."""
-    _administer(state, database, lambda hub: hub.drop_rule(pattern))
+    administer(lambda hub: hub.drop_rule(pattern))
     return 0
 
 
 @rule.command("list")
-@STATE
-@DATABASE
+@administered
 @OUTPUT
-def rule_list(state: Path | None, database: str, output: str) -> int:
+def rule_list(administer: Administer, output: str) -> int:
     """All rules."""
     import msgspec
 
-    found = msgspec.to_builtins(_administer(state, database, lambda hub: hub.rules()))
+    found = msgspec.to_builtins(administer(lambda hub: hub.rules()))
     if output == "json":
         click.echo(json.dumps(found, indent=2))
         return 0
@@ -327,11 +339,10 @@ def fsck(deep: bool, state: Path | None, database: str, blobs: str, output: str)
 
 
 @hub.command()
-@STATE
-@DATABASE
-def migrate(state: Path | None, database: str) -> int:
+@administered
+def migrate(administer: Administer) -> int:
     """Make the database what this version needs (a Hub does it when it starts)."""
-    _administer(state, database, lambda hub: hub.rules())
+    administer(lambda hub: hub.rules())
     return 0
 
 

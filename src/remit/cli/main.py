@@ -36,6 +36,7 @@ GROUPS = {
     "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),
     "sign": ("remit.cli.sign:sign", "Sign an artifact."),
     "scan": ("remit.cli.scan:scan", "Look at an artifact before it runs."),
+    "scanners": ("remit.cli.scanners:scanners", "Install scanners of others."),
     "simulate": ("remit.cli.simulate:simulate", "Judge recorded events without servers."),
     "tags": ("remit.cli.registry:tags", "List the tags of a repository."),
     "verify": ("remit.cli.verify:verify", "Verify an artifact by a trust root."),

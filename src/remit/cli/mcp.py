@@ -95,7 +95,7 @@ def exec_(
         name=name,
         workspace=workspace,
     )
-    if chosen.server.url or chosen.judge:
+    if chosen.server.url or chosen.server.artifact or chosen.judge:
         sys.modules.pop("typing_extensions", None)
     else:
         # asyncio takes TLS along where it finds it: 4 MB and 14 ms for pipes that have none.
@@ -108,6 +108,7 @@ def exec_(
         bundle=chosen.bundle,
         state=chosen.state,
         judge=chosen.judge,
+        config=chosen.config,
         terminal=confirm_on,
         limits=Limits(call_s=call_timeout, confirm_s=confirm_timeout),
     )

@@ -37,10 +37,33 @@ class _Command(click.Command):
             raise SystemExit(NOT_VERIFIED) from None
 
 
+def _hosts(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    import re
+
+    for each in given:
+        if not re.fullmatch(r"(?i)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", each):
+            raise click.BadParameter(
+                f"`{safe(each, 80)}` is no host name; give it without scheme, port and path",
+                context,
+                parameter,
+            )
+    return tuple(dict.fromkeys(each.lower() for each in given))
+
+
 @click.command(cls=_Command)
 @click.argument("target", metavar="PATH|REF")
 @click.option(
     "--scanner", "names", multiple=True, metavar="NAME", help="Only this scanner; repeatable."
+)
+@click.option(
+    "--index",
+    "indexes",
+    multiple=True,
+    metavar="HOST",
+    callback=_hosts,
+    help="Host of a package index that you vouch for; repeatable.",
 )
 @click.option(
     "-o",
@@ -71,13 +94,21 @@ class _Command(click.Command):
     metavar="MB",
     help="Address space of the sandbox.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1, max=256),
+    metavar="N",
+    help="Scanners that run at a time.  [default: processors]",
+)
 def scan(
     target: str,
     names: tuple[str, ...],
+    indexes: tuple[str, ...],
     output: str,
     store: Path | None,
     time_limit: float,
     memory: int,
+    jobs: int | None,
 ) -> None:
     """Scan a directory, a file, or an artifact of the local store. Nothing of it is loaded.
 
@@ -90,34 +121,54 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
+      remit scan ./server --index packages.example.com
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
     from remit.core.paths import user_state
-    from remit.scan.base import scanners
+    from remit.scan.base import Settings
+    from remit.scan.run import run
     from remit.scan.sandbox import Bounds
-    from remit.scan.sandbox import scan as scan_it
     from remit.scan.target import opened
     from remit.scan.verdict import judge
-    from remit.scan.worker import Request
 
-    known = tuple(scanners())
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise click.UsageError(
-            f"there is no scanner `{safe(unknown[0], 80)}`; there are {', '.join(known)}"
-        )
-    wanted = tuple(dict.fromkeys(names)) or known
+    wanted = _wanted(names)
+    bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
     with opened(target, store or user_state(os.environ) / "artifacts") as found:
-        request = Request(
-            root="", scratch="", scanners=wanted, digest=found.digest, kind=found.kind
-        )
-        reports = scan_it(
-            found.root, request, Bounds(seconds=time_limit, memory=memory * 1_000_000)
+        reports = run(
+            found,
+            wanted=wanted,
+            bounds=bounds,
+            settings=Settings(indexes=indexes),
         )
     verdict = judge(reports, ("archives", *wanted))
     _print(output, target, found.digest, reports, verdict)
     sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
+
+
+def _wanted(names: "Sequence[str]") -> tuple[str, ...]:
+    """Names of scanners, each of which can be run.
+
+    Raises:
+        UsageError: one is not known.
+        ScanError: one is not installed.
+    """
+    from remit.scan.base import ScanError
+    from remit.scan.run import defaults, known
+
+    able = defaults()
+    for name in names:
+        if name not in known():
+            raise click.UsageError(
+                f"there is no scanner `{safe(name, 80)}`; there are {', '.join(known())}"
+            )
+        if name not in able:
+            raise ScanError(
+                f"the scanner `{name}` is not installed",
+                code="scan.not_installed",
+                hint=f"install it with `remit scanners install {name}`",
+            )
+    return tuple(dict.fromkeys(names)) or able
 
 
 def _print(
@@ -155,7 +206,15 @@ def _table(target: str, reports: "Sequence[Report]", verdict: "Verdict") -> None
     failed = [reason for reason in verdict.reasons if "has no result" in reason]
     for reason in (*unread, *failed):
         console.print(Text(safe(reason, 400)))
-    read = sum(each.status == "complete" for report in reports for each in report.coverage)
-    console.print(
-        Text(f"{safe(target, 200)}: {verdict.word}, {len(found)} findings, {read} readings")
-    )
+    console.print(Text(f"{safe(target, 200)}: {verdict.word}, {_counted(len(found), reports)}"))
+
+
+def _counted(findings: int, reports: "Sequence[Report]") -> str:
+    """How much was found and how much was read, for a person."""
+    from remit.scan.verdict import readings
+
+    seen, whole = readings(reports)
+    said = "1 finding" if findings == 1 else f"{findings} findings"
+    if not seen:
+        return f"{said}, no file that a scanner reads"
+    return f"{said}, {whole} of {seen} files read completely"

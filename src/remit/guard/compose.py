@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -14,12 +14,13 @@ from remit.attest.cipher import SubjectCipher
 from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
 from remit.audit.log import Log, directory_of
+from remit.core.clock import Clock
 from remit.core.event import Agent
 from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
 from remit.facts.usage import Usage
 from remit.guard import paths
-from remit.guard.config import JudgeConfig, ServerConfig
+from remit.guard.config import Config, JudgeConfig, ServerConfig
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_agent, current_user
@@ -28,13 +29,28 @@ from remit.guard.mcp.catalog import Catalog
 from remit.guard.mcp.confirm import Terminal
 from remit.guard.mcp.session import Limits, Parties
 from remit.guard.mcp.stdio import StdioSession
-from remit.guard.mcp.upstream import Connect, Resolve, process
+from remit.guard.mcp.upstream import (
+    Connect,
+    OnExit,
+    OnLine,
+    ProcessUpstream,
+    Resolve,
+    process,
+)
 from remit.guard.opinion import LlmJudge
 from remit.guard.recovery import close_orphans, restore, save_snapshot
 from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
+if TYPE_CHECKING:
+    from remit.guard.admission.admission import Admission
+    from remit.guard.admission.copies import Copies
+
+COPIES = "run"
+"""Where, below the state directory, copies of large artifacts are while they run."""
+
 EXIT_OK = 0
+EXIT_DENIED = 1
 EXIT_UNREACHABLE = 5
 
 
@@ -45,6 +61,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
         server: what to start.
         bundle: directory of the policy bundle.
         judge: a model that gives second opinions.
+        config: that the server is of, if it is of one.
         state: exact state directory, or ``None`` for a lane below the user's.
         terminal: device for confirmations when the client has no elicitation.
         limits: bounds of the session.
@@ -54,6 +71,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Path
     state: Path | None = None
     judge: JudgeConfig | None = None
+    config: Config | None = None
     terminal: Path | None = None
     limits: Limits = Limits()
 
@@ -173,9 +191,15 @@ async def _govern(
         user=user,
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
+    admission, copies = None, None
+    if config.artifact:
+        copies = copies_of(place.state)
+        admission = admission_of(options.config, place.state, copies, ledger, clock)
     try:
-        status = await _serve(options, parties, agent, resolve)
+        status = await _serve(options, parties, governed, agent, resolve, admission)
     finally:
+        if copies is not None:
+            copies.close()
         ledger.close()
     ledger.note("guard.stop", pid=os.getpid())
     log.flush()
@@ -188,10 +212,62 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
 
 
+def copies_of(state: Path) -> "Copies":
+    """Where the copies of artifacts that run are; what an earlier Guard left is removed."""
+    from remit.guard.admission.copies import Copies, memory_of
+
+    found = Copies(state / COPIES, memory_of(os.environ))
+    found.sweep()
+    return found
+
+
+def admission_of(
+    config: Config | None, state: Path, copies: "Copies", ledger: Ledger, clock: Clock
+) -> "Admission | None":
+    """What admits artifacts; None if the configuration does not say by whose word."""
+    if config is None or config.trust is None:
+        return None
+    from remit.guard.admission.admission import Admission, Places
+    from remit.guard.admission.lockfile import FILE, Lockfile
+    from remit.guard.admission.shelf import store_path
+    from remit.guard.admission.supply import RegistrySupply
+
+    table = config.artifacts
+    return Admission(
+        config.trust,
+        Places(store=store_path(table.store), memory=state / "trust", copies=copies),
+        Lockfile(config.base / FILE).resolve,
+        None if table.offline else RegistrySupply(table),
+        ledger,
+        clock,
+    )
+
+
 def connect_to(
-    config: ServerConfig, limit: int, errors: BinaryIO | None, resolve: Resolve
-) -> Connect:
-    """How sessions reach a server: by its URL, or by a process of their own."""
+    governed: GovernedServer, agent: Agent, user: str, limit: int, errors: BinaryIO | None,
+    resolve: Resolve, admission: "Admission | None",
+) -> Connect:  # fmt: skip
+    """How sessions reach a server: by its URL, or by a process of their own.
+
+    Raises:
+        GuardError: it is an artifact and nobody can say whether it may run.
+    """
+    config = governed.config
+    if config.artifact:
+        from remit.guard.admission.upstream import admitted
+
+        if admission is None:
+            raise GuardError(
+                f"server `{config.id}` is an artifact, and there is no [trust] to verify it by",
+                code="config.invalid",
+            )
+
+        def make(
+            started: ServerConfig, on_line: OnLine, on_exit: OnExit, environ: dict[str, str]
+        ) -> ProcessUpstream:
+            return ProcessUpstream(started, limit, errors, resolve, on_line, on_exit, environ)
+
+        return admitted(admission, governed, agent, user, make)
     if config.url:
         from remit.guard.http.upstream import over_http
 
@@ -199,13 +275,23 @@ def connect_to(
     return process(config, limit, errors, resolve)
 
 
-async def _serve(options: ExecOptions, parties: Parties, agent: Agent, resolve: Resolve) -> int:
+async def _serve(
+    options: ExecOptions, parties: Parties, governed: GovernedServer, agent: Agent,
+    resolve: Resolve, admission: "Admission | None",
+) -> int:  # fmt: skip
     errors = sys.stderr.buffer if sys.stderr else None
-    connect = connect_to(options.server, options.limits.server_bytes, errors, resolve)
+    connect = connect_to(
+        governed, agent, parties.user, options.limits.server_bytes, errors, resolve, admission
+    )
     link = StdioSession(parties, agent, options.limits, connect)
     await link.start()
+    barred = link.session.barred
+    if barred is not None:
+        say(f"remit: {barred.detail}")
     end_on_signals(link.done)
     await link.serve(sys.stdin.buffer, sys.stdout.buffer)
+    if barred is not None:
+        return EXIT_DENIED
     if not link.session.gone:
         return EXIT_OK
     say(f"remit: {link.session.gone}")

@@ -16,6 +16,14 @@
     url = "https://crm.example.com/mcp"      # a server over Streamable HTTP, in place of a command
     headers = { Authorization = { secret = "crm" } }   # `remit guard secret set crm`
 
+    [servers.files]
+    artifact = "hub.example/team/files:1.2@sha256:…"   # a server from a registry, see admission
+    command = ["node", "{artifact}/index.js"]          # optional with a manifest.json in it
+    user_config = { root = "/srv" }                    # optional: what its manifest asks for
+
+    [trust]                    # needed for artifacts: remit.guard.admission.settings
+    root = "trust.toml"
+
     [http]                     # the listener of `remit guard run`
     listen = "127.0.0.1:7448"  # "off" for none
     url = "https://guard.example.com"        # optional: what callers call it
@@ -55,15 +63,19 @@ from typing import Annotated, Any
 
 import msgspec
 
-from remit.guard.callers.settings import (
-    ALGORITHMS,
-    CallersConfig,
-    MtlsTable,
-    OAuthTable,
-    check_url,
+from remit.guard.admission.settings import (
+    ArtifactsConfig,
+    ArtifactsTable,
+    TrustConfig,
+    TrustTable,
+    artifacts_config,
+    reference_of,
+    trust_config,
 )
+from remit.guard.callers.settings import CallersConfig, MtlsTable, OAuthTable, check_url
 from remit.guard.errors import GuardError
 from remit.policy.pins import check_server_id
+from remit.web.urls import ALGORITHMS
 
 DEFAULT = "remit.toml"
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
@@ -88,6 +100,8 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 Value = str | Secret
+Setting = Value | bool | int | float | list[str]
+"""What a user gives to an MCP bundle that asks for it."""
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,6 +191,8 @@ class _ServerTable(msgspec.Struct, forbid_unknown_fields=True):
     workspace: str = ""
     url: str = ""
     headers: dict[str, Value] = {}
+    artifact: str = ""
+    user_config: dict[str, Setting] = {}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -187,6 +203,8 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     mtls: MtlsTable | None = None
     judge: JudgeConfig | None = None
     approvals: ApprovalsConfig = ApprovalsConfig()
+    trust: TrustTable | None = None
+    artifacts: ArtifactsTable = ArtifactsTable()
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +218,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         workspace: what path facts call inside.
         url: of its MCP endpoint; empty if it is started.
         headers: sent with every request to it.
+        artifact: reference of what it is started from; the command may be empty then, or use
+            ``{artifact}``, the directory of its files.
+        user_config: what the manifest of an MCP bundle asks for.
     """
 
     id: str
@@ -209,6 +230,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     workspace: Path
     url: str = ""
     headers: Mapping[str, Value] = {}
+    artifact: str = ""
+    user_config: Mapping[str, Setting] = {}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +245,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     callers: CallersConfig = CallersConfig()
     judge: JudgeConfig | None = None
     approvals: ApprovalsConfig = ApprovalsConfig()
+    trust: TrustConfig | None = None
+    artifacts: ArtifactsConfig = ArtifactsConfig()
 
     def server(self, name: str) -> ServerConfig:
         """The server called ``name``.
@@ -261,13 +286,14 @@ def load(path: Path) -> Config:
     base = path.resolve().parent
     servers = {}
     for name, table in file.servers.items():
-        if bool(table.command) == bool(table.url):
+        if bool(table.command or table.artifact) == bool(table.url):
             raise GuardError(
-                f"server `{name}` in `{path}` needs a command or a url, and not both",
+                f"server `{name}` in `{path}` needs a command, an artifact or a url, and not both",
                 code="config.invalid",
             )
         check_server_id(name)
         _check_remote(name, table)
+        _check_artifact(name, table, file)
         cwd = base / table.cwd
         servers[name] = ServerConfig(
             id=name,
@@ -277,6 +303,8 @@ def load(path: Path) -> Config:
             workspace=base / table.workspace if table.workspace else cwd,
             url=table.url,
             headers=table.headers,
+            artifact=table.artifact,
+            user_config=table.user_config,
         )
     if file.judge is not None:
         check_url(file.judge.url, "the url of [judge]", loopback=True)
@@ -298,7 +326,32 @@ def load(path: Path) -> Config:
         callers=callers,
         judge=file.judge,
         approvals=file.approvals,
+        trust=trust_config(file.trust, base),
+        artifacts=artifacts_config(file.artifacts, base),
     )
+
+
+def _check_artifact(name: str, table: _ServerTable, file: _File) -> None:
+    """A server that is an artifact is verified, so there is something to verify it by."""
+    if not table.artifact:
+        if table.user_config:
+            raise GuardError(
+                f"server `{name}` has user_config but no artifact", code="config.invalid"
+            )
+        return
+    reference_of(table.artifact, f"artifact of server `{name}`")
+    if table.command and not any("{artifact}" in word for word in table.command):
+        raise GuardError(
+            f"the command of server `{name}` does not use `{{artifact}}`, so it is not what starts",
+            code="config.invalid",
+            hint='for example command = ["node", "{artifact}/index.js"]',
+        )
+    if file.trust is None:
+        raise GuardError(
+            f"server `{name}` is an artifact, and there is no [trust] to verify it by",
+            code="config.invalid",
+            hint='add [trust] with root = "trust.toml"; `remit trust` checks that file',
+        )
 
 
 def _check_remote(name: str, table: _ServerTable) -> None:

@@ -20,6 +20,7 @@ class Target(msgspec.Struct, frozen=True):
     bundle: Path
     state: Path | None
     judge: JudgeConfig | None = None
+    config: Config | None = None
 
 
 def resolve(
@@ -56,7 +57,7 @@ def resolve(
             hint="pass --bundle DIR, or write one: remit policy new DIR --from-server NAME -- CMD",
         )
     judge = config.judge if config else None
-    return Target(server, chosen, state or (config.state if config else None), judge)
+    return Target(server, chosen, state or (config.state if config else None), judge, config)
 
 
 def _config(path: Path | None) -> Config | None:

@@ -81,6 +81,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         gate: scan what is pushed, and give out only what is admitted.
         workers: how many processes that scan are started here.
         max_waiting: scans that may wait before pushes are told to come back later.
+        rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
     """
 
@@ -99,6 +100,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     gate: bool = True
     workers: int = 1
     max_waiting: int = MAX_WAITING
+    rescan_days: float = 7.0
     policy: Path | None = None
 
 
@@ -189,11 +191,11 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         store = open_blobs(options)
         stack.push_async_callback(store.close)
         log = open_log(options.state, clock)
-        stack.callback(log.close)
-        ledger = Ledger(log, SqlOutbox(database, clock, log.origin))
+        outbox = SqlOutbox(database, clock, log.origin)
+        ledger = Ledger(log, outbox, lambda: open_log(options.state, clock))
+        stack.push_async_callback(ledger.close)
         await ledger.recover(mine=True)
         ledger.start()
-        stack.push_async_callback(ledger.close)
         await ledger.note("hub.start", {"pid": os.getpid()})
         fresh = secrets.token_bytes(32)
         key = await database.change(lambda c: accounts.setting(c, "token_key", fresh))

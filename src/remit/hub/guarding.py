@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from remit.audit.clock import SystemClock
@@ -17,6 +17,7 @@ from remit.hub.admission.evidence import Naming
 from remit.hub.admission.keys import RoleKeys
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.renewal import Renewal
+from remit.hub.admission.rescan import Rescan
 from remit.hub.admission.sweep import Sweep
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
@@ -26,15 +27,18 @@ from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.ports import Small
 from remit.hub.store import accounts
 from remit.hub.store.cases import SqlCases
-from remit.hub.store.database import Database
-from remit.hub.store.people import SqlPeople
+from remit.hub.store.database import Database, connect
 from remit.hub.store.endings import SqlEndings
+from remit.hub.store.people import SqlPeople
+from remit.hub.store.scans import SqlScans
+from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
 from remit.scan.run import expected
 
 if TYPE_CHECKING:
     from remit.hub.compose import HubOptions
 
+DAY_US = 86_400_000_000
 _MAIN = "from remit.cli.main import main; main()"
 
 
@@ -80,11 +84,13 @@ async def guarding(
     keys = RoleKeys(options.state / "keys")
     upstream = options.upstream is not None
     deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
+    asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
     tasks = [
         asyncio.create_task(Decider(cases, policy, ledger.settle, clock, deposit).run()),
         asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
+        asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
     ]
 
     async def ended() -> None:
@@ -113,13 +119,32 @@ async def desk_of(
     return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
 
 
+@contextlib.asynccontextmanager
+async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
+    """The queue of a Hub, which may run meanwhile.
+
+    Raises:
+        RemitError: the database cannot be used.
+    """
+    database = connect(options.database, options.state)
+    try:
+        await database.change(migrate)
+        yield SqlScans(database, SystemClock(), "", EntropyPool(os.urandom))
+    finally:
+        await database.close()
+
+
 def known() -> tuple[tuple[str, ...], Digest]:
     """Names of the reports of a scan, and the digest of all scanners and their rules."""
     from remit.scan.base import scanners
+    from remit.scan.external import environments
 
-    found = scanners()
-    said = [f"{name} {each.version} {each.rules}" for name, each in sorted(found.items())]
-    return expected(), sha256("\n".join(said).encode())
+    said = [f"{name} {each.version} {each.rules}" for name, each in scanners().items()]
+    for name in environments.available():
+        environment = environments.installed(name)
+        if environment is not None:
+            said.append(f"{name} {environment.record.version} {environment.rules()}")
+    return expected(), sha256("\n".join(sorted(said)).encode())
 
 
 def worker_command(options: "HubOptions") -> list[str]:

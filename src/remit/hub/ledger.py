@@ -3,6 +3,9 @@
 A change writes its record into the outbox in its own transaction. :meth:`Ledger.settle` puts that
 record into the log, waits until it is on disk, and has the outbox forget it. What was left there by
 a process that died is settled at the next start, or by another Hub on the same database.
+
+A log that could not be written takes no records until it was opened again, which checks it. The
+ledger tries that every few seconds, so that a disk that has room again needs no restart.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from remit.hub.registry.ports import Record
 RETRY_S = 0.010
 FORGET_S = 0.2
 RECOVER_S = 20.0
+REOPEN_S = 2.0
 
 
 class Outbox(Protocol):
@@ -43,11 +47,18 @@ class LogUnavailableError(HubError):
 
 
 class Ledger:
-    """Writes records. Belongs to one event loop's thread."""
+    """Writes records. Belongs to one event loop's thread, and closes the log.
 
-    def __init__(self, log: Log, outbox: Outbox) -> None:
+    Args:
+        log: where they go.
+        outbox: where they wait.
+        reopen: opens the same log, and checks it; without one a failed log stays so.
+    """
+
+    def __init__(self, log: Log, outbox: Outbox, reopen: Callable[[], Log] | None = None) -> None:
         self.log = log
         self._outbox = outbox
+        self._reopen = reopen
         self._hub = {"id": log.origin, "version": __version__}
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -116,9 +127,14 @@ class Ledger:
         """Log what was left in the outbox; how many records that were."""
         count = 0
         while found := await self._outbox.waiting(mine=mine):
+            log = self.log
             for id_, record in found:
                 await self.note(record.kind, {**record.body, "event": id_, "recovered": True})
-            await self._durable(self.log.size - 1)
+            if log is self.log:
+                await self._durable(log.size - 1)
+            if log is not self.log:
+                # What the log before did not write is gone, whatever this one has by now.
+                continue
             await self._outbox.forget([id_ for id_, _ in found])
             count += len(found)
         return count
@@ -136,28 +152,47 @@ class Ledger:
         """Forget and recover in the background until :meth:`close`."""
         self._every(FORGET_S, self._forget)
         self._every(RECOVER_S, lambda: self.recover(mine=False))
+        self._every(REOPEN_S, self.heal)
+
+    async def heal(self) -> bool:
+        """Open a log again that could not be written; whether that was needed and done.
+
+        Raises:
+            RemitError: it still cannot.
+        """
+        failure = self.log.poisoned
+        if failure is None or self._reopen is None:
+            return False
+        fresh = await asyncio.to_thread(self._reopen)
+        self._wake(0, failure)
+        self.log = fresh
+        fresh.subscribe(self._committed)
+        await self.note("hub.log_reopen", {"reason": failure.message})
+        await self.recover(mine=True)
+        return True
 
     def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         async def run() -> None:
             while True:
                 await asyncio.sleep(seconds)
-                with contextlib.suppress(RemitError):
+                with contextlib.suppress(RemitError, OSError):
                     await work()
 
         self._tasks.add(self._loop.create_task(run()))
 
     async def close(self) -> None:
-        """End the background work and forget what is logged."""
+        """End the background work, forget what is logged, and close the log."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(RemitError):
             await self._forget()
+        self.log.close()
 
 
 def unavailable(error: RemitError) -> LogUnavailableError:
     """What is said when the log takes no records."""
     return LogUnavailableError(
         f"the audit log takes no records: {error.message}",
-        hint="free disk space or repair the disk, then start the Hub again",
+        hint="free disk space or repair the disk; the Hub then opens its log again by itself",
     )

@@ -31,6 +31,7 @@ from remit.scan.base import Report
 from remit.scan.bill import bill
 from remit.scan.run import Progress, run
 from remit.scan.sandbox import Bounds
+from remit.scan.target import Target
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,14 +148,10 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
     name = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
 
     def scan(contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
-        reports = run(
-            contents.root,
-            digest=task.digest,
-            kind=task.kind,
-            metadata=contents.metadata,
-            bounds=options.bounds,
-            progress=progress,
+        target = Target(
+            root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
+        reports = run(target, bounds=options.bounds, progress=progress)
         listed = bill(
             contents.root,
             digest=task.digest,

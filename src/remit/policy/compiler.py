@@ -68,6 +68,7 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
     actions[schema.PROMOTE] = msgspec.structs.replace(
         actions[schema.PROMOTE], principal="User", resource="Artifact"
     )
+    actions[schema.LOAD] = msgspec.structs.replace(actions[schema.LOAD], resource="Artifact")
     schemas: dict[str, Any] = {}
     refused: dict[str, str] = {}
     taken = set(schema.ENTITY_TYPES)

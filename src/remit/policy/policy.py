@@ -36,11 +36,12 @@ from remit.policy.explain import Explanation, Match
 from remit.policy.grants import Grant, Grants
 from remit.policy.inspection import Inspector
 from remit.policy.labels import Labels, labels_of
+from remit.policy.loads import Load, Loads
 from remit.policy.pins import PinnedServer
 from remit.policy.promotions import Promotion, Promotions
 from remit.policy.reads import reads as reads_of
 from remit.policy.reads import union
-from remit.policy.schema import GRANT, PROMOTE, Action
+from remit.policy.schema import GRANT, LOAD, PROMOTE, Action
 from remit.policy.slices import Slice, Slicer
 
 MAX_MEMO = 4096
@@ -233,6 +234,36 @@ class Policy:
             if not is_failure(error):
                 raise
             return self._failed("engine_error", "policy could not be evaluated", repr(error))
+
+    @functools.cached_property
+    def _loads(self) -> Loads:
+        action = self.actions[LOAD]
+        return Loads(action, self._slicer.of_action(action), self.bundle.entities)
+
+    def may_load(self, load: Load) -> Decision:
+        """Whether an artifact may be loaded. Never raises; doubt is no.
+
+        An obligation is not fulfilled here: a ``forbid`` that could be lifted forbids.
+        """
+        expires = self.bundle.expires_us
+        if expires is not None and load.now_us >= expires:
+            return self._failed("bundle_expired", "the policy bundle has expired").decision
+        try:
+            answer = self._loads.ask(load)
+            rules = [self._loads.sources[rule].node for rule in answer.reasons]
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            return self._failed("engine_error", "policy could not be evaluated").decision
+        reasons = (rule.annotations.get("reason", "") for rule in rules)
+        silent = not (answer.allowed or answer.reasons)
+        return Decision(
+            effect=Effect.ALLOW if answer.allowed else Effect.DENY,
+            rules=answer.reasons,
+            reasons=tuple(reason for reason in reasons if reason),
+            detail=f"no policy permits `{LOAD}` of it" if silent else "",
+            policy_digest=self.digest,
+        )
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""

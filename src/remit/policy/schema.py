@@ -32,6 +32,24 @@ def _fixed(**fields: Shape) -> Record:
     return Record(fields, frozenset(fields))
 
 
+_LOAD = _fixed(
+    server=_STRING,
+    kind=_STRING,
+    repository=_STRING,
+    tag=_STRING,
+    digest=_STRING,
+    signed_by=_STRINGS,
+    attested=_STRINGS,
+    vsa=_fixed(present=_BOOL, result=_STRING, age_s=_LONG, policy_digest=_STRING, levels=_STRINGS),
+    scan=_fixed(
+        present=_BOOL,
+        complete=_BOOL,
+        scanners=_STRINGS,
+        **dict.fromkeys(_SEVERITIES, _LONG),
+    ),
+)
+"""What policy may read of an artifact that is to be loaded: :class:`remit.policy.loads.Load`."""
+
 FIXED: Mapping[str, tuple[str, Record]] = {
     "tool.result": ("content", _fixed(tool=_STRING, error=_BOOL)),
     "resource.read": ("content", _fixed(uri=_STRING)),
@@ -45,11 +63,11 @@ FIXED: Mapping[str, tuple[str, Record]] = {
     "mcp.roots": ("mcp", _fixed()),
     "mcp.log": ("mcp", _fixed(level=_STRING)),
     "mcp.task": ("mcp", _fixed(method=_STRING)),
+    "artifact.load": ("", _LOAD),
     # Named by bundles already, asked by no surface yet.
     "prompt": ("content", _fixed()),
     "completion": ("content", _fixed()),
     "handoff": ("", _fixed()),
-    "artifact.load": ("", _fixed()),
     "artifact.promote": (
         "",
         _fixed(
@@ -74,6 +92,9 @@ FIXED: Mapping[str, tuple[str, Record]] = {
     "command.run": ("", _fixed()),
 }
 """Actions that are not tools → their group and the shape of ``context.input``."""
+
+LOAD = "artifact.load"
+"""Whether an artifact may be loaded for an agent."""
 
 GRANT = "approval.grant"
 """The one action of people: whether a user may approve what an agent asks for."""

@@ -139,6 +139,22 @@ class Member(Protocol):
         ...
 
 
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator says; nothing in an artifact can say it.
+
+    Attributes:
+        indexes: host names of package indexes that the operator vouches for, in lower case.
+        advisories: directory of the offline database of advisories, as the worker sees it; empty
+            without one.
+        today: the day of the scan, ISO 8601 (UTC): how old something is counts from it; empty if
+            it is not known.
+    """
+
+    indexes: tuple[str, ...] = ()
+    advisories: str = ""
+    today: str = ""
+
+
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """What is scanned.
 
@@ -147,12 +163,14 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
         kind: of artifact, empty if it is none that Remit knows.
         members: every file, also those of archives.
         metadata: configuration of the artifact (a Kitfile as JSON), empty without one.
+        settings: what the operator says.
     """
 
     digest: str
     kind: str = ""
     members: Sequence[Member] = ()
     metadata: dict[str, Any] = {}
+    settings: Settings = Settings()
 
 
 Result = Finding | Coverage

@@ -53,10 +53,13 @@ class BrokenTemplateError(ValueError):
     """It cannot be parsed, so it is not known what it does."""
 
 
+_TAGS = {"generation"}
+
+
 class _Generation(ext.Extension):
     """``{% generation %}``, which marks what an assistant said."""
 
-    tags = {"generation"}  # noqa: RUF012 - Jinja reads it so
+    tags = _TAGS
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """Its body alone."""
@@ -73,8 +76,8 @@ def check(text: str) -> list[Said]:
     if len(text) > MAX_BYTES:
         raise BrokenTemplateError(f"the template is larger than {MAX_BYTES} characters")
     # Never rendered, so escaping does not matter.
-    environment = jinja2.Environment(  # noqa: S701
-        extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation]
+    environment = jinja2.Environment(
+        autoescape=True, extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation]
     )
     try:
         tree = environment.parse(text)
@@ -180,15 +183,14 @@ class _Reader:
 
     def _holding_content(self) -> set[str]:
         """Local names that hold something of what people and tools write."""
+        given: list[tuple[nodes.Node, nodes.Node]] = [
+            *((each.iter, each.target) for each in self._tree.find_all(nodes.For)),
+            *((each.node, each.target) for each in self._tree.find_all(nodes.Assign)),
+        ]
         found: set[str] = set()
         for _ in range(4):
             size = len(found)
-            for node in self._tree.find_all((nodes.Assign, nodes.For)):
-                if isinstance(node, nodes.For):
-                    source: nodes.Node = node.iter
-                else:
-                    source = node.node  # type: ignore[attr-defined]
-                target = node.target  # type: ignore[attr-defined]
+            for source, target in given:
                 if self._is_content(source, found):
                     found |= {each.name for each in target.find_all(nodes.Name)}
                     if isinstance(target, nodes.Name):

@@ -1,61 +1,205 @@
-"""All scanners over one unpacked artifact: the one way in for whoever has one."""
+"""One scan of one artifact by all scanners that are wanted: the entry of the command and the Hub.
 
-from collections.abc import Callable, Mapping, Sequence
+Remit's own scanners share a sandbox; each external one has its own. They run beside each other,
+as many as there are processors and memory for. A scanner that fails has a failed report; nothing
+it does is raised here.
+"""
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
-from remit.scan.base import Report
-from remit.scan.sandbox import Bounds, scan
+from remit.scan.base import Report, ScanError, Settings, scanners
+from remit.scan.external import environments, runner
+from remit.scan.external.agreement import settled
+from remit.scan.external.stage import Listing
+from remit.scan.sandbox import Bounds, failed
+from remit.scan.sandbox import scan as scan_own
+from remit.scan.target import Target
 from remit.scan.worker import Request
 
+ARCHIVES = "archives"
+OWN_RESIDENT = 400_000_000
 Progress = Callable[[int, int], None]
 """Told how many scanners are done, and how many there are."""
 
 
-def run(
-    root: Path,
-    *,
-    digest: str,
-    kind: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    wanted: Sequence[str] = (),
-    bounds: Bounds | None = None,
-    progress: Progress | None = None,
-) -> list[Report]:
-    """A report of every scanner in :func:`expected`; a failed one of those without a result.
+def known() -> tuple[str, ...]:
+    """Names of all scanners, Remit's own first, whether they are installed or not."""
+    return (*scanners(), *environments.tools())
 
-    Args:
-        root: directory with the artifact's files.
-        digest: of its manifest.
-        kind: of artifact; empty if it is none that Remit knows.
-        metadata: its configuration, a Kitfile as JSON.
-        wanted: names of scanners; all if empty.
-        bounds: what a scan may cost.
-        progress: told how far it is.
 
-    Raises:
-        ScanError: there is no sandbox.
-    """
-    from remit.scan.base import scanners
-
-    names = tuple(wanted) or tuple(scanners())
-    tell = progress or (lambda _done, _total: None)
-    tell(0, len(names))
-    request = Request(
-        root="",
-        scratch="",
-        scanners=names,
-        digest=digest,
-        kind=kind,
-        metadata=dict(metadata or {}),
-    )
-    reports = scan(root, request, bounds or Bounds())
-    tell(len(names), len(names))
-    return reports
+def defaults() -> tuple[str, ...]:
+    """Names of those that a scan asks if nobody says which: Remit's own and those installed."""
+    return (*scanners(), *environments.available())
 
 
 def expected(wanted: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of the reports that :func:`run` gives."""
-    from remit.scan.base import scanners
+    """Names of the reports that :func:`run` gives, for :func:`remit.scan.verdict.judge`."""
+    names = dict.fromkeys(name for name in wanted if name != ARCHIVES)
+    return (ARCHIVES, *(tuple(names) or defaults()))
 
-    return ("archives", *(tuple(wanted) or tuple(scanners())))
+
+def run(
+    target: Target,
+    *,
+    wanted: Sequence[str] = (),
+    bounds: Bounds | None = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> list[Report]:
+    """Scan an unpacked artifact; nothing is written to its directory.
+
+    Args:
+        target: the artifact.
+        wanted: names of scanners, in any order; those of :func:`defaults` if empty.
+        bounds: what it may cost.
+        settings: what the operator says of the world.
+        progress: is told how many scanners of how many have answered, from one thread at a time.
+
+    Returns:
+        A report of each in :func:`expected`, failed for those without a result.
+
+    Raises:
+        ScanError: there is no sandbox (``scan.no_sandbox``).
+    """
+    bounds = bounds or Bounds()
+    names = expected(wanted)[1:]
+    ours, tools = scanners(), environments.tools()
+    own = tuple(name for name in names if name in ours)
+    reports = {name: failed(name, "there is no such scanner") for name in names}
+    usable: dict[str, environments.Environment] = {}
+    for name in names:
+        if name in tools:
+            environment = environments.installed(name)
+            reports[name] = failed(name, f"it is not installed: `remit scanners install {name}`")
+            if environment is not None:
+                usable[name] = environment
+    told = _Told(progress, len(names))
+    told.add(len(names) - len(own) - len(usable))
+    request = Request(
+        root="",
+        scratch="",
+        scanners=own,
+        digest=target.digest,
+        kind=target.kind,
+        metadata=target.metadata,
+        settings=settings or Settings(),
+    )
+    gate = _Gate(bounds.jobs or os.cpu_count() or 1, bounds.budget)
+    stop = threading.Event()
+    with (
+        tempfile.TemporaryDirectory(prefix="remit-stage-") as scratch,
+        ThreadPoolExecutor(max_workers=len(usable) + 1) as pool,
+        _stopping(stop),
+    ):
+
+        def ours_of() -> list[Report]:
+            with gate.place(OWN_RESIDENT):
+                return scan_own(target.root, request, bounds, stop=stop)
+
+        def theirs_of(name: str, listing: Listing) -> list[Report]:
+            with gate.place(tools[name].resident):
+                return [
+                    runner.scan(
+                        tools[name],
+                        usable[name],
+                        listing,
+                        target.root,
+                        Path(scratch),
+                        bounds,
+                        stop,
+                    )
+                ]
+
+        waiting: dict[Future[list[Report]], tuple[str, ...]] = {pool.submit(ours_of): own}
+        if usable:
+            try:
+                listing = runner.lay_out(
+                    target.root,
+                    Path(scratch),
+                    tuple(usable),
+                    bounds,
+                    target.kind,
+                    target.metadata,
+                )
+            except runner.LayoutError as error:
+                reports |= {name: failed(name, str(error)) for name in usable}
+                told.add(len(usable))
+            else:
+                # The one that takes longest begins first.
+                for name in sorted(usable, key=lambda one: -tools[one].cost):
+                    waiting[pool.submit(theirs_of, name, listing)] = (name,)
+        for each in as_completed(waiting):
+            reports |= {report.scanner: report for report in _result(each, waiting[each])}
+            told.add(len(waiting[each]))
+    return settled([reports[name] for name in (ARCHIVES, *names)])
+
+
+def _result(done: Future[list[Report]], names: Sequence[str]) -> list[Report]:
+    try:
+        return done.result()
+    except ScanError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of a scanner; it has no result then
+        return [failed(name, f"it could not be run: {type(error).__name__}") for name in names]
+
+
+@contextlib.contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """Ends what still runs when the scan is broken off, by a key or an error."""
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        raise
+
+
+class _Told:
+    """Counts answers for somebody."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        """Some have answered."""
+        self._done += count
+        if self._progress is not None and count:
+            self._progress(self._done, self._total)
+
+
+class _Gate:
+    """As many at a time as there are processors and memory for; one at least."""
+
+    def __init__(self, jobs: int, budget: int) -> None:
+        self._jobs = jobs
+        self._budget = budget
+        self._running = 0
+        self._used = 0
+        self._free = threading.Condition()
+
+    @contextlib.contextmanager
+    def place(self, size: int) -> Iterator[None]:
+        """Wait for a place."""
+        with self._free:
+            self._free.wait_for(
+                lambda: (
+                    not self._running
+                    or (self._running < self._jobs and self._used + size <= self._budget)
+                )
+            )
+            self._running += 1
+            self._used += size
+        try:
+            yield
+        finally:
+            with self._free:
+                self._running -= 1
+                self._used -= size
+                self._free.notify_all()

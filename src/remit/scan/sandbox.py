@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,6 @@ from remit.scan.base import Report, ScanError
 from remit.scan.worker import Request
 
 MAX_REPORT = 32 * 1024 * 1024
-MAX_NOISE = 4096
 ROOT = "/artifact"
 SCRATCH = "/scratch"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/alternatives", "/etc/ld.so.cache")
@@ -33,19 +33,51 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seconds: of wall time; then the whole group is killed.
-        memory: bytes of address space.
+        memory: bytes of address space of a process.
+        jobs: how many scanners run at a time; 0 is one for each processor.
+        budget: bytes that those may take together.
     """
 
     seconds: float = 300.0
     memory: int = 1_500_000_000
+    jobs: int = 0
+    budget: int = 4 << 30
 
 
 def command(artifact: Path, scratch: Path, inner: Sequence[str]) -> list[str]:
-    """The bubblewrap command that runs ``inner``.
+    """The bubblewrap command that runs ``inner`` with Remit, the artifact and a scratch directory.
 
     Raises:
         ScanError: there is no bubblewrap.
     """
+    shown = [sys.prefix, sys.base_prefix, str(_source())]
+    arguments = [*_shell(), *_read_only({path: path for path in shown})]
+    arguments += ["--ro-bind", str(artifact), ROOT, "--bind", str(scratch), SCRATCH]
+    return [*arguments, "--chdir", SCRATCH, *inner]
+
+
+def confined(
+    shown: Mapping[str, str], variables: Mapping[str, str], scratch_bytes: int, inner: Sequence[str]
+) -> list[str]:
+    """The bubblewrap command that runs ``inner`` with nothing of Remit.
+
+    Args:
+        shown: what it sees read-only, and where; nothing else of this machine but the system.
+        variables: its environment, beside its home, which is in memory.
+        scratch_bytes: size of that home.
+        inner: what runs.
+
+    Raises:
+        ScanError: there is no bubblewrap.
+    """
+    arguments = _shell()
+    for name, value in variables.items():
+        arguments += ["--setenv", name, value]
+    arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, *_read_only(shown)]
+    return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
+
+
+def _shell() -> list[str]:
     found = shutil.which("bwrap")
     if found is None:
         raise ScanError(
@@ -58,11 +90,12 @@ def command(artifact: Path, scratch: Path, inner: Sequence[str]) -> list[str]:
         "--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "HOME", SCRATCH,
         "--setenv", "LANG", "C.UTF-8", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",  # noqa: S108 - the sandbox's own
     ]  # fmt: skip
-    for path in dict.fromkeys((*_SYSTEM, sys.prefix, sys.base_prefix, str(_source()))):
-        if Path(path).exists():
-            arguments += ["--ro-bind", path, path]
-    arguments += ["--ro-bind", str(artifact), ROOT, "--bind", str(scratch), SCRATCH]
-    return [*arguments, "--chdir", SCRATCH, *inner]
+    return [*arguments, *_read_only({path: path for path in _SYSTEM})]
+
+
+def _read_only(shown: Mapping[str, str]) -> list[str]:
+    found = ((path, place) for path, place in shown.items() if Path(path).exists())
+    return [each for path, place in found for each in ("--ro-bind", path, place)]
 
 
 def _source() -> Path:
@@ -71,7 +104,11 @@ def _source() -> Path:
 
 
 def scan(
-    artifact: Path, request: Request, bounds: Bounds, program: Sequence[str] = ()
+    artifact: Path,
+    request: Request,
+    bounds: Bounds,
+    program: Sequence[str] = (),
+    stop: threading.Event | None = None,
 ) -> list[Report]:
     """Scan the unpacked ``artifact``; a report of each scanner, a failed one of those without.
 
@@ -80,6 +117,7 @@ def scan(
         request: what to do; paths and limits in it are set here.
         bounds: what it may cost.
         program: what to run instead of :mod:`remit.scan.worker`, with the request behind it.
+        stop: ends it, when somebody else sets it.
 
     Raises:
         ScanError: there is no sandbox.
@@ -94,7 +132,7 @@ def scan(
         )
         inner = program or (sys.executable, "-I", "-m", "remit.scan.worker")
         outer = command(artifact, Path(scratch), [*inner, msgspec.json.encode(inside).decode()])
-        output, why = run(outer, bounds.seconds)
+        output, why = run(outer, bounds.seconds, stop=stop)
     if not why:
         try:
             reports = msgspec.json.decode(output, type=list[Report])
@@ -102,32 +140,47 @@ def scan(
             why = "the scanner's report is malformed"
         else:
             return _complete(reports, request)
-    return [_failed(name, why) for name in ("archives", *request.scanners)]
+    return [failed(name, why) for name in ("archives", *request.scanners)]
 
 
 def _complete(reports: list[Report], request: Request) -> list[Report]:
     """One report of each scanner that was asked, and of nobody else."""
     said = {report.scanner: report for report in reports}
     return [
-        said.get(name) or _failed(name, "it did not answer")
+        said.get(name) or failed(name, "it did not answer")
         for name in ("archives", *request.scanners)
     ]
 
 
-def _failed(name: str, why: str) -> Report:
+def failed(name: str, why: str) -> Report:
+    """The report of a scanner that has none."""
     from remit.core.digest import sha256
 
     return Report(scanner=name, version="", rules=sha256(b""), failed=why)
 
 
-def run(arguments: Sequence[str], seconds: float) -> tuple[bytes, str]:
-    """Output of a command of this module, or why there is none."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as noise:
+def run(
+    arguments: Sequence[str],
+    seconds: float,
+    given: bytes = b"",
+    stop: threading.Event | None = None,
+) -> tuple[bytes, str]:
+    """Output of a command, and why that is not all of it.
+
+    Args:
+        arguments: a command of this module.
+        seconds: of wall time; then it is ended with all that it started.
+        given: its standard input.
+        stop: ends it, when somebody else sets it.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as source:
+        source.write(given)
+        source.seek(0)
         process = subprocess.Popen(  # noqa: S603 - our own command
             arguments,
-            stdin=subprocess.DEVNULL,
+            stdin=source,
             stdout=output,
-            stderr=noise,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
         )
@@ -138,6 +191,9 @@ def run(arguments: Sequence[str], seconds: float) -> tuple[bytes, str]:
                 if time.monotonic() > until:
                     why = f"it took longer than {seconds:.0f} seconds"
                     break
+                if stop is not None and stop.is_set():
+                    why = "the scan was broken off"
+                    break
                 if os.fstat(output.fileno()).st_size > MAX_REPORT:
                     why = f"its report is larger than {MAX_REPORT} bytes"
                     break
@@ -147,10 +203,7 @@ def run(arguments: Sequence[str], seconds: float) -> tuple[bytes, str]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        if why:
-            return b"", why
-        if process.returncode:
-            noise.seek(max(0, noise.tell() - MAX_NOISE))
-            return b"", f"it ended with status {process.returncode}"
+        if not why and process.returncode:
+            why = f"it ended with status {process.returncode}"
         output.seek(0)
-        return output.read(MAX_REPORT), ""
+        return output.read(MAX_REPORT), why

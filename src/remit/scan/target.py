@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,12 +21,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         digest: of its manifest; empty for files that are no artifact.
         kind: of artifact, if it is known.
         name: what a person called it.
+        metadata: its configuration, as :class:`remit.scan.base.Artifact` has it.
     """
 
     root: Path
     digest: str = ""
     kind: str = ""
     name: str = ""
+    metadata: dict[str, Any] = {}
 
 
 @contextlib.contextmanager

@@ -104,6 +104,17 @@ def distinct(reports: Sequence[Report], suppressed: Collection[str] = ()) -> lis
     return sorted(best.values(), key=lambda each: (_rank(each), each.rule, each.member))
 
 
+def readings(reports: Sequence[Report]) -> tuple[int, int]:
+    """How many members some scanner reads, and how many of them were read completely.
+
+    A member is, if somebody read all of it and nobody left a format unread that can execute.
+    """
+    covered = [each for report in reports for each in report.coverage]
+    complete = {each.member for each in covered if each.status == "complete"}
+    unread = {member for member, _ in _unread(reports)}
+    return len({each.member for each in covered}), len(complete - unread)
+
+
 def _rank(finding: Finding) -> int:
     return SEVERITIES.index(finding.severity)
 

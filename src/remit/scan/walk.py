@@ -8,6 +8,7 @@ once, so an archive is offered to scanners as a file, too.
 import bz2
 import lzma
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ _MAX_COMMENT = 0xFFFF
 LIMITS = Limits(entries=10_000, total=4 << 30, ratio=100)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MAGIC = (257, b"ustar")
+_TAR_BLOCK = 512
+_ZLIB_LEAST = 8
 _OPAQUE = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
@@ -141,8 +144,10 @@ class Walk:
         folder.mkdir()
         inside: list[FileMember] = []
         try:
-            for each in self._unpacked(member, kind, folder):
-                inside.append(each)  # noqa: PERF402 - those before an error are looked at, too
+            unpacked = self._unpacked(member, kind, folder)
+            # Those before an error are looked at, too.
+            while (each := next(unpacked, None)) is not None:
+                inside.append(each)
         except (ArtifactError, OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
             text = error.message if isinstance(error, ArtifactError) else str(error)
             self._unread(member.path, text, kind)
@@ -160,8 +165,8 @@ class Walk:
             self.results.append(
                 Coverage(member=member.path, status="complete", executes=True, format=kind)
             )
-        for each in inside:
-            yield from self._with_archive(each, depth + 1)
+        for found in inside:
+            yield from self._with_archive(found, depth + 1)
 
     def _unread(self, path: str, reason: str, kind: str) -> None:
         self.results.append(
@@ -248,14 +253,15 @@ def _is_old_tar(head: bytes) -> bool:
     """Whether the checksum of a tar header without magic is right: readers accept that."""
     block = head[:512]
     said = block[148:156].strip(b" \0")
-    if len(block) < 512 or not said or not said.isdigit() or b"8" in said or b"9" in said:  # noqa: PLR2004 - a block
+    if len(block) < _TAR_BLOCK or re.fullmatch(rb"[0-7]+", said) is None:
         return False
     return int(said, 8) == sum(block[:148]) + 8 * 0x20 + sum(block[156:])
 
 
 def _is_zlib(head: bytes) -> bool:
     """Whether it begins as a zlib stream (RFC 1950), which joblib writes without any magic."""
-    if len(head) < 8 or head[0] != 0x78 or (head[0] << 8 | head[1]) % 31 or head[1] & 0x20:  # noqa: PLR2004 - RFC 1950
+    first = int.from_bytes(head[:2], "big")
+    if len(head) < _ZLIB_LEAST or head[:1] != b"\x78" or first % 31 or first & 0x20:
         return False
     try:
         return bool(zlib.decompressobj().decompress(head, 1))

@@ -4,18 +4,28 @@
 checked again outside, because what it reads may have taken it over.
 """
 
+import logging
 import resource
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from remit.scan.base import Artifact, Coverage, Finding, Report, Result, Scanner, scanners
+from remit.scan.base import (
+    Artifact,
+    Coverage,
+    Finding,
+    Report,
+    Result,
+    Scanner,
+    Settings,
+    scanners,
+)
 from remit.scan.walk import FileMember, Walk
 
+logger = logging.getLogger(__name__)
 MAX_FINDINGS = 2_000
 MAX_COVERAGE = 60_000
 
@@ -28,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         scratch: an empty directory for what is in archives.
         scanners: names of the scanners that shall look.
         digest, kind, metadata: of the artifact.
+        settings: what the operator says.
         memory, cpu_s: limits of this process, bytes and seconds.
     """
 
@@ -37,6 +48,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     kind: str = ""
     metadata: dict[str, Any] = {}
+    settings: Settings = Settings()
     memory: int = 1_500_000_000
     cpu_s: int = 300
 
@@ -48,7 +60,11 @@ def main() -> int:
     walk = Walk(Path(request.root), Path(request.scratch))
     members = list(walk.members())
     artifact = Artifact(
-        digest=request.digest, kind=request.kind, members=members, metadata=request.metadata
+        digest=request.digest,
+        kind=request.kind,
+        members=members,
+        metadata=request.metadata,
+        settings=request.settings,
     )
     found = scanners()
     reports = [archives(walk)]
@@ -85,16 +101,17 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
     failed = ""
     try:
         claimed = [member for member in members if scanner.claims(artifact, member)]
-    except Exception as error:  # noqa: BLE001 - it does not know what it would have to read
-        traceback.print_exc()
+    except Exception as error:
+        logger.exception("`%s` does not know what it would have to read", scanner.name)
         failed = f"it cannot tell what it reads: {type(error).__name__}"
     try:
         for result in scanner.scan(artifact, claimed):
             results.append(result)
             if len(results) > MAX_FINDINGS + MAX_COVERAGE:
                 break
-    except Exception as error:  # noqa: BLE001 - hostile input; unread members become errors below
-        traceback.print_exc()
+    except Exception as error:
+        # Hostile input: what it has not covered becomes an error below.
+        logger.exception("`%s` failed", scanner.name)
         reason = f"the scanner failed: {type(error).__name__}"
         covered = {each.member for each in results if isinstance(each, Coverage)}
         results += [

@@ -119,3 +119,21 @@ def test_nothing_that_acts_on_a_terminal(model):
     for output in ("table", "json", "sarif"):
         text = run(model, "-o", output).stdout
         assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_how_much_was_read_is_said_in_words(model):
+    assert "0 findings, 1 of 1 files read completely" in run(model).stdout
+    (model / "m.h5").write_bytes(b"\x89HDF\r\n\x1a\nbroken")
+    assert "1 of 2 files read completely" in run(model).stdout
+    (model / "config.json").unlink()
+    (model / "m.h5").unlink()
+    assert "no file that a scanner reads" in run(model).stdout
+
+
+def test_an_index_that_the_operator_vouches_for(model):
+    (model / "requirements.txt").write_text("--index-url https://index.example/simple\na==1\n")
+    assert run(model).exit_code == 1
+    assert run(model, "--index", "INDEX.example").exit_code == 0
+    refused = run(model, "--index", "https://index.example")
+    assert refused.exit_code == 2
+    assert "no host name" in refused.stderr

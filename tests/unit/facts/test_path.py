@@ -137,4 +137,4 @@ def test_dots_alone_are_not_hidden() -> None:
     assert fact("./a/../b").attributes["hidden"] is False
     assert fact(".env").attributes["hidden"] is True
     assert fact(".env").attributes["extensions"] == ["env"]
-    assert fact("a", workspace="/home/u/.work").attributes["hidden"] is False
+    assert fact("a", workspace="/srv/u/.work").attributes["hidden"] is False

@@ -1,13 +1,17 @@
 """Records on their way from the outbox into the log."""
 
 import asyncio
+import errno
+from pathlib import Path
 
 import pytest
 
 from remit.audit.errors import QueueFull
+from remit.core.errors import RemitError
 from remit.hub.ledger import Ledger, LogUnavailableError
 from remit.hub.registry.ports import Record
 from remit.hub.store.database import StoreError
+from tests.unit.audit.simdisk import SimDisk
 from tests.unit.audit.support import FakeClock, open_log
 
 RECORD = Record(kind="registry.push", body={"artifact": {"repository": "a"}})
@@ -115,3 +119,84 @@ def test_a_closed_log_takes_nothing(tmp_path):
         assert refused.value.hint
 
     run(tmp_path, work)
+
+
+class FullDisk(SimDisk):
+    """Has no room while it is said to be full."""
+
+    full = False
+
+    def _step(self, call, *arguments):
+        if self.full and call == "write":
+            raise OSError(errno.ENOSPC, "ENOSPC")
+        return super()._step(call, *arguments)
+
+
+def reopening(work):
+    async def around():
+        disk = FullDisk()
+
+        def reopen():
+            return open_log(Path("log"), clock=FakeClock(), fs=disk)
+
+        box = Box()
+        ledger = Ledger(reopen(), box, reopen)
+        try:
+            await work(ledger, box, disk)
+        finally:
+            await ledger.close()
+
+    asyncio.run(around())
+
+
+def test_a_log_that_had_no_room_is_opened_again_when_it_has():
+    async def work(ledger, box, disk):
+        await ledger.settle("id-0", RECORD)
+        disk.full = True
+        box.records["id-1"] = RECORD
+        with pytest.raises(LogUnavailableError):
+            await ledger.settle("id-1", RECORD)
+        with pytest.raises(RemitError):
+            await ledger.heal()
+        with pytest.raises(LogUnavailableError):
+            ledger.check()
+        disk.full = False
+        before = ledger.log
+        assert await ledger.heal()
+        assert ledger.log is not before
+        assert box.records == {}
+        ledger.check()
+        await ledger.settle("id-2", RECORD)
+        assert not await ledger.heal()
+
+    reopening(work)
+
+
+def test_what_the_log_before_lost_is_not_forgotten():
+    """While records of the outbox are noted, the log fails and another is opened."""
+
+    class Slow(Box):
+        async def waiting(self, *, mine):
+            found = await super().waiting(mine=mine)
+            if found and self.swap is not None:
+                swap, self.swap = self.swap, None
+                await swap()
+            return found
+
+    async def work(ledger, box, disk):
+        async def swap():
+            disk.full = True
+            with pytest.raises(LogUnavailableError):
+                await ledger.settle("id-x", RECORD)
+
+        slow = Slow(("id-1", RECORD), ("id-2", RECORD))
+        slow.swap = swap
+        ledger._outbox = slow
+        with pytest.raises(LogUnavailableError):
+            await ledger.recover(mine=True)
+        assert set(slow.records) == {"id-1", "id-2"}
+        disk.full = False
+        assert await ledger.heal()
+        assert slow.records == {}
+
+    reopening(work)

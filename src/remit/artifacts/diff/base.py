@@ -1,12 +1,14 @@
 """The words of this package: changes, what was not looked into, and what a comparer is."""
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
 
 from remit.artifacts.diff.tree import Entry, Tree
 from remit.artifacts.errors import ArtifactError
+from remit.core.errors import RemitError
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "low", "medium", "high", "critical")
@@ -30,6 +32,22 @@ class NotLookedIntoError(ArtifactError):
     """A file that a comparer could not read, or not to the end; the message says why."""
 
     code = "artifact.diff.unread"
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """What fails in it, whatever it is, was not looked into: hostile bytes find every gap.
+
+    Raises:
+        RemitError: as it was raised in it.
+        NotLookedIntoError: it failed otherwise.
+    """
+    try:
+        yield
+    except RemitError:
+        raise
+    except Exception as error:
+        raise NotLookedIntoError(f"the comparer failed ({type(error).__name__})") from error
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -199,11 +199,10 @@ class _Comparison:
 
     def _aspect(self, aspect: Aspect, a: Tree, b: Tree) -> Iterator[Change]:
         try:
-            yield from aspect.compare(a, b, self)
+            with base.explained():
+                yield from aspect.compare(a, b, self)
         except RemitError as error:
             self.unread("", f"{aspect.name}: {error.message}")
-        except Exception as error:  # noqa: BLE001 - what fails was not looked into
-            self.unread("", f"{aspect.name}: failed ({type(error).__name__})")
 
     def _paired(
         self, a: Tree, b: Tree, left: Mapping[str, Entry], right: Mapping[str, Entry]
@@ -282,13 +281,14 @@ class _Comparison:
             pair = Pair(path, a, b)
             for comparer in comparers():
                 if comparer.takes(pair):
-                    for change in comparer.compare(pair, self):
-                        changes.append(change)  # noqa: PERF402 - kept even if a later one fails
+                    with base.explained():
+                        made = iter(comparer.compare(pair, self))
+                        # What was said before a failure is kept.
+                        while (change := next(made, None)) is not None:
+                            changes.append(change)
                     return base.worst_first(changes), ""
         except RemitError as error:
             return changes, error.message
-        except Exception as error:  # noqa: BLE001 - what fails was not looked into
-            return changes, f"the comparer failed ({type(error).__name__})"
         return [], "no comparer knows this kind of file"
 
     def _bytes(self, path: str, a: Entry, b: Entry, *, looked: bool) -> Change:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from remit.artifacts.diff.base import Change, Severity, capped
-from remit.artifacts.diff.text import shown
+from remit.artifacts.diff.text import TIMES, shown
 
 NAME = "findings"
 MAX_FINDINGS = 100_000
@@ -76,7 +76,7 @@ def _changes(
         at = f" in `{shown(place)}`" if place else ""
         summary = f"finding {kind}{at}, {known[1]}"
         if was is not None and now is not None:
-            summary = f"{was[0]} × {was[1]} → {now[0]} × {now[1]}{at}"  # noqa: RUF001
+            summary = f"{was[0]} {TIMES} {was[1]} → {now[0]} {TIMES} {now[1]}{at}"
         yield Change(
             comparer=NAME,
             kind=f"finding.{kind}",

@@ -7,13 +7,16 @@ import functools
 import io
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from remit.artifacts.decompress import Compression, Decompressed
 from remit.artifacts.diff.tree import CHUNK_BYTES, MAX_ENTRIES, TreeError, digest_stream
 from remit.artifacts.members import Limits
 from remit.artifacts.untar import TarReader
 from remit.core.digest import Digest
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 MEMORY_BYTES = 8 * 1024 * 1024
 LIMITS = Limits(entries=MAX_ENTRIES, total=256 << 30)
@@ -35,11 +38,12 @@ class _Window(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        count = max(0, min(len(buffer), self._size - self._at))
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self._size - self._at))
         self._file.seek(self._start + self._at)
         data = self._file.read(count)
-        buffer[: len(data)] = data
+        view[: len(data)] = data
         self._at += len(data)
         return len(data)
 
@@ -107,4 +111,4 @@ def unpacked(file: BinaryIO, compression: Compression) -> BinaryIO:
         out.close()
         raise
     out.seek(0)
-    return out  # type: ignore[return-value] # it has all of BinaryIO that is used
+    return cast("BinaryIO", out)

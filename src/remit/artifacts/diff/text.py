@@ -29,7 +29,9 @@ _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _SEEN_AS_NOTHING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+_VARIATION_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 _LAST_ASCII = "\x7f"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def invisible(character: str) -> bool:
@@ -39,8 +41,7 @@ def invisible(character: str) -> bool:
     code = ord(character)
     return (
         character in _BLANK
-        or 0xFE00 <= code <= 0xFE0F  # noqa: PLR2004 - variation selectors
-        or 0xE0100 <= code <= 0xE01EF  # noqa: PLR2004
+        or any(code in each for each in _VARIATION_SELECTORS)
         or unicodedata.category(character) in _SEEN_AS_NOTHING
     )
 
@@ -160,7 +161,7 @@ def names_of(found: dict[str, int]) -> str:
     parts = []
     for code, count in list(found.items())[:5]:
         name = unicodedata.name(chr(int(code.removeprefix("U+"), 16)), "")
-        parts.append(f"{code}{' ' + name.lower() if name else ''} ×{count}")  # noqa: RUF001
+        parts.append(f"{code}{' ' + name.lower() if name else ''} {TIMES}{count}")
     return ", ".join(parts) + (", …" if len(found) > len(parts) else "")
 
 

@@ -10,7 +10,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.text import shown
@@ -115,7 +115,7 @@ class ZipTree:
             why = shown(str(error), 80) or type(error).__name__
             raise NotLookedIntoError(f"a member cannot be unpacked: {why}") from error
         out.seek(0)
-        return out  # type: ignore[return-value] # it has all of BinaryIO that is used
+        return cast("BinaryIO", out)
 
     def _pour(self, info: zipfile.ZipInfo, out: "tempfile.SpooledTemporaryFile[bytes]") -> None:
         size = 0

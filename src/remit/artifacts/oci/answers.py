@@ -6,6 +6,7 @@ Texts come from another machine and reach a terminal: all that acts on one is ma
 import email.utils
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from remit.artifacts.oci.errors import (
@@ -88,17 +89,17 @@ def failure(what: str, where: str, status: int, headers: Headers, body: bytes) -
     codes = tuple(code for code, _ in given if code)
     kind: type[RegistryError] = RegistryError
     hint = ""
-    if status == 401:  # noqa: PLR2004 - each status is what it is
+    if status == HTTPStatus.UNAUTHORIZED:
         kind, hint = UnauthorizedError, f"`remit login {where}` keeps credentials for it"
-    elif status == 403:  # noqa: PLR2004
+    elif status == HTTPStatus.FORBIDDEN:
         kind = DeniedError
-    elif status == 404:  # noqa: PLR2004
+    elif status == HTTPStatus.NOT_FOUND:
         kind, hint = NotFoundError, "check the name; some registries hide what may not be seen"
     elif status == _TOO_MANY or status >= _SERVER:
         kind = UnreachableError
         again = retry_after(headers)
         hint = f"try again in {again:.0f} s" if again else "try again later"
-    elif 300 <= status < 400:  # noqa: PLR2004
+    elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         kind, hint = ProtocolError, "only downloads of blobs may be redirected"
     detail = next((each.get("detail") for each in _errors(body)), None)
     return kind(message, hint=hint, status=status, reasons=codes, detail=detail)

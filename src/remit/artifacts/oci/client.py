@@ -5,6 +5,7 @@ What is here is one exchange each; :mod:`places` has the endpoints of uploads.
 
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 import msgspec
@@ -82,20 +83,22 @@ class Repository:
 
         A registry that leaves out the digest or the size has not said it: also None.
         """
-        call = Call(
-            method="HEAD",
-            target=f"{self._base}/manifests/{name}",
-            what=f"look for `{self.name}` `{name}`",
-            ok=frozenset({200, 404}),
-            scopes=self._read,
-            headers=(("Accept", ACCEPT),),
-        )
-        async with self.session.send(call) as answer:
+        async with self.session.send(self._look(name)) as answer:
             digest, size = answer.headers.get("docker-content-digest"), length(answer.headers)
-            if answer.status == 404 or not is_digest(digest) or size is None:  # noqa: PLR2004
+            if answer.status == HTTPStatus.NOT_FOUND or not is_digest(digest) or size is None:
                 return None
             kind = essence(answer.headers.get("content-type"))
             return Descriptor(media_type=kind, digest=Digest(digest), size=size)
+
+    def _look(self, name: str) -> Call:
+        return Call(
+            method="HEAD",
+            target=f"{self._base}/manifests/{name}",
+            what=f"look for `{self.name}` `{name}`",
+            ok=frozenset({HTTPStatus.OK, HTTPStatus.NOT_FOUND}),
+            scopes=self._read,
+            headers=(("Accept", ACCEPT),),
+        )
 
     async def manifest(self, name: str, size: int | None = None) -> Fetched:
         """A manifest or index by its tag or digest.
@@ -180,16 +183,8 @@ class Repository:
 
     async def entity_tag(self, name: str) -> str:
         """``ETag`` of what is under a tag; empty if there is none or nothing."""
-        call = Call(
-            method="HEAD",
-            target=f"{self._base}/manifests/{name}",
-            what=f"look for `{self.name}` `{name}`",
-            ok=frozenset({200, 404}),
-            scopes=self._read,
-            headers=(("Accept", ACCEPT),),
-        )
-        async with self.session.send(call) as answer:
-            return answer.headers.get("etag") if answer.status != 404 else ""  # noqa: PLR2004
+        async with self.session.send(self._look(name)) as answer:
+            return answer.headers.get("etag") if answer.status != HTTPStatus.NOT_FOUND else ""
 
     # -- blobs ---------------------------------------------------------------------------------
 
@@ -205,7 +200,7 @@ class Repository:
         )
         try:
             async with self.session.send(call) as answer:
-                if answer.status == 404:  # noqa: PLR2004
+                if answer.status == HTTPStatus.NOT_FOUND:
                     return False
                 found = length(answer.headers)
                 return found is None or found == descriptor.size
@@ -262,7 +257,7 @@ class Repository:
             redirect=True,
         )
         async with self.session.send(call) as answer:
-            whole = answer.status == 200  # noqa: PLR2004
+            whole = answer.status == HTTPStatus.OK
             begins, size = (0, length(answer.headers)) if whole else part(answer.headers)
             if not whole and begins != offset:
                 raise ProtocolError(f"the registry answers from byte {begins} and not {offset}")
@@ -329,7 +324,7 @@ class Repository:
             scopes=self._delete,
         )
         async with self.session.send(call) as answer:
-            return answer.status != 404  # noqa: PLR2004
+            return answer.status != HTTPStatus.NOT_FOUND
 
     async def _pages(self, target: str, what: str) -> AsyncIterator[bytes]:
         seen: set[str] = set()

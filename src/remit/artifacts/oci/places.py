@@ -5,6 +5,7 @@
 
 import contextlib
 import re
+from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -19,7 +20,6 @@ from remit.core.digest import Digest
 
 _OCTETS = (("Content-Type", "application/octet-stream"),)
 _MIN_CHUNK = re.compile(r"[0-9]{1,12}")
-_CREATED = 201
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class Places:
             scopes=scopes,
         )
         async with self.session.send(call) as answer:
-            if answer.status == _CREATED:
+            if answer.status == HTTPStatus.CREATED:
                 return None
             return self._place(answer, 0)
 
@@ -83,7 +83,7 @@ class Places:
             scopes=self._push,
         )
         async with self.session.send(call) as answer:
-            if answer.status >= 400:  # noqa: PLR2004
+            if answer.status >= HTTPStatus.BAD_REQUEST:
                 return None
             return self._place(answer, received(answer.headers), url)
 

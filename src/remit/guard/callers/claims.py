@@ -18,8 +18,8 @@ from typing import Any
 
 from remit.core.event import Agent
 from remit.guard.callers.base import Caller, Forbidden, Presented, invalid
-from remit.guard.callers.jws import Token, VerifiedClaims, text_claim
 from remit.guard.callers.settings import OAuthTable
+from remit.web.jws import Token, VerifiedClaims, text_claim
 
 MAX_ACTORS = 8
 _SECOND_US = 1_000_000
@@ -118,7 +118,7 @@ def caller_of(claims: VerifiedClaims, settings: OAuthTable) -> Caller:
     """Who the claims name.
 
     Raises:
-        Unauthenticated: nobody, or not clearly.
+        Unauthenticated, TokenError: nobody, or not clearly.
     """
     if settings.agent_claim:
         agent = text_claim(claims, settings.agent_claim)

@@ -6,12 +6,12 @@ from remit.audit.clock import SystemClock
 from remit.core.clock import Clock
 from remit.guard.callers.base import Callers
 from remit.guard.callers.combined import CombinedCallers
-from remit.guard.callers.fetch import Fetch, fetch
 from remit.guard.callers.keys import KeyCallers
 from remit.guard.callers.mtls import CertificateCallers
 from remit.guard.callers.oauth import OAuthCallers
 from remit.guard.callers.settings import CallersConfig
 from remit.guard.store.callers import CallerKeys
+from remit.web.fetch import Fetch, fetch
 
 
 def callers_from(

@@ -9,10 +9,11 @@ from typing import Any
 from remit.core.clock import Clock
 from remit.guard.callers.base import Caller, Presented, invalid
 from remit.guard.callers.claims import caller_of, check_claims, check_type
-from remit.guard.callers.fetch import Fetch
-from remit.guard.callers.issuer import Issuer
-from remit.guard.callers.jws import Token, VerifiedClaims, read_token
 from remit.guard.callers.settings import OAuthTable
+from remit.web.errors import TokenError
+from remit.web.fetch import Fetch
+from remit.web.issuer import Issuer
+from remit.web.jws import Token, VerifiedClaims, read_token
 
 
 class OAuthCallers:
@@ -31,7 +32,10 @@ class OAuthCallers:
         settings.check()
         self._settings = settings
         self._clock = clock
-        self._issuer = Issuer(settings, fetch, clock)
+        self._issuer = Issuer(
+            settings.issuer, fetch, clock, jwks_uri=settings.jwks_uri,
+            max_stale_s=settings.max_stale_s,
+        )  # fmt: skip
 
     @property
     def problem(self) -> str:
@@ -45,6 +49,12 @@ class OAuthCallers:
             Unauthenticated: it does not hold, or cannot be checked.
             Forbidden: it lacks a scope.
         """
+        try:
+            return await self._caller(text, presented)
+        except TokenError as error:
+            raise invalid(error.message, error.code, hint=error.hint) from error
+
+    async def _caller(self, text: str, presented: Presented) -> Caller:
         token = read_token(text)
         check_type(token, self._settings)
         if token.algorithm not in self._settings.algorithms:

@@ -19,17 +19,16 @@
     agents = { "urn:agent:build" = "build-agent" }    # other SAN URIs
 """
 
-import ipaddress
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import msgspec
 
 from remit.core.text import printable
 from remit.guard.errors import GuardError
-
-ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
-"""Signatures with a public key only: with ``HS*`` the issuer's public key would be the secret."""
+from remit.web.errors import WebError
+from remit.web.urls import ALGORITHMS, is_loopback
+from remit.web.urls import check_url as _check_url
 
 _Claim = Annotated[str, msgspec.Meta(max_length=100)]
 _Scope = Annotated[str, msgspec.Meta(pattern=r"\A[!#-\[\]-~]{1,100}\Z")]
@@ -102,42 +101,12 @@ class CallersConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_url(url: str, what: str, *, loopback: bool) -> SplitResult:
-    """Refuse a URL that nobody can be sure of.
-
-    Args:
-        url: absolute, without user and fragment.
-        what: the subject of the error's sentence.
-        loopback: whether ``http`` to this machine will do.
+    """Refuse a URL of the configuration that nobody can be sure of; see :mod:`remit.web.urls`.
 
     Raises:
-        GuardError: anything else.
+        GuardError: it is not ``https``, nor, with ``loopback``, ``http`` to this machine.
     """
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        parts = SplitResult("", "", "", "", "")
-    wrong = (
-        not (url.isascii() and url.isprintable())
-        or any(c in url for c in ' "\\<>#@')
-        or not parts.hostname
-        or not (parts.scheme == "https" or (loopback and is_loopback(url)))
-    )
-    if wrong:
-        raise GuardError(
-            f"{what} `{printable(url, 200)}` is not an https URL",
-            code="oauth.unsafe_url",
-            hint="http will do for an issuer on this machine only",
-        )
-    return parts
-
-
-def is_loopback(url: str) -> bool:
-    """Whether ``url`` is ``http`` to this machine, by its address or as ``localhost``."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            return False
-        return parts.hostname == "localhost" or ipaddress.ip_address(parts.hostname).is_loopback
-    except ValueError:
-        return False
+        return _check_url(url, what, loopback=loopback)
+    except WebError as error:
+        raise GuardError(error.message, code=error.code, hint=error.hint) from error

@@ -16,15 +16,26 @@ import msgspec
 from remit.audit.clock import SystemClock
 from remit.audit.log import Log, directory_of
 from remit.audit.log import read as read_log
+from remit.core.event import Agent
 from remit.core.paths import user_state
 from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.approvals.notify import Apprise, Notifier, Webhook
-from remit.guard.compose import EXIT_OK, connect_to, end_on_signals, no_bundle, open_log, say
-from remit.guard.config import Config, ServerConfig, Value
+from remit.guard.compose import (
+    EXIT_OK,
+    admission_of,
+    connect_to,
+    copies_of,
+    end_on_signals,
+    no_bundle,
+    open_log,
+    say,
+)
+from remit.guard.config import Config, Value
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon, Load
 from remit.guard.daemon.unix import Listener
+from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
@@ -36,10 +47,11 @@ from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
+    from remit.guard.admission.admission import Admission
     from remit.guard.daemon.rooms import HttpRooms
     from remit.guard.http.app import Pages, PagesApp
     from remit.guard.http.listener import HttpListener
-    from remit.guard.inbox.openid import OpenId
+    from remit.web.openid import OpenId
 
 MAX_DESCRIPTORS = 65_536
 END_S = CLOSE_GRACE_S + 8.0
@@ -177,9 +189,9 @@ def _openid(config: Config, resolve: Resolve, origin: str) -> "OpenId | None":
     table = config.approvals.openid
     if table is None:
         return None
-    from remit.guard.callers.fetch import exchange, fetch
     from remit.guard.inbox.door import BACK
-    from remit.guard.inbox.openid import OpenId
+    from remit.web.fetch import exchange, fetch
+    from remit.web.openid import OpenId
 
     secret = functools.partial(_one, resolve, table.client_secret)
     return OpenId(table, secret, f"{origin}{BACK}", fetch, exchange, SystemClock())
@@ -201,11 +213,18 @@ async def _run_daemon(
     ledger.note("guard.start", pid=os.getpid(), actor={"user": current_user()})
     close_orphans(ledger, opened)
     limits = options.limits
+    copies = copies_of(place.state)
 
     resolve = Secrets(place.state).resolve
 
-    def connect(config: ServerConfig, errors: BinaryIO | None) -> Connect:
-        return connect_to(config, limits.server_bytes, errors, resolve)
+    def connect(
+        server: GovernedServer, agent: Agent, user: str, errors: BinaryIO | None
+    ) -> Connect:
+        most = limits.server_bytes
+        return connect_to(server, agent, user, most, errors, resolve, daemon.admission)
+
+    def admits(config: Config) -> "Admission | None":
+        return admission_of(config, place.state, copies, ledger, clock)
 
     def opine(config: Config) -> LlmJudge | None:
         return LlmJudge(config.judge, resolve) if config.judge else None
@@ -224,12 +243,14 @@ async def _run_daemon(
         return found
 
     daemon.opine = opine
+    daemon.admits = admits
     daemon.notify = notify
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
     listener = Listener(options.socket, daemon.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
+        stack.callback(copies.close)
         stack.callback(daemon.desk.close)
         stack.callback(daemon.notices.close)
         daemon.reload()

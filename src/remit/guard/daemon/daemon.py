@@ -20,8 +20,10 @@ from remit import __version__
 from remit.attest.cipher import SubjectCipher
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
+from remit.core.event import Agent
 from remit.core.text import printable
 from remit.facts.usage import Usage
+from remit.guard.admission.admission import Admission
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
 from remit.guard.approvals.notify import Notices, Notifier
@@ -54,8 +56,9 @@ from remit.policy.policy import Policy
 SIGN_OF_LIFE_S = 2.0
 STREAMS = 3
 
-ConnectTo = Callable[[ServerConfig, BinaryIO | None], Connect]
-"""How the upstream of a session is made; what the server says on its error stream goes there."""
+ConnectTo = Callable[[GovernedServer, Agent, str, BinaryIO | None], Connect]
+"""How the upstream of a session is made, for which agent and user; what the server says on its
+error stream goes there."""
 
 Load = Callable[[], tuple[Config, Bundle]]
 
@@ -67,6 +70,8 @@ class Daemon:
         stopping: set when Guard is asked to end.
         opine: gives second opinions as the configuration says.
         notify: tells people that a call waits for them, likewise.
+        admits: makes what admits artifacts, likewise.
+        admission: admits artifacts; None if the configuration does not say by whose word.
         questions: confirmations that wait for a person.
         sessions: those that go on.
         desk: where people approve.
@@ -86,6 +91,8 @@ class Daemon:
         connect: ConnectTo,
     ) -> None:
         self.opine: Callable[[Config], Opinion | None] = lambda _config: None
+        self.admits: Callable[[Config], Admission | None] = lambda _config: None
+        self.admission: Admission | None = None
         self.notify: Callable[[Config], Sequence[Notifier]] = lambda _config: ()
         self._load = load
         self._usage = usage
@@ -162,6 +169,7 @@ class Daemon:
         self._servers = {**kept, **fresh}
         self.notices.notifiers = self.notify(config)
         opinion = self.opine(config)
+        self.admission = self.admits(config)
         for name, prepared in ready.items():
             self._servers[name].adopt(bundle, prepared, usage)
             self._servers[name].guard.opinion = opinion
@@ -263,9 +271,9 @@ class Daemon:
         assert found is not None
         return found
 
-    def connect(self, server: GovernedServer) -> Connect:
+    def connect(self, server: GovernedServer, agent: Agent, user: str) -> Connect:
         """How sessions over HTTP reach a server; what it says on its error stream is dropped."""
-        return self._connect(server.config, None)
+        return self._connect(server, agent, user, None)
 
     async def _session(self, caller: Caller, hello: Hello) -> None:
         try:
@@ -273,12 +281,12 @@ class Daemon:
             if len(caller.descriptors) != STREAMS:
                 raise GuardError("the standard streams did not come", code="guard.no_streams")
             parties = self.sessions.parties(server, caller.peer.user)
+            agent = identify(ancestors(caller.peer.pid))
             source, sink, errors = _streams(caller.descriptors)
         except RemitError as error:
             await self._turn_away(caller, hello, error)
             return
-        connect = self._connect(server.config, errors)
-        agent = identify(ancestors(caller.peer.pid))
+        connect = self._connect(server, agent, parties.user, errors)
         link = StdioSession(parties, agent, self._limits, connect)
         with source, sink, errors:
             try:
@@ -372,10 +380,25 @@ class Daemon:
             "transport": "http" if server.config.url else "stdio",
             "command": list(server.config.command),
             "url": server.config.url,
+            "artifact": self._artifact(server.config),
             "tools": len(pinned.tools) if pinned else 0,
             "pinned": pinned is not None,
             "sessions": self.sessions.count(name),
             "problem": problem,
+        }
+
+    def _artifact(self, config: ServerConfig) -> dict[str, Any]:
+        """What a server is started from, and what was last said of that; empty if it is none."""
+        if not config.artifact:
+            return {}
+        known = self.admission.known.get(config.id) if self.admission else None
+        return {
+            "reference": config.artifact,
+            "admitted": known.admitted if known else None,
+            "time_us": known.time_us if known else 0,
+            "digest": known.digest if known else "",
+            "code": known.code if known else "",
+            "problem": known.problem if known else "",
         }
 
 

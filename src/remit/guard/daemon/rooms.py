@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from remit.core.errors import RemitError
+from remit.core.event import Agent
 from remit.core.text import printable
 from remit.guard.callers.base import Caller
 from remit.guard.daemon.metrics import render
@@ -37,8 +38,8 @@ class House(Protocol):
         """A governed server; raises ``GuardError``."""
         ...
 
-    def connect(self, server: GovernedServer) -> Connect:
-        """How it is reached."""
+    def connect(self, server: GovernedServer, agent: Agent, user: str) -> Connect:
+        """How it is reached, for whom."""
         ...
 
 
@@ -131,7 +132,7 @@ class HttpRooms:
         server = self._house.server(name)
         parties = self._house.sessions.parties(server, caller.user)
         agent = msgspec.structs.replace(caller.agent, on_behalf_of=caller.on_behalf_of)
-        connect = self._house.connect(server)
+        connect = self._house.connect(server, agent, caller.user)
         conversation = kind(parties, agent, self._limits, connect, caller.identity)
         origin = Origin(
             transport="http", user=caller.user, credential=f"{caller.how}:{caller.credential}"

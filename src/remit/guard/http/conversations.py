@@ -29,7 +29,7 @@ from remit.guard.mcp.messages import (
 )
 from remit.guard.mcp.methods import META_SUBSCRIPTION
 from remit.guard.mcp.session import Limits, Parties, Session
-from remit.guard.mcp.upstream import Connect
+from remit.guard.mcp.upstream import BarredError, Connect
 
 HIGH_BYTES = 8 << 20
 LOW_BYTES = 1 << 20
@@ -89,8 +89,11 @@ class Conversation:
         )
 
     async def start(self) -> None:
-        """Connect to the server; raises ``GuardError``."""
-        await self._upstream.start()
+        """Connect to the server, or to what answers in its place; raises ``GuardError``."""
+        try:
+            await self._upstream.start()
+        except BarredError as barred:
+            self.session.barred = barred.decision
 
     async def close(self) -> None:
         """End session and connection, and every response that is still open."""

@@ -33,17 +33,10 @@ from remit.guard.http.heads import HttpRefusal, Rules, read_fields
 from remit.guard.http.responses import Receive, Scope, Send, respond
 from remit.guard.inbox.compare import compared
 from remit.guard.inbox.door import FOR_GUESTS, HOME, REQUEST, Door, Handler, assertion_of, too_old
-from remit.guard.inbox.exchange import (
-    MAX_FORM,
-    Asked,
-    PageError,
-    Reply,
-    read_form,
-    read_query,
-    see,
-)
 from remit.guard.inbox.pages import asset, page
 from remit.guard.ledger import Ledger
+from remit.web.errors import PageError
+from remit.web.exchange import MAX_FORM, Asked, Reply, read_form, read_query, see
 
 MAX_DIGITS = 3
 _STATUS = {

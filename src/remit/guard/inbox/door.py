@@ -27,12 +27,13 @@ from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
-from remit.guard.inbox.exchange import Asked, Cookies, PageError, Reply, see
-from remit.guard.inbox.openid import Identity, Leaving, OpenId
 from remit.guard.inbox.pages import page
-from remit.guard.inbox.visits import Attempts, Visit, Visits
 from remit.guard.ledger import Ledger
 from remit.guard.store.approvals import Invitation
+from remit.web.errors import PageError
+from remit.web.exchange import Asked, Cookies, Reply, see
+from remit.web.openid import Identity, Leaving, OpenId
+from remit.web.visits import Attempts, Visit, Visits
 
 HOME = "/approvals"
 BACK = f"{HOME}/openid/back"
@@ -80,7 +81,7 @@ class Door:
         self._invitations = invitations
         self._party = party
         self._ledger = ledger
-        self._cookies = Cookies(party)
+        self._cookies = Cookies(party.origin)
         self.sessions = Visits(clock, SESSION_S, MAX_SESSIONS)
         self._guests = Visits(clock, GUEST_S, MAX_GUESTS)
         self._away = Visits(clock, GUEST_S, MAX_GUESTS)

@@ -233,6 +233,8 @@ class ClientSide:
                 refused = Decision(error=code, detail=catalog.problem[:200])
         else:
             event = call.event = self._event(call)
+        if session.barred is not None and _reaches_server(name, event):
+            refused = session.barred
         if refused is not None:
             self._parties.ledger.record(event, refused)
             self._deny(call, event, refused)
@@ -381,7 +383,8 @@ class ClientSide:
         session, catalog = self._session, self._parties.catalog
         await catalog.refresh(session.ask_server)
         if catalog.problem:
-            session.answer(call, failure(call.id, UPSTREAM_FAILED, catalog.problem))
+            why = session.barred.detail if session.barred else catalog.problem
+            session.answer(call, failure(call.id, UPSTREAM_FAILED, why))
             return
         result: dict[str, Any] = {"tools": catalog.listing(session.agent, self._parties.user)}
         if call.modern:
@@ -475,6 +478,11 @@ class ClientSide:
         if self._session.own_down.settle(message):
             return
         self._session.asked_by_server(message)
+
+
+def _reaches_server(method: str, event: Event) -> bool:
+    """Whether a request wants more than to connect, and to see what there would be."""
+    return event.kind is not Kind.MCP_CONNECT and method != "tools/list"
 
 
 def _can_wait(message: Message) -> bool:

@@ -8,8 +8,11 @@ from remit.core.text import printable
 
 MAX_ALTERNATIVES = 8
 _DETAILED = frozenset(
-    {"bad_argument", "fact_failed", "approval_pending", "approval_refused", "approval_failed"}
-)
+    {
+        "approval_failed", "approval_pending", "approval_refused", "artifact_denied",
+        "bad_argument", "fact_failed",
+    }
+)  # fmt: skip
 """Errors whose detail is made to be shown."""
 
 _ERRORS = {

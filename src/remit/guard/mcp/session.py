@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from remit.core.clock import Clock
+from remit.core.decision import Decision
 from remit.core.errors import RemitError
 from remit.core.event import Agent, Event, Kind
 from remit.core.ids import ENTROPY_BYTES, EntropyPool, ulid
@@ -103,6 +104,7 @@ class Session:
         calls: requests of the client in flight.
         connected: whether policy let this client connect.
         gone: why the server is no more, empty while it is there.
+        barred: why it was not started; everything that would reach it is denied so.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Session:
         self.continuations = Continuations()
         self.calls: dict[Id, Call] = {}
         self.gone = ""
+        self.barred: Decision | None = None
         self.connected = False
         self._to_client = to_client
         self._to_server = to_server

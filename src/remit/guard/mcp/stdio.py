@@ -9,7 +9,7 @@ from remit.guard.mcp.framing import Line, Overlong
 from remit.guard.mcp.messages import Message, encode
 from remit.guard.mcp.pipes import Client
 from remit.guard.mcp.session import Limits, Parties, Session
-from remit.guard.mcp.upstream import Connect
+from remit.guard.mcp.upstream import BarredError, Connect
 
 CLOSE_GRACE_S = 5.0
 DRAIN_S = 2.0
@@ -56,12 +56,15 @@ class StdioSession:
         self.session.server_gone(reason)
 
     async def start(self) -> None:
-        """Connect to the server.
+        """Connect to the server, or to what answers in the place of one that is barred.
 
         Raises:
             GuardError: it cannot be reached or started.
         """
-        await self._server.start()
+        try:
+            await self._server.start()
+        except BarredError as barred:
+            self.session.barred = barred.decision
 
     async def serve(self, source: BinaryIO, sink: BinaryIO) -> None:
         """Serve the client until it goes or ``done`` is set, then let the server go."""

@@ -4,13 +4,29 @@ import os
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
+from remit.core.decision import Decision
 from remit.guard.config import ServerConfig, Value
+from remit.guard.errors import GuardError
 from remit.guard.mcp.framing import Line, Overlong
 from remit.guard.mcp.messages import Message, encode
 from remit.guard.mcp.pipes import Server
 
 OnLine = Callable[[Line | Overlong], None]
 OnExit = Callable[[str], None]
+
+
+class BarredError(GuardError):
+    """A server that must not be started. Its upstream answers in its place from now on.
+
+    Attributes:
+        decision: the answer to whatever would reach it.
+    """
+
+    code = "mcp.barred"
+
+    def __init__(self, message: str, *, hint: str = "", code: str, decision: Decision) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.decision = decision
 
 
 class Upstream(Protocol):
@@ -24,7 +40,7 @@ class Upstream(Protocol):
     on_pressure: Callable[[bool], None]
 
     async def start(self) -> None:
-        """Connect; raises ``GuardError``."""
+        """Connect; raises ``GuardError``, and ``BarredError`` if it may not be."""
         ...
 
     def send(self, message: Message) -> None:
@@ -53,7 +69,10 @@ Connect = Callable[[OnLine, OnExit], Upstream]
 
 
 class ProcessUpstream:
-    """A server that is a process of this session alone."""
+    """A server that is a process of this session alone.
+
+    It inherits ``inherited``, or Guard's own environment.
+    """
 
     def __init__(
         self,
@@ -63,8 +82,10 @@ class ProcessUpstream:
         resolve: Resolve,
         on_line: OnLine,
         on_exit: OnExit,
+        inherited: Mapping[str, str] | None = None,
     ) -> None:
         self._config = config
+        self._inherited = inherited
         self._resolve = resolve
         self._errors = errors
         self._server = Server(limit, on_line, on_exit)
@@ -85,7 +106,8 @@ class ProcessUpstream:
             RemitError: it cannot be started, or a secret of it cannot be had.
         """
         config = self._config
-        environment = {**os.environ, **self._resolve(config.env)}
+        inherited = os.environ if self._inherited is None else self._inherited
+        environment = {**inherited, **self._resolve(config.env)}
         await self._server.start(config.command, environment, str(config.cwd), self._errors)
 
     def send(self, message: Message) -> None:

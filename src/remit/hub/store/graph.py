@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, Select, select
 
 from remit.hub.catalog.ports import Edge, Item, Reach, Sees, Use
 from remit.hub.store.catalog import COLUMNS, JOINED, SLICE, among, items, seen
@@ -100,52 +100,46 @@ def _items_of(
     return {digest: tuple(each) for digest, each in found.items()}
 
 
-def _uses(connection: Connection, rows: Sequence[Any]) -> list[Use]:
-    return [
-        Use(item=item, role=row.role, name=row.as_name, digest=row.used)
-        for item, row in zip(items(connection, rows), rows, strict=True)
-    ]
-
-
 def _users_of(
     connection: Connection, digests: Sequence[str], ids: list[int] | None
 ) -> Iterable[Use]:
+    """What names one of the digests as a dependency."""
+    order = (manifests.c.pushed_us.desc(), manifests.c.digest, edges.c.role, edges.c.name)
     for part in _parts(digests):
-        query = (
-            select(
-                *COLUMNS, edges.c.role, edges.c.name.label("as_name"),
-                edges.c.dependency.label("used"),
-            )
-            .select_from(JOINED)
-            .join(
-                edges,
-                (edges.c.repository == manifests.c.repository)
-                & (edges.c.subject == manifests.c.digest),
-            )
-            .where(edges.c.dependency.in_(part), among(edges.c.repository, ids))
-            .order_by(manifests.c.pushed_us.desc(), manifests.c.digest, edges.c.role, edges.c.name)
-        )  # fmt: skip
-        yield from _uses(connection, connection.execute(query).all())
+        query = _naming(edges.c.subject, edges.c.dependency, edges.c.name)
+        query = query.where(edges.c.dependency.in_(part), among(edges.c.repository, ids))
+        yield from _uses(connection, query.order_by(*order))
 
 
 def _indexes_of(
     connection: Connection, digests: Sequence[str], ids: list[int] | None
 ) -> Iterable[Use]:
+    """Indexes that list one of the digests."""
     for part in _parts(digests):
-        query = (
-            select(
-                *COLUMNS, references.c.role, references.c.child.label("as_name"),
-                references.c.child.label("used"),
-            )
-            .select_from(JOINED)
-            .join(
-                references,
-                (references.c.repository == manifests.c.repository)
-                & (references.c.parent == manifests.c.digest),
-            )
-            .where(references.c.child.in_(part), references.c.role == "manifest")
-            .where(among(references.c.repository, ids))
-            .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
-        )  # fmt: skip
-        for use in _uses(connection, connection.execute(query).all()):
+        query = _naming(references.c.parent, references.c.child, references.c.child)
+        query = query.where(references.c.child.in_(part), references.c.role == "manifest")
+        query = query.where(among(references.c.repository, ids))
+        for use in _uses(
+            connection, query.order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
+        ):
             yield Use(item=use.item, role=MEMBER, name=use.name, digest=use.digest)
+
+
+def _naming(subject: Column[Any], target: Column[Any], name: Column[Any]) -> Select[Any]:
+    """Manifests with rows of a table, joined by ``subject``; ``target`` is what these name."""
+    table = subject.table
+    return (
+        select(*COLUMNS, table.c.role, name.label("as_name"), target.label("used"))
+        .select_from(JOINED)
+        .join(
+            table, (table.c.repository == manifests.c.repository) & (subject == manifests.c.digest)
+        )
+    )
+
+
+def _uses(connection: Connection, query: Select[Any]) -> list[Use]:
+    rows = connection.execute(query).all()
+    return [
+        Use(item=item, role=row.role, name=row.as_name, digest=row.used)
+        for item, row in zip(items(connection, rows), rows, strict=True)
+    ]

@@ -95,16 +95,17 @@ class Calls:
     def _encoding(self, function: Global, items: Items) -> bool:
         if function.module != "_codecs":
             return True
-        return len(items.items) == 1 or (
-            len(items.items) == 2 and items.items[1] in _LATIN  # noqa: PLR2004 - text, encoding
-        )
+        _, *encoding = items.items or (None, None)
+        return not encoding or (len(encoding) == 1 and encoding[0] in _LATIN)
 
     def _rebuilt(self, function: Global, items: Items) -> bool:
         if function.name == "_rebuild_from_type_v2":
             # It calls its first argument with its third.
-            if not items.whole or len(items.items) != 4:  # noqa: PLR2004
-                return False
-            inner, kind, arguments, _ = items.items
+            match items.items:
+                case (inner, kind, arguments, _) if items.whole:
+                    pass
+                case _:
+                    return False
             made = self.called(inner, arguments)
             return isinstance(made, Made) and isinstance(kind, Global) and _clean(items)
         if function.module == "numpy.random._pickle":

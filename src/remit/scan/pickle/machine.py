@@ -9,68 +9,33 @@ Every opcode of :mod:`pickletools` has the effect that it has in CPython's ``_pi
 Not followed: what happens inside calls. That is why only names of the allow-list may be called.
 """
 
-import codecs
-import re
 from collections.abc import Callable, Iterator
-
-import msgspec
 
 from remit.scan.pickle import arrays
 from remit.scan.pickle.calls import Calls
+from remit.scan.pickle.literals import Literals
 from remit.scan.pickle.source import BrokenPickleError, LimitError, Source
+from remit.scan.pickle.stack import MARK, filled, ignore, tuple_of
+from remit.scan.pickle.storages import is_storage
 from remit.scan.pickle.values import (
     BOOL,
     BUFFER,
-    BYTES,
-    MAX_KEPT_ITEMS,
     NONE,
     NUMBER,
     STORAGE,
-    TEXT,
     Bad,
-    Global,
     Items,
     Made,
     Value,
-    is_constant,
 )
 
 MAX_OPCODES = 40_000_000
 MAX_STACK = 1_500_000
-MAX_MEMO = 2_500_000
 _MAX_PROTOCOL = 5
-_LONG_DIGITS = 18
 _MAX_NESTED = 20
-# As bytes, in base64, in hexadecimal digits.
-_INNER = re.compile(rb"\x80[\x02-\x05]|gA[I-X][A-Za-z0-9+/_-]{13}|800[2-5][0-9a-fA-F]{28}")
 
 
-class Note(msgspec.Struct, frozen=True):
-    """Something that a pickle does.
-
-    Attributes:
-        rule: the part behind ``pickle.``.
-        severity: how bad.
-        title: one sentence.
-        at: byte offset in the file.
-        evidence: what it was.
-    """
-
-    rule: str
-    severity: str
-    title: str
-    at: int
-    evidence: str = ""
-
-
-class Mark:
-    """Where a list of arguments begins."""
-
-
-_MARK = Mark()
-
-
-class Machine:
+class Machine(Literals):
     """Runs the pickles of one file, one after the other.
 
     Args:
@@ -88,26 +53,14 @@ class Machine:
     def __init__(
         self, source: Source, limit: int = MAX_OPCODES, *, torchscript: bool = False
     ) -> None:
-        self._source = source
+        super().__init__(source)
         self._left = limit
-        self._seen: set[tuple[str, str]] = set()
-        self.notes: list[Note] = []
         self.calls = Calls(self.note, torchscript=torchscript)
         self.protocol = 0
         self.opcodes = 0
         self.result: Value = NONE
-        self._stack: list[Value | Mark] = []
-        self._memo: dict[int, Value] = {}
-        self._at = 0
         self._depth = 0
         self._does: dict[int, Callable[[], None]] = dict(self._table())
-
-    def note(self, rule: str, severity: str, title: str, evidence: str = "") -> None:
-        """Keep a note, once for each thing."""
-        key = (rule, evidence[:200])
-        if key not in self._seen and len(self.notes) < 1000:  # noqa: PLR2004 - more say no more
-            self._seen.add(key)
-            self.notes.append(Note(rule, severity, title, self._at, evidence[:300]))
 
     def run(self) -> None:
         """Follow one pickle up to its STOP; the file is behind it then.
@@ -135,35 +88,6 @@ class Machine:
             if step is None:
                 raise BrokenPickleError(f"it has the unknown opcode 0x{code.hex()}")
             step()
-
-    # -- the stack -----------------------------------------------------------------------------
-
-    def _pop(self) -> Value:
-        if not self._stack:
-            raise BrokenPickleError("its stack is empty")
-        value = self._stack.pop()
-        if isinstance(value, Mark):
-            raise BrokenPickleError("it takes a mark for a value")
-        return value
-
-    def _top(self) -> Value:
-        if not self._stack or isinstance(self._stack[-1], Mark):
-            raise BrokenPickleError("its stack is empty")
-        return self._stack[-1]
-
-    def _push(self, value: Value) -> None:
-        self._stack.append(value)
-
-    def _marked(self) -> list[Value]:
-        """All values down to the last mark, which is removed."""
-        found: list[Value] = []
-        while self._stack:
-            value = self._stack.pop()
-            if isinstance(value, Mark):
-                found.reverse()
-                return found
-            found.append(value)
-        raise BrokenPickleError("it has no mark")
 
     # -- opcodes -------------------------------------------------------------------------------
 
@@ -200,20 +124,20 @@ class Machine:
             "\x8e": text("Q", 8, "bytes"), "\x96": text("Q", 8, "bytearray"),
             "X": text("I", 4, "unicode"), "\x8c": text("B", 1, "unicode"),
             "\x8d": text("Q", 8, "unicode"),
-            "(": lambda: self._stack.append(_MARK), ")": lambda: self._push(_tuple(())),
+            "(": lambda: self._stack.append(MARK), ")": lambda: self._push(tuple_of(())),
             "]": lambda: self._push(Items()), "}": lambda: self._push(Items(dictionary=True)),
             "\x8f": lambda: self._push(Items()),
-            "t": lambda: self._push(_tuple(self._marked())),
+            "t": lambda: self._push(tuple_of(self._marked())),
             "\x85": lambda: self._tuple(1), "\x86": lambda: self._tuple(2),
             "\x87": lambda: self._tuple(3),
-            "l": lambda: self._push(_filled(Items(), self._marked())),
-            "d": lambda: self._push(_filled(Items(dictionary=True), self._pairs())),
-            "\x91": lambda: self._push(_filled(Items(), self._marked())),
+            "l": lambda: self._push(filled(Items(), self._marked())),
+            "d": lambda: self._push(filled(Items(dictionary=True), self._pairs())),
+            "\x91": lambda: self._push(filled(Items(), self._marked())),
             "a": lambda: self._extend([self._pop()], "append"),
             "e": lambda: self._extend(self._marked(), "append"),
             "\x90": lambda: self._extend(self._marked(), "append"),
             "s": self._setitem, "u": lambda: self._extend(self._pairs(), "setitem"),
-            "0": self._discard, "1": lambda: _ignore(self._marked()),
+            "0": self._discard, "1": lambda: ignore(self._marked()),
             "2": lambda: self._push(self._top()),
             "p": self._put_line, "q": lambda: self._put(source.number("B", 1)),
             "r": lambda: self._put(source.number("I", 4)),
@@ -226,7 +150,7 @@ class Machine:
             "\x82": sized("B", 1, self._ext), "\x83": sized("H", 2, self._ext),
             "\x84": sized("i", 4, self._ext),
             "\x80": sized("B", 1, self._proto), "\x95": sized("Q", 8, self._frame),
-            "\x97": constant(BUFFER), "\x98": lambda: _ignore(self._top()),
+            "\x97": constant(BUFFER), "\x98": lambda: ignore(self._top()),
         }  # fmt: skip
         return ((ord(code), step) for code, step in table.items())
 
@@ -240,78 +164,6 @@ class Machine:
             # CPython reads the frame first and fails; other readers go on.
             self.note("frame", "high", "a frame says that it is longer than the file", str(length))
 
-    def _float(self) -> None:
-        _number(float, self._source.line())
-        self._push(NUMBER)
-
-    def _int(self) -> None:
-        line = self._source.line()
-        self._push(BOOL if line in {b"00", b"01"} else self._integer(line))
-
-    def _long(self) -> None:
-        self._push(self._integer(self._source.line().removesuffix(b"L")))
-
-    def _integer(self, line: bytes) -> Value:
-        if len(line) > _LONG_DIGITS:
-            return NUMBER
-        return int(_number(int, line))
-
-    def _long_bytes(self, size: int) -> None:
-        data, whole = self._source.payload(size)
-        self._push(int.from_bytes(data, "little", signed=True) if whole and size <= 16 else NUMBER)  # noqa: PLR2004
-
-    def _text(self, size: int, kind: str) -> None:
-        data, whole = self._source.payload(size)
-        if kind in {"bytes", "bytearray"}:
-            self._inner(data)
-            self._push(BYTES)
-        elif not whole:
-            self._inner(data)
-            self._push(TEXT)
-        elif kind == "unicode":
-            self._inner(data)
-            try:
-                self._push(data.decode("utf-8", "surrogatepass"))
-            except UnicodeDecodeError:
-                raise BrokenPickleError("a text is not UTF-8") from None
-        else:
-            self._bytes_text(data)
-
-    def _bytes_text(self, data: bytes) -> None:
-        """A string of Python 2: text in ASCII, bytes for who loads with ``encoding="bytes"``."""
-        self._inner(data)
-        self._push(data.decode("latin-1"))
-
-    def _inner(self, data: bytes) -> None:
-        if _INNER.match(data):
-            self.note("inner", "info", "a value looks like a pickle; nothing here loads it")
-
-    def _string(self) -> None:
-        line = self._source.line().strip()
-        if len(line) < 2 or line[0] != line[-1] or line[:1] not in {b"'", b'"'}:  # noqa: PLR2004
-            raise BrokenPickleError("a text is not quoted")
-        try:
-            data = codecs.escape_decode(line[1:-1])[0]
-        except ValueError:
-            raise BrokenPickleError("a text has a broken escape") from None
-        self._bytes_text(data)
-
-    def _unicode(self) -> None:
-        try:
-            self._push(self._source.line().decode("raw-unicode-escape"))
-        except UnicodeDecodeError:
-            raise BrokenPickleError("a text has a broken escape") from None
-
-    def _tuple(self, size: int) -> None:
-        items = [self._pop() for _ in range(size)]
-        self._push(_tuple(items[::-1]))
-
-    def _pairs(self) -> list[Value]:
-        items = self._marked()
-        if len(items) % 2:
-            raise BrokenPickleError("a dictionary has a key without a value")
-        return items
-
     def _setitem(self) -> None:
         value = self._pop()
         self._extend([self._pop(), value], "setitem")
@@ -321,35 +173,9 @@ class Machine:
         if isinstance(target, Items) and not target.frozen:
             if (how == "setitem") is not target.dictionary and how == "setitem":
                 self.note("confused", "high", "a value is set in what is no dictionary")
-            _filled(target, items)
+            filled(target, items)
         else:
             self.calls.extended(target, how)
-
-    def _discard(self) -> None:
-        if not self._stack:
-            raise BrokenPickleError("its stack is empty")
-        self._stack.pop()  # a mark, too
-
-    # -- memo ----------------------------------------------------------------------------------
-
-    def _put(self, index: int) -> None:
-        if index not in self._memo and len(self._memo) >= MAX_MEMO:
-            raise LimitError(f"its memo holds more than {MAX_MEMO} values")
-        self._memo[index] = self._top()
-
-    def _get(self, index: int) -> None:
-        if index not in self._memo:
-            raise BrokenPickleError(f"it asks for the memo {index}, which is not there")
-        self._push(self._memo[index])
-
-    def _put_line(self) -> None:
-        index = int(_number(int, self._source.line()))
-        if index < 0:
-            raise BrokenPickleError("a memo has a negative number")
-        self._put(index)
-
-    def _get_line(self) -> None:
-        self._get(int(_number(int, self._source.line())))
 
     # -- names and calls -----------------------------------------------------------------------
 
@@ -379,14 +205,14 @@ class Machine:
         self._mark_place()
         module = self._source.line()
         found = self._named(module, self._source.line())
-        self._push(self.calls.called(found, _tuple(self._marked())))
+        self._push(self.calls.called(found, tuple_of(self._marked())))
 
     def _obj(self) -> None:
         self._mark_place()
         items = self._marked()
         if not items:
             raise BrokenPickleError("an object has no class")
-        self._push(self.calls.called(items[0], _tuple(items[1:])))
+        self._push(self.calls.called(items[0], tuple_of(items[1:])))
 
     def _reduce(self) -> None:
         self._mark_place()
@@ -444,49 +270,3 @@ class Machine:
         self._mark_place()
         self.note("extension", "critical", "an extension code stands for a name", str(number))
         self._push(Bad("extension"))
-
-
-def is_storage(value: Value) -> bool:
-    """``("storage", class, key, place, count)``, and the view of old torch."""
-    if not isinstance(value, Items) or not value.frozen or not value.whole:
-        return False
-    items = value.items
-    if len(items) not in {5, 6} or items[0] != "storage":
-        return False
-    kind = items[1]
-    rest = items[2:]
-    return (
-        isinstance(kind, Global)
-        and kind.module in {"torch", "torch.cuda", "torch.storage"}
-        and kind.name.endswith("Storage")
-        and bool(kind.role)
-        and isinstance(rest[0], str)
-        and isinstance(rest[1], str)
-        and isinstance(rest[2], int)
-        and all(is_constant(each) for each in rest[3:])
-    )
-
-
-def _tuple(items: "list[Value] | tuple[Value, ...]") -> Items:
-    return _filled(Items(frozen=True), items)
-
-
-def _filled(target: Items, items: "list[Value] | tuple[Value, ...]") -> Items:
-    target.count += len(items)
-    if target.constant:
-        target.constant = all(is_constant(each) for each in items)
-    room = MAX_KEPT_ITEMS - len(target.items)
-    if room > 0:
-        target.items += tuple(items[:room])
-    return target
-
-
-def _number(kind: Callable[[bytes], float], line: bytes) -> float:
-    try:
-        return kind(line)
-    except ValueError:
-        raise BrokenPickleError("a number is none") from None
-
-
-def _ignore(_: object) -> None:
-    """Values that are dropped."""

@@ -58,6 +58,10 @@ def digest() -> Digest:
     return sha256(b"\0".join(_read(name) for name in (*FILES, _DANGEROUS)))
 
 
+_PYTHON_3 = 3
+"""The first protocol of Python 3."""
+
+
 def is_dangerous(module: str) -> bool:
     """Whether ``module``, or a package that it is in, is one of :func:`dangerous`."""
     parts = module.split(".")
@@ -73,7 +77,7 @@ def _renames() -> tuple[dict[tuple[str, str], tuple[str, str]], dict[str, str]]:
 
 def resolved(module: str, name: str, protocol: int) -> tuple[str, str]:
     """What Python 3 imports for a name of a pickle of ``protocol`` (``fix_imports``)."""
-    if protocol >= 3:  # noqa: PLR2004 - the first of Python 3
+    if protocol >= _PYTHON_3:
         return module, name
     names, modules = _renames()
     if (module, name) in names:

@@ -101,9 +101,9 @@ def load(folder: Path, wanted: set[tuple[str, str]]) -> Database:
             database.unread += 1
             break
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ValueError  # noqa: TRY301 - counted like the other ones
-            value = parse(path.read_bytes(), fold_keys=False, max_bytes=MAX_BYTES)
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            value = parse(data, fold_keys=False, max_bytes=MAX_BYTES)
         except (OSError, ValueError, StrictJsonError):
             database.unread += 1
             continue

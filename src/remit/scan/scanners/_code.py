@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from remit.scan.base import Finding, Member
-from remit.scan.scanners import _orders, _pycode, _scripts, _text
-from remit.scan.scanners._pycode import Facts
+from remit.scan.scanners import _orders, _pycode, _pyrules, _scripts, _text
+from remit.scan.scanners._pyrules import Facts
 
 FAMILY = "code"
 FORM = "code"
@@ -70,7 +70,7 @@ def issues(facts: Facts, member: Member, before: int) -> Iterator[Finding]:
                 finding.rule, finding.title, finding.severity, member, shown=command,
                 line=line + before,
             )  # fmt: skip
-    for line, name in _pycode.foreign_vendors(facts):
+    for line, name in _pyrules.foreign_vendors(facts):
         yield _text.found(
             "code.foreign_credential", "credentials of one service go to another", "high",
             member, shown=name, line=line + before, confidence=700,

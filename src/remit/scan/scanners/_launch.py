@@ -6,7 +6,7 @@ of it.
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,6 +34,9 @@ _LOADS = re.compile(
     r"|GIT_SSL_NO_VERIFY|HTTPS?_PROXY|ALL_PROXY|NPM_CONFIG_REGISTRY|PIP_INDEX_URL"
     r"|PIP_EXTRA_INDEX_URL|UV_INDEX_URL|UV_DEFAULT_INDEX)\Z"
 )
+_INDEX = re.compile(
+    r"(?i)\A(?:NPM_CONFIG_REGISTRY|PIP_INDEX_URL|PIP_EXTRA_INDEX_URL|UV_INDEX_URL|UV_DEFAULT_INDEX)\Z"
+)
 _BASE_URL = re.compile(
     r"(?i)\A(?:ANTHROPIC|OPENAI|AZURE_OPENAI|GEMINI|GOOGLE_GEMINI|MISTRAL|COHERE|OPENROUTER|GROQ|"
     r"DEEPSEEK)_(?:API_)?(?:BASE|BASE_URL|ENDPOINT|API_BASE)\Z"
@@ -42,10 +45,9 @@ _MODEL_HOSTS = (
     "anthropic.com", "openai.com", "openai.azure.com", "googleapis.com", "mistral.ai", "cohere.com",
     "cohere.ai", "openrouter.ai", "groq.com", "deepseek.com", "amazonaws.com",
 )  # fmt: skip
-_KNOWN_INDEXES = ("registry.npmjs.org", "pypi.org", "files.pythonhosted.org", "npm.pkg.github.com")
 _SHELLS = {"sh", "bash", "zsh", "dash", "ksh", "cmd", "powershell", "pwsh", "fish"}
 _HOME = re.compile(
-    r"\A(?:/|~/?|\$HOME/?|\$\{HOME\}/?|[A-Za-z]:[\\/]?|/home/[^/]+/?|/Users/[^/]+/?|/root/?)\Z"
+    r"\A(?:/|~/?|\$HOME/?|\$\{HOME\}/?|[A-Za-z]:[\\/]?|/(?:(?:home|Users)/[^/]+|root)/?)\Z"
 )
 
 
@@ -66,9 +68,18 @@ def local(host: str) -> bool:
 
 
 def launches(
-    command: str, args: Sequence[str], member: Member, pointer: str, family: str
+    command: str,
+    args: Sequence[str],
+    member: Member,
+    pointer: str,
+    family: str,
+    *,
+    indexes: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """What is wrong with a program and its arguments."""
+    """What is wrong with a program and its arguments.
+
+    ``indexes`` are the hosts of package indexes that the operator vouches for.
+    """
     words = [command, *args] if args else command.split()
     if not words:
         return
@@ -81,9 +92,9 @@ def launches(
     if name in _SHELLS:
         inner = next((each for each in words[1:] if not each.startswith(("-", "/"))), "")
         if inner and inner != line and " " in inner:
-            yield from launches(inner, (), member, pointer, family)
+            yield from launches(inner, (), member, pointer, family, indexes=indexes)
     yield from _fetched(name, words[1:], member, pointer, family)
-    yield from _indexes(words, member, pointer, family)
+    yield from _indexes(words, member, pointer, family, indexes)
     if name in {"docker", "podman", "nerdctl"}:
         yield from _container(words[1:], member, pointer, family)
     if "filesystem" in line:
@@ -141,16 +152,23 @@ def _package(args: Sequence[str]) -> str:
     return ""
 
 
-def _indexes(words: Sequence[str], member: Member, pointer: str, family: str) -> Iterator[Finding]:
+def _indexes(
+    words: Sequence[str], member: Member, pointer: str, family: str, known: Collection[str]
+) -> Iterator[Finding]:
     for at, each in enumerate(words):
         flag, _, value = each.partition("=")
         if flag in {"--index-url", "--extra-index-url", "--registry", "--index", "--default-index"}:
             url = value or (words[at + 1] if at + 1 < len(words) else "")
-            if urlsplit_host(url) not in _KNOWN_INDEXES:
+            if url and not vouched(url, known):
                 yield _text.found(
                     f"{family}.foreign_source", "packages of an index that nobody vouches for",
                     "high", member, shown=url, pointer=pointer,
                 )  # fmt: skip
+
+
+def vouched(url: str, indexes: Collection[str]) -> bool:
+    """Whether a package index is one of the operator's, and is reached with encryption."""
+    return url.lower().startswith("https://") and urlsplit_host(url) in indexes
 
 
 def urlsplit_host(url: str) -> str:
@@ -195,13 +213,21 @@ def _container(args: Sequence[str], member: Member, pointer: str, family: str) -
 
 
 def environment(
-    env: Mapping[str, Any], member: Member, pointer: str, family: str
+    env: Mapping[str, Any],
+    member: Member,
+    pointer: str,
+    family: str,
+    *,
+    indexes: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Variables that change what code is loaded, or whom a program trusts."""
+    """Variables that change what code is loaded, or whom a program trusts.
+
+    ``indexes`` are the hosts of package indexes that the operator vouches for.
+    """
     for key, value in env.items():
         text = str(value)
         where = f"{pointer}/{key}"
-        if _LOADS.match(str(key)):
+        if _LOADS.match(str(key)) and not (_INDEX.match(str(key)) and vouched(text, indexes)):
             yield _text.found(
                 f"{family}.loader_variable",
                 "a variable that changes what code is loaded or whom it trusts",

@@ -1,8 +1,10 @@
 """Packages that files of dependencies name: requirements, lock files, manifests. Pure."""
 
+import collections
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,8 +21,9 @@ class Package(msgspec.Struct, frozen=True, order=True):
         ecosystem: as OSV calls it: ``PyPI``, ``npm``, ``crates.io``, ``Go``.
         name: normalised for PyPI (PEP 503).
         version: exact, empty if it is not.
-        source: where it comes from, if not from the registry.
+        source: where it comes from, if not from an index: a repository, an archive, a file.
         line: from 1, or 0.
+        index: where the index is from which a lock file takes it, if it says so (URL).
     """
 
     ecosystem: str
@@ -28,6 +31,31 @@ class Package(msgspec.Struct, frozen=True, order=True):
     version: str = ""
     source: str = ""
     line: int = 0
+    index: str = ""
+
+    @property
+    def host(self) -> str:
+        """Host of the index, in lower case; empty for the one that a tool uses by itself."""
+        try:
+            return (urlsplit(self.index).hostname or "").lower()
+        except ValueError:
+            return self.index[:100]
+
+
+def foreign(listed: Sequence[Package], vouched: Collection[str]) -> Iterator[Package]:
+    """Packages of one lock file that come from another index than the rest.
+
+    With hosts that the operator vouches for, everything from another host is foreign. Without, the
+    index of a lock file is the host that most of its packages come from; where no host has most,
+    every one is foreign.
+    """
+    known = set(vouched)
+    if not known:
+        counted = collections.Counter(each.host for each in listed if not each.source)
+        most = counted.most_common(2)
+        if len(most) == 1 or (most and most[0][1] > most[1][1]):
+            known = {most[0][0]}
+    yield from (each for each in listed if each.index and each.host not in known)
 
 
 class UnreadableError(ValueError):
@@ -136,16 +164,23 @@ def _toml_lock(text: str, ecosystem: str) -> Iterator[Package]:
     for each in _toml(text).get("package", []):
         if isinstance(each, dict) and isinstance(each.get("name"), str):
             source = each.get("source")
-            place = _place(source) if isinstance(source, dict) else str(source or "")
-            if place.startswith(("registry+", "https://pypi.org")):
-                place = ""
+            place, index = _place(source) if isinstance(source, dict) else _cargo(source)
             name = pep503(each["name"]) if ecosystem == "PyPI" else each["name"]
-            yield Package(ecosystem, name, str(each.get("version", "")), place)
+            yield Package(ecosystem, name, str(each.get("version", "")), place, 0, index)
 
 
-def _place(source: dict[str, Any]) -> str:
-    place = source.get("git") or source.get("url") or source.get("registry") or ""
-    return str(place) if isinstance(place, str) else ""
+def _place(source: dict[str, Any]) -> tuple[str, str]:
+    """(source, index) of a package in a lock of uv, Poetry or PDM."""
+    if source.get("registry") or source.get("type") == "legacy":
+        return "", str(source.get("registry") or source.get("url") or "")
+    return str(source.get("git") or source.get("url") or ""), ""
+
+
+def _cargo(source: Any) -> tuple[str, str]:
+    """(source, index) of a package in a lock of Cargo."""
+    place = str(source or "")
+    kind, _, rest = place.partition("+")
+    return ("", rest) if kind in {"registry", "sparse"} else (place, "")
 
 
 def _pyproject(text: str) -> Iterator[Package]:
@@ -201,8 +236,11 @@ def _npm_lock(value: dict[str, Any]) -> Iterator[Package]:
 
 def _npm(name: str, each: dict[str, Any]) -> Package:
     place = str(each.get("resolved", ""))
-    known = place.startswith("https://registry.npmjs.org/") or not place
-    return Package("npm", name, str(each.get("version", "")), "" if known else place)
+    version = str(each.get("version", ""))
+    # What an index serves lies below "/-/"; an archive of anywhere else is named by its URL.
+    if place.startswith(("http:", "https:")) and "/-/" in place:
+        return Package("npm", name, version, "", 0, place)
+    return Package("npm", name, version, place)
 
 
 def _yarn(text: str) -> Iterator[Package]:

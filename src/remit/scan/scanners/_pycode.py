@@ -10,93 +10,23 @@ even if the two never meet; one that hides behind data it loads later is not see
 import ast
 import itertools
 import re
-from collections.abc import Iterator
-
-import msgspec
 
 from remit.scan.base import Severity
+from remit.scan.scanners._pynames import Names
+from remit.scan.scanners._pyrules import (
+    EVALUATE,
+    LOADS,
+    NETWORK,
+    PERSISTS,
+    PROCESS,
+    SECRET_PATH,
+    URL,
+    VENDORS,
+    Facts,
+    Issue,
+)
 
 MAX_NODES = 400_000
-
-SECRET_PATH = re.compile(
-    r"(?i)\.ssh\b|\.aws\b|\.gnupg\b|\.kube\b|\.netrc\b|\.npmrc\b|\.pypirc\b|\bid_(?:rsa|ed25519|ecdsa)\b"
-    r"|\.git-credentials\b|/etc/shadow\b|(?:\A|/)\.env\b|wallet\.dat|\.docker/config|\.config/gcloud|Login Data|cookies\.sqlite"
-)
-PERSISTS = re.compile(
-    r"(?i)\.bashrc\b|\.zshrc\b|\.bash_profile\b|\.profile\b|crontab|/etc/cron|authorized_keys|LaunchAgents"
-    r"|\.claude/(?:settings|hooks|CLAUDE)|CLAUDE\.md|AGENTS\.md|MEMORY\.md|SOUL\.md|\.cursorrules|\.git/hooks|autostart|systemd/user"
-)
-_NETWORK = re.compile(
-    r"\A(?:requests\.(?:get|post|put|patch|delete|request|head|Session)|httpx\.\w+|aiohttp\.\w+|urllib3\.\w+"
-    r"|urllib\.request\.(?:urlopen|Request|urlretrieve|build_opener)|http\.client\.\w+|socket\.(?:socket|create_connection|gethostbyname|getaddrinfo)"
-    r"|smtplib\.\w+|ftplib\.\w+|paramiko\.\w+|websockets?\.\w+|dns\.resolver\.\w+|telnetlib\.\w+|boto3\.client)\Z"
-)
-_PROCESS = re.compile(
-    r"\A(?:os\.(?:system|popen|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)|subprocess\.\w+|pty\.spawn|commands\.getoutput|asyncio\.create_subprocess_\w+)\Z"
-)
-_EVALUATE = frozenset(
-    {
-        "exec",
-        "eval",
-        "compile",
-        "builtins.exec",
-        "builtins.eval",
-        "builtins.compile",
-        "runpy.run_path",
-        "code.interact",
-    }
-)
-_DECODE = re.compile(
-    r"\A(?:base64\.\w*decode\w*|binascii\.(?:unhexlify|a2b_\w+)|bytes\.fromhex|bytearray\.fromhex|zlib\.decompress|gzip\.decompress|lzma\.decompress|bz2\.decompress|codecs\.decode|marshal\.loads)\Z"
-)
-_LOADS = re.compile(
-    r"\A(?:pickle|cPickle|dill|cloudpickle|jsonpickle|shelve|marshal)\.(?:loads?|decode|open|Unpickler)\Z|\Ayaml\.(?:unsafe_load|full_load|load)\Z"
-)
-_VENDORS = {
-    "AWS_": ("amazonaws.com", "aws"), "GITHUB_": ("github",), "GH_": ("github",), "OPENAI_": ("openai",),
-    "ANTHROPIC_": ("anthropic",), "GOOGLE_": ("google",), "AZURE_": ("azure", "microsoft", "windows.net"),
-    "SLACK_": ("slack",), "STRIPE_": ("stripe",), "NPM_": ("npmjs",), "HF_": ("huggingface",),
-}  # fmt: skip
-_SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|credential")
-_URL = re.compile(r"(?i)\bhttps?://[^\s'\"<>)]+")
-
-
-class Issue(msgspec.Struct, frozen=True):
-    """Something that code does.
-
-    Attributes:
-        rule, title, severity: as in a finding.
-        line: from 1.
-        shown: what is shown of it.
-    """
-
-    rule: str
-    title: str
-    severity: Severity
-    line: int
-    shown: str
-
-
-class Facts(msgspec.Struct):
-    """What one file of code does, to be joined with others.
-
-    Attributes:
-        issues: what is wrong by itself.
-        takes: places where it takes what is secret: (line, what).
-        sends: places where it talks to the network: (line, what).
-        commands: constant strings that are run as commands: (line, text).
-        vendors: names of variables of known vendors that it reads: (line, name).
-        urls: addresses in it.
-        at_import: calls of the network and of processes that importing it makes: (line, what).
-    """
-
-    issues: list[Issue] = []
-    takes: list[tuple[int, str]] = []
-    sends: list[tuple[int, str]] = []
-    commands: list[tuple[int, str]] = []
-    vendors: list[tuple[int, str]] = []
-    urls: list[str] = []
-    at_import: list[tuple[int, str]] = []
 
 
 def python(text: str) -> Facts | None:
@@ -122,73 +52,10 @@ def python(text: str) -> Facts | None:
     return reader.facts
 
 
-class _Reader:
+class _Reader(Names):
     def __init__(self) -> None:
+        super().__init__()
         self.facts = Facts()
-        self._known: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
-        self._decoded: set[str] = set()
-        self._silent: set[int] = set()
-        self._queries: set[str] = set()
-        self._credentials: set[str] = set()
-
-    def names(self, node: ast.AST) -> None:
-        """What names of this file stand for, and strings that are documentation: nobody uses them."""
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            self._silent.add(id(node.value))
-        elif isinstance(node, ast.Import):
-            for each in node.names:
-                top = each.name if each.asname else each.name.split(".")[0]
-                self._known[each.asname or top] = top
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for each in node.names:
-                self._known[each.asname or each.name] = f"{node.module}.{each.name}"
-        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-            if isinstance(target, ast.Name):
-                self._assigned(target.id, node.value)
-
-    def _assigned(self, name: str, value: ast.expr) -> None:
-        text = self.constant(value)
-        if text is not None:
-            self._texts[name] = text
-        dotted = self.dotted(value)
-        if dotted and dotted.split(".")[0] in {"os", "subprocess", "exec", "eval", "builtins"}:
-            self._known[name] = dotted
-        if self._built(value):
-            self._queries.add(name)
-        if any(self._credential(each) for each in ast.walk(value)):
-            self._credentials.add(name)
-        if any(isinstance(each, ast.Call) and self._decodes(each) for each in ast.walk(value)):
-            self._decoded.add(name)
-
-    def dotted(self, node: ast.AST) -> str:
-        """A name with the module that it comes from; empty if it is none."""
-        if isinstance(node, ast.Name):
-            return self._known.get(node.id, node.id)
-        if isinstance(node, ast.Attribute):
-            below = self.dotted(node.value)
-            return f"{below}.{node.attr}" if below else ""
-        if isinstance(node, ast.Call):
-            name = self.dotted(node.func)
-            if name in {"__import__", "importlib.import_module"} and node.args:
-                return self.constant(node.args[0]) or ""
-            if name == "getattr" and len(node.args) > 1:
-                below, last = self.dotted(node.args[0]), self.constant(node.args[1])
-                return f"{below}.{last}" if below and last else ""
-        return ""
-
-    def constant(self, node: ast.AST) -> str | None:
-        """A string that is known without running anything."""
-        if isinstance(node, ast.Constant):
-            return node.value if isinstance(node.value, str) else None
-        if isinstance(node, ast.Name):
-            return self._texts.get(node.id)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            left, right = self.constant(node.left), self.constant(node.right)
-            if left is not None and right is not None and len(left) + len(right) < 10_000:
-                return left + right
-        return None
 
     def imported(self, statement: ast.stmt) -> None:
         """Calls that importing the file makes: not those in functions, nor of a program."""
@@ -202,7 +69,7 @@ class _Reader:
             return
         for node in ast.walk(statement):
             name = self.dotted(node.func) if isinstance(node, ast.Call) else ""
-            if name in _EVALUATE - {"compile"} or _PROCESS.match(name) or _NETWORK.match(name):
+            if name in EVALUATE - {"compile"} or PROCESS.match(name) or NETWORK.match(name):
                 self.facts.at_import.append((statement.lineno, name))
 
     def node(self, node: ast.AST) -> None:
@@ -224,41 +91,32 @@ class _Reader:
                 if key is None and self.dotted(value) == "os.environ":
                     self._takes(value, "the whole environment")
 
-    def _environment(self, node: ast.AST) -> bool:
-        if isinstance(node, ast.Call):
-            name = self.dotted(node.func)
-            return name in {"os.environ.items", "os.environ.copy", "os.environ.values"}
-        return self.dotted(node) == "os.environ"
-
     def _takes(self, node: ast.expr, what: str) -> None:
         self.facts.takes.append((node.lineno, what))
 
     def _variable(self, name: str | None, line: int) -> None:
-        if name and any(name.startswith(each) for each in _VENDORS):
+        if name and any(name.startswith(each) for each in VENDORS):
             self.facts.vendors.append((line, name))
 
     def _string(self, text: str, line: int) -> None:
         if SECRET_PATH.search(text) and len(text) < 300:
             self.facts.takes.append((line, text))
-        self.facts.urls += _URL.findall(text)
+        self.facts.urls += URL.findall(text)
 
     def _issue(self, node: ast.expr | ast.stmt, rule: str, title: str, severity: Severity) -> None:
         shown = ast.unparse(node)[:300] if isinstance(node, ast.Call) else type(node).__name__
         self.facts.issues.append(Issue(rule, title, severity, node.lineno, shown))
 
-    def _decodes(self, node: ast.Call) -> bool:
-        return _DECODE.match(self.dotted(node.func)) is not None
-
     def _call(self, node: ast.Call) -> None:
         name = self.dotted(node.func)
         arguments = [*node.args, *(each.value for each in node.keywords)]
-        if name in _EVALUATE:
+        if name in EVALUATE:
             self._evaluates(node, arguments)
-        if _NETWORK.match(name):
+        if NETWORK.match(name):
             self.facts.sends.append((node.lineno, name))
             self._untrusting(node)
             self._body(node)
-        if _PROCESS.match(name):
+        if PROCESS.match(name):
             self._process(node, arguments)
         if name in {"dict", "str", "repr", "list", "json.dumps", "pprint.pformat"} and any(
             self._environment(each) for each in node.args
@@ -273,7 +131,7 @@ class _Reader:
             self._issue(
                 node, "reverse_shell", "a socket becomes the terminal of a process", "critical"
             )
-        if _LOADS.match(name) and not self._safe_yaml(node, name):
+        if LOADS.match(name) and not self._safe_yaml(node, name):
             self._issue(node, "loads_objects", "it loads objects that can run code", "medium")
         self._assembled(node, name)
         self._writes(node, name)
@@ -295,23 +153,12 @@ class _Reader:
     def _safe_yaml(self, node: ast.Call, name: str) -> bool:
         return name == "yaml.load" and any("Safe" in ast.dump(each.value) for each in node.keywords)
 
-    def _built(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.JoinedStr):
-            return any(isinstance(each, ast.FormattedValue) for each in node.values)
-        if isinstance(node, ast.BinOp):
-            return self.constant(node) is None and isinstance(node.op, (ast.Add, ast.Mod))
-        return (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "format"
-        )
-
     def _evaluates(self, node: ast.Call, arguments: list[ast.expr]) -> None:
         inner = [each for argument in arguments[:1] for each in ast.walk(argument)]
         decodes = any(isinstance(each, ast.Call) and self._decodes(each) for each in inner)
         decodes |= any(isinstance(each, ast.Name) and each.id in self._decoded for each in inner)
         fetches = any(
-            isinstance(each, ast.Call) and _NETWORK.match(self.dotted(each.func)) for each in inner
+            isinstance(each, ast.Call) and NETWORK.match(self.dotted(each.func)) for each in inner
         )
         if decodes or fetches:
             self._issue(node, "decoded_code", "it runs code that it decodes or fetches", "critical")
@@ -357,16 +204,6 @@ class _Reader:
                 and each.value.value is False
             ):
                 self._issue(node, "unverified_tls", "it does not check whom it talks to", "medium")
-
-    def _credential(self, node: ast.AST) -> bool:
-        """Whether a secret of the environment is read here: by the name of the variable."""
-        name: str | None = None
-        if isinstance(node, ast.Call) and node.args:
-            if self.dotted(node.func) in {"os.getenv", "os.environ.get"}:
-                name = self.constant(node.args[0])
-        elif isinstance(node, ast.Subscript) and self.dotted(node.value) == "os.environ":
-            name = self.constant(node.slice)
-        return bool(name) and _SECRET_NAME.search(name or "") is not None
 
     def _body(self, node: ast.Call) -> None:
         """Credentials belong into the head of a request; in its body they are its content."""
@@ -430,15 +267,3 @@ class _Reader:
             return
         if not re.search(r"sleep|input|recv|accept|wait|exit|get\b|read", ast.dump(node)):
             self._issue(node, "endless", "a loop that never ends", "high")
-
-
-def foreign_vendors(facts: Facts) -> Iterator[tuple[int, str]]:
-    """Credentials of known vendors where every address is of somebody else."""
-    if not facts.sends or not facts.urls:
-        return
-    for line, name in facts.vendors:
-        prefix = next(each for each in _VENDORS if name.startswith(each))
-        secret = re.search(r"(?i)key|token|secret|passw|cred", name)
-        hosts = _VENDORS[prefix]
-        if secret and not any(any(host in url.lower() for host in hosts) for url in facts.urls):
-            yield line, name

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from remit.scan.scanners._pycode import PERSISTS, SECRET_PATH, Facts, Issue
+from remit.scan.scanners._pyrules import PERSISTS, SECRET_PATH, Facts, Issue
 
 _SHELLS = {
     "sh",

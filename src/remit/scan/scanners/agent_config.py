@@ -6,7 +6,7 @@ count as orders to the model.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from remit.artifacts.errors import ArtifactError
@@ -80,7 +80,6 @@ class AgentConfigurations(TextScanner):
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Read every configuration."""
-        del artifact
         for member in claimed:
             data = _text.read(member)
             text = None if data is None else _text.decoded(data)
@@ -98,7 +97,7 @@ class AgentConfigurations(TextScanner):
                 reason = error.message if hasattr(error, "message") else str(error)
                 yield _text.unread(member, "configuration", reason[:300])
                 continue
-            yield from configuration(value, member)
+            yield from configuration(value, member, artifact.settings.indexes)
             yield _text.complete(member, "configuration", executes=True)
 
 
@@ -151,18 +150,21 @@ def rules_file(text: str, member: Member) -> Iterator[Finding]:
     yield from _text.inspected(text, member, family=_FAMILY)
 
 
-def configuration(value: Any, member: Member) -> Iterator[Finding]:
-    """Everything wrong with a configuration."""
+def configuration(value: Any, member: Member, indexes: Collection[str] = ()) -> Iterator[Finding]:
+    """Everything wrong with a configuration.
+
+    ``indexes`` are the hosts of package indexes that the operator vouches for.
+    """
     once: set[tuple[str, str, str]] = set()
-    for finding in _configuration(value, member):
+    for finding in _configuration(value, member, indexes):
         key = (finding.rule, finding.region.pointer, finding.evidence)
         if key not in once:
             once.add(key)
             yield finding
 
 
-def _configuration(value: Any, member: Member) -> Iterator[Finding]:
-    yield from _Walk(member).look(value, "", "", 0)
+def _configuration(value: Any, member: Member, indexes: Collection[str]) -> Iterator[Finding]:
+    yield from _Walk(member, indexes).look(value, "", "", 0)
     for piece in walk(value).pieces:
         if piece.what == "text" and len(piece.text) > 16:
             yield from _text.inspected(
@@ -193,8 +195,9 @@ def _named_secrets(value: Any, pointer: str, depth: int) -> Iterator[tuple[str, 
 class _Walk:
     """Looks at every object of a configuration, wherever it stands."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, indexes: Collection[str]) -> None:
         self.member = member
+        self._indexes = indexes
 
     def look(self, value: Any, key: str, pointer: str, depth: int) -> Iterator[Finding]:
         if depth > 64:
@@ -217,14 +220,20 @@ class _Walk:
                 args = [str(each) for each in given] if isinstance(given, list) else []
             else:
                 continue
-            yield from _launch.launches(command, args, self.member, below(pointer, name), _FAMILY)
+            yield from _launch.launches(
+                command, args, self.member, below(pointer, name), _FAMILY, indexes=self._indexes
+            )
         for name in _URL_KEYS:
             if isinstance(value.get(name), str):
                 yield from _launch.address(value[name], self.member, below(pointer, name), _FAMILY)
         for name in _ENVIRONMENTS:
             if isinstance(value.get(name), dict):
                 yield from _launch.environment(
-                    value[name], self.member, below(pointer, name), _FAMILY
+                    value[name],
+                    self.member,
+                    below(pointer, name),
+                    _FAMILY,
+                    indexes=self._indexes,
                 )
         if key == "permissions" or "allow" in value:
             yield from self._allowed(value.get("allow"), below(pointer, "allow"))

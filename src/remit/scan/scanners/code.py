@@ -13,7 +13,7 @@ import msgspec
 
 from remit.scan.base import Artifact, Coverage, Finding, Member, Result, Severity, register
 from remit.scan.scanners import _code, _text, skills
-from remit.scan.scanners._pycode import Facts
+from remit.scan.scanners._pyrules import Facts
 from remit.scan.scanners._text import TextScanner
 
 _LIBRARIES = re.compile(

@@ -2,24 +2,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from remit.core.digest import Digest
 from remit.scan.base import (
     Artifact,
     Coverage,
     Finding,
     Member,
-    Region,
     Result,
-    Scanner,
     Severity,
-    evidence,
     register,
 )
 from remit.scan.document import MAX_JSON, BrokenDocumentError, Tag, read_json, read_yaml, walk
-from remit.scan.pickle.names import digest, is_dangerous
-from remit.scan.rules import rules_of
+from remit.scan.pickle.names import is_dangerous
+from remit.scan.scanners._format import FormatScanner, finds
 
 _TARGETS = frozenset(
     [
@@ -47,18 +43,16 @@ _NAMED = re.compile(r"(?i)(config|processor|index|recipe)[^/]*\.json$")
 """Names that loaders read: where such a file cannot be read, what it asks for is not known."""
 _PYTHON = "tag:yaml.org,2002:python/"
 
+_found = finds("config")
+
 
 @register
-class Configs(Scanner):
+class Configs(FormatScanner):
     """Reads JSON and YAML, every key and value of it."""
 
-    name: ClassVar[str] = "configs"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code."""
-        return rules_of("document.py", "scanners/configs.py", more=digest())
+    name = "configs"
+    version = "1"
+    sources = ("document.py",)
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """JSON and YAML by their names."""
@@ -141,16 +135,3 @@ def _target(member: Member, pointer: str, value: str) -> Iterator[Finding]:
     # torch.utils is dangerous for pickles; its data sets are asked for by name in many recipes.
     severity: Severity = "critical" if not known and is_dangerous(module or value) else "high"
     yield _found(member, "target", severity, "it makes or calls what a text names", value, pointer)
-
-
-def _found(
-    member: Member, rule: str, severity: Severity, title: str, text: str, pointer: str = ""
-) -> Finding:
-    return Finding(
-        rule=f"config.{rule}",
-        title=title,
-        severity=severity,
-        member=member.path,
-        region=Region(pointer=pointer),
-        evidence=evidence(text),
-    )

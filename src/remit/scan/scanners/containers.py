@@ -5,26 +5,22 @@ The files in an archive are scanned as themselves; here is looked at how they st
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.npy import MAGIC, read
-from remit.core.digest import Digest
 from remit.scan.base import (
     Artifact,
     Coverage,
     Finding,
     Member,
-    Region,
     Result,
-    Scanner,
     Severity,
-    evidence,
     register,
 )
 from remit.scan.document import BrokenDocumentError, read_json, walk
-from remit.scan.pickle.names import allowed, digest, is_dangerous
-from remit.scan.rules import rules_of
+from remit.scan.pickle.names import allowed, is_dangerous
+from remit.scan.scanners._format import FormatScanner, finds
 from remit.scan.scanners.pickles import object_array
 
 _TORCH = re.compile(
@@ -34,23 +30,24 @@ _TORCH = re.compile(
 _CODE = re.compile(r"\btorch\.(?:from_file|save|load)\b|\bops\.(?!prim\.|aten\.|torchvision\.)\w+")
 _MAX_CODE = 16 * 1024 * 1024
 _NODES = frozenset(
-    "ObjectNode DictNode DefaultDictNode ListNode SetNode TupleNode NdArrayNode SparseMatrixNode"  # noqa: SIM905
-    " TypeNode SliceNode JsonNode BytesNode BytearrayNode MaskedArrayNode RandomStateNode"
-    " RandomGeneratorNode CachedNode TreeNode OrderedDictNode DatetimeNode CounterNode".split()
+    f"{kind}Node"
+    for kind in (
+        *("Object", "Dict", "DefaultDict", "OrderedDict", "Counter", "List", "Set", "Tuple"),
+        *("NdArray", "SparseMatrix", "MaskedArray", "RandomState", "RandomGenerator", "Tree"),
+        *("Type", "Slice", "Json", "Bytes", "Bytearray", "Cached", "Datetime"),
+    )
 )
+
+_found = finds("container")
 
 
 @register
-class Containers(Scanner):
+class Containers(FormatScanner):
     """Looks at archives as a whole."""
 
-    name: ClassVar[str] = "containers"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code and the list of names."""
-        return rules_of("scanners/containers.py", "document.py", more=digest())
+    name = "containers"
+    version = "1"
+    sources = ("document.py",)
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """Members of torch archives, schemas of skops, arrays of numbers."""
@@ -155,16 +152,3 @@ def _node(member: Member, pointer: str, value: dict[str, Any]) -> Iterator[Findi
 
 def _plain(module: str, name: str) -> bool:
     return module == "builtins" and name in {"str", "type", "NoneType", "bool", "bytes", "tuple"}
-
-
-def _found(
-    member: Member, rule: str, severity: Severity, title: str, text: str, pointer: str = ""
-) -> Finding:
-    return Finding(
-        rule=f"container.{rule}",
-        title=title,
-        severity=severity,
-        member=member.path,
-        region=Region(pointer=pointer[:500]),
-        evidence=evidence(text),
-    )

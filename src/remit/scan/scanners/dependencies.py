@@ -6,15 +6,15 @@ they are good: coverage is ``partial``.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from remit.core.strictjson import StrictJsonError, parse
 from remit.scan.base import Artifact, Coverage, Finding, Member, Result, register
-from remit.scan.scanners import _advisories, _orders, _text
+from remit.scan.scanners import _advisories, _launch, _orders, _text
 from remit.scan.scanners._advisories import Database
-from remit.scan.scanners._lockfiles import NAMES, Package, UnreadableError, packages
+from remit.scan.scanners._lockfiles import NAMES, Package, UnreadableError, foreign, packages
 from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "dependencies"
@@ -85,16 +85,14 @@ class Dependencies(TextScanner):
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Read every file, then ask the database once about all of them."""
-        del artifact
+        indexes = artifact.settings.indexes
         named: list[tuple[Member, list[Package]]] = []
         unreadable: list[Result] = []
         for member in claimed:
-            data = _text.read(member, MAX_BYTES)
             try:
-                if data is None:
-                    raise UnreadableError("it is too large")  # noqa: TRY301 - one way out
+                data = _read(member)
                 named.append((member, packages(_text.base(member), data)))
-                yield from _file(data, member)
+                yield from _file(data, member, indexes)
             except UnreadableError as error:
                 unreadable.append(
                     _text.unread(member, "dependencies", str(error)[:300], executes=False)
@@ -110,6 +108,7 @@ class Dependencies(TextScanner):
         database, why = _database(folder, named)
         for member, listed in named:
             yield from _packages(listed, member, database)
+            yield from _indexes(listed, member, indexes)
             yield Coverage(
                 member=member.path, status="partial" if why else "complete", reason=why,
                 format="dependencies",
@@ -124,6 +123,13 @@ class Dependencies(TextScanner):
                 "dependencies.no_advisories", "nobody looked for known vulnerabilities", "info",
                 named[0][0], shown=why,
             )  # fmt: skip
+
+
+def _read(member: Member) -> bytes:
+    data = _text.read(member, MAX_BYTES)
+    if data is None:
+        raise UnreadableError("it is too large")
+    return data
 
 
 def _database(
@@ -155,7 +161,7 @@ def _packages(listed: Sequence[Package], member: Member, database: Database) -> 
                 advisory.severity, member, shown=f"{said}: {advisory.id} {advisory.summary}",
                 line=package.line,
             )  # fmt: skip
-        if package.source.startswith("http:"):
+        if package.source.startswith("http:") or package.index.startswith("http:"):
             yield _found(
                 "plain_http",
                 "a package that is fetched without encryption",
@@ -171,6 +177,22 @@ def _packages(listed: Sequence[Package], member: Member, database: Database) -> 
         if twin:
             yield _found("look_alike", "a name that is nearly that of a well-known package", "medium",
                          f"{said}, not {twin}", member, package)  # fmt: skip
+
+
+def _indexes(
+    listed: Sequence[Package], member: Member, indexes: Collection[str]
+) -> Iterator[Finding]:
+    """Packages of a lock file that come from another place than the rest, or than they should."""
+    for package in foreign(listed, indexes):
+        said = f"{package.ecosystem} {package.name} {package.version}".strip()
+        yield _found("foreign_index", "a package of another index than the rest", "high",
+                     f"{said} {package.index}", member, package)  # fmt: skip
+    hosts = sorted({each.host for each in listed if each.index} - set(indexes))
+    if hosts:
+        yield _text.found(
+            "dependencies.index", "the index that a lock file takes its packages from", "info",
+            member, shown=", ".join(hosts),
+        )  # fmt: skip
 
 
 def _found(
@@ -190,10 +212,10 @@ def _twin(name: str) -> str:
     return next((each for each in (*swaps, *less) if each in _POPULAR and each != name), "")
 
 
-def _file(data: bytes, member: Member) -> Iterator[Finding]:
+def _file(data: bytes, member: Member, indexes: Collection[str]) -> Iterator[Finding]:
     text = data.decode("utf-8-sig")
     for match in _INDEX.finditer(text) if _text.base(member).endswith((".txt", ".in")) else ():
-        if not match[1].startswith(("https://pypi.org/", "https://download.pytorch.org/")):
+        if not _launch.vouched(match[1], indexes):
             plain = match[1].startswith("http:") or re.match(r"https?://[\d.]+[:/]", match[1])
             yield _text.found(
                 "dependencies.foreign_index", "packages of an index that nobody vouches for",

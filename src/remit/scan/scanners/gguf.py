@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.gguf import read
-from remit.core.digest import Digest
-from remit.scan.base import Artifact, Coverage, Finding, Member, Region, Result, Scanner, register
-from remit.scan.rules import rules_of
+from remit.scan.base import Artifact, Coverage, Finding, Member, Region, Result, register
+from remit.scan.scanners._format import FormatScanner
 from remit.scan.scanners.templates import findings
 from remit.scan.words import suspicious
 
@@ -18,16 +17,12 @@ _TEMPLATE = re.compile(r"tokenizer\.chat_template(\..*)?")
 
 
 @register
-class Gguf(Scanner):
+class Gguf(FormatScanner):
     """Reads headers; the numbers are not looked at."""
 
-    name: ClassVar[str] = "gguf"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code."""
-        return rules_of("jinja.py", "data/template_words.json", "words.py", "scanners/gguf.py")
+    name = "gguf"
+    version = "1"
+    sources = ("jinja.py", "data/template_words.json", "words.py")
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """By magic, and by name: one without the magic is malformed."""

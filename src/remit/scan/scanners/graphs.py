@@ -11,25 +11,23 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
 import msgspec
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.protobuf import Field, Message
-from remit.core.digest import Digest
 from remit.scan.base import (
     Artifact,
     Coverage,
     Finding,
     Member,
     Result,
-    Scanner,
     Severity,
     evidence,
     register,
 )
-from remit.scan.rules import rules_of
+from remit.scan.scanners._format import FormatScanner
 
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "com.microsoft"})
 _RUNS = frozenset({"PythonOp", "PythonOpGrad", "ATen", "ExternalOp"})
@@ -51,16 +49,12 @@ def _lists() -> _Lists:
 
 
 @register
-class Graphs(Scanner):
+class Graphs(FormatScanner):
     """Reads the names of operators."""
 
-    name: ClassVar[str] = "graphs"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code and the list of operators."""
-        return rules_of("scanners/graphs.py", "data/tensorflow_operators.json")
+    name = "graphs"
+    version = "1"
+    sources = ("data/tensorflow_operators.json",)
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """By name: protocol buffers have no magic."""

@@ -10,7 +10,7 @@ sees that it changed.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from remit.content.detectors import poisoning
@@ -92,7 +92,6 @@ class McpListings(TextScanner):
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Read every listing."""
-        del artifact
         for member in claimed:
             data = _text.read(member)
             if data is None:
@@ -103,7 +102,7 @@ class McpListings(TextScanner):
             except StrictJsonError as error:
                 yield _text.unread(member, "mcp", error.message)
                 continue
-            yield from listing(value, member)
+            yield from listing(value, member, artifact.settings.indexes)
             yield _text.complete(member, "mcp", executes=True)
 
 
@@ -173,17 +172,20 @@ def _definition(kind: str, value: Any) -> bool:
     return any(mark in value for mark in marks[kind])
 
 
-def listing(value: Any, member: Member) -> Iterator[Finding]:
-    """Everything wrong with a listing or a bundle's manifest."""
+def listing(value: Any, member: Member, indexes: Collection[str] = ()) -> Iterator[Finding]:
+    """Everything wrong with a listing or a bundle's manifest.
+
+    ``indexes`` are the hosts of package indexes that the operator vouches for.
+    """
     once: set[tuple[str, str]] = set()
-    for finding in _listing(value, member):
+    for finding in _listing(value, member, indexes):
         key = (finding.rule, finding.region.pointer)
         if key not in once:
             once.add(key)
             yield finding
 
 
-def _listing(value: Any, member: Member) -> Iterator[Finding]:
+def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[Finding]:
     lists = list(_lists(value, ""))
     for kind, pointer, items in lists:
         names: dict[str, str] = {}
@@ -210,7 +212,7 @@ def _listing(value: Any, member: Member) -> Iterator[Finding]:
             yield finding
     server = _bundle(value)
     if server is not None:
-        yield from _config(server, member)
+        yield from _config(server, member, indexes)
 
 
 def _string(text: str, *, key: bool, member: Member, pointer: str) -> Iterator[Finding]:
@@ -329,7 +331,9 @@ def _at(value: Any, pointer: str) -> str:
     return value if isinstance(value, str) else pointer.rpartition("/")[2]
 
 
-def _config(server: Mapping[str, Any], member: Member) -> Iterator[Finding]:
+def _config(
+    server: Mapping[str, Any], member: Member, indexes: Collection[str]
+) -> Iterator[Finding]:
     """How a bundle starts its server."""
     config = server.get("mcp_config")
     variants: list[tuple[str, Any]] = [("/server/mcp_config", config)]
@@ -343,9 +347,11 @@ def _config(server: Mapping[str, Any], member: Member) -> Iterator[Finding]:
         args = (
             [str(a) for a in each.get("args") or []] if isinstance(each.get("args"), list) else []
         )
-        yield from _launch.launches(str(each.get("command") or ""), args, member, pointer, _FAMILY)
+        command = str(each.get("command") or "")
+        yield from _launch.launches(command, args, member, pointer, _FAMILY, indexes=indexes)
         if isinstance(each.get("env"), dict):
-            yield from _launch.environment(each["env"], member, f"{pointer}/env", _FAMILY)
+            place = f"{pointer}/env"
+            yield from _launch.environment(each["env"], member, place, _FAMILY, indexes=indexes)
     if server.get("type") == "uv":
         yield _text.found(
             "mcp.fetches_code", "dependencies are fetched when it is started", "medium", member,

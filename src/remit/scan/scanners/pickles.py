@@ -5,15 +5,13 @@ the last pickle ends; arrays of joblib and numpy are passed over by their sizes.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, cast
+from typing import cast
 
-from remit.core.digest import Digest
 from remit.scan.base import Artifact, Coverage, Finding, Member, Region, Result, Severity, register
-from remit.scan.base import Scanner as Base
-from remit.scan.pickle.machine import Machine, Note
-from remit.scan.pickle.names import digest
+from remit.scan.pickle.machine import Machine
 from remit.scan.pickle.source import BrokenPickleError, LimitError, Source
-from remit.scan.rules import rules_of
+from remit.scan.pickle.stack import Note
+from remit.scan.scanners._format import FormatScanner
 
 SUFFIXES = (".pkl", ".pickle", ".p", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".ckpt")
 MAX_STREAMS = 10_000
@@ -31,16 +29,12 @@ _ZIP = b"PK\x03\x04"
 
 
 @register
-class Pickles(Base):
+class Pickles(FormatScanner):
     """Follows every pickle as the machine that would load it."""
 
-    name: ClassVar[str] = "pickles"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the lists of names and the code."""
-        return rules_of("pickle", "scanners/pickles.py", more=digest())
+    name = "pickles"
+    version = "1"
+    sources = ("pickle",)
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """What begins as a pickle, is named as one, or would do something if it were loaded."""

@@ -7,26 +7,24 @@ NaN that silence a model, programs where a tensor should begin.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from remit.artifacts.diff.base import NotLookedIntoError
 from remit.artifacts.diff.formats.safetensors import read
-from remit.core.digest import Digest
 from remit.scan.base import (
     Artifact,
     Coverage,
     Finding,
     Member,
-    Region,
     Result,
-    Scanner,
-    Severity,
     register,
 )
-from remit.scan.rules import rules_of
+from remit.scan.scanners._format import FormatScanner, finds
 from remit.scan.words import suspicious
 
 if TYPE_CHECKING:
+    import io
+
     from remit.artifacts.diff.formats.tensors import Tensor
 
 _CHUNK = 8 * 1024 * 1024
@@ -44,18 +42,16 @@ _EXPONENTS = {
 }
 _INDEX = ".safetensors.index.json"
 
+_found = finds("safetensors")
+
 
 @register
-class Safetensors(Scanner):
+class Safetensors(FormatScanner):
     """Reads headers strictly, and all numbers for NaN and infinity."""
 
-    name: ClassVar[str] = "safetensors"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code."""
-        return rules_of("words.py", "scanners/safetensors.py")
+    name = "safetensors"
+    version = "1"
+    sources = ("words.py",)
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """By name, and by how such a file begins."""
@@ -98,24 +94,6 @@ class Safetensors(Scanner):
             )
 
 
-def _found(
-    member: Member,
-    rule: str,
-    severity: Severity,
-    title: str,
-    text: str = "",
-    pointer: str = "",
-) -> Finding:
-    return Finding(
-        rule=f"safetensors.{rule}",
-        title=title,
-        severity=severity,
-        member=member.path,
-        region=Region(pointer=pointer[:500]),
-        evidence=text,
-    )
-
-
 def _tensors(member: Member, file: BinaryIO, tensors: "list[Tensor]") -> Iterator[Finding]:
     for tensor in sorted(tensors, key=lambda each: each.offset):
         file.seek(tensor.offset)
@@ -150,9 +128,10 @@ def _odd(file: BinaryIO, tensor: "Tensor") -> tuple[bool, bool]:
     buffer = bytearray(min(_CHUNK, tensor.size))
     view = memoryview(buffer)
     file.seek(tensor.offset)
+    reading = cast("io.BufferedIOBase", file)
     left, nan, infinite = tensor.size, False, False
     while left and not nan:
-        count = file.readinto(view[: min(len(buffer), left)])  # type: ignore[attr-defined]
+        count = reading.readinto(view[: min(len(buffer), left)])
         if not count:
             break
         left -= count

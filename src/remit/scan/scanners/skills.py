@@ -13,7 +13,7 @@ from remit.artifacts.errors import ArtifactError
 from remit.artifacts.kinds.base import field, front_matter
 from remit.scan.base import Artifact, Coverage, Finding, Member, Result, register
 from remit.scan.scanners import _code, _media, _orders, _text
-from remit.scan.scanners._pycode import Facts
+from remit.scan.scanners._pyrules import Facts
 from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "skill"

@@ -1,9 +1,8 @@
 """Chat templates wherever they are: in files of their own, and in tokenizer configurations."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from remit.core.digest import Digest
 from remit.scan.base import (
     Artifact,
     Coverage,
@@ -11,12 +10,11 @@ from remit.scan.base import (
     Member,
     Region,
     Result,
-    Scanner,
     evidence,
     register,
 )
 from remit.scan.document import MAX_JSON, BrokenDocumentError, Tag, read_json, read_yaml, walk
-from remit.scan.rules import rules_of
+from remit.scan.scanners._format import FormatScanner
 
 FORMAT = "template"
 _SUFFIXES = (".jinja", ".jinja2", ".j2", ".template")
@@ -25,18 +23,12 @@ _KEYS = ("chat_template", "template", "prompt_template")
 
 
 @register
-class Templates(Scanner):
+class Templates(FormatScanner):
     """Reads templates as syntax trees."""
 
-    name: ClassVar[str] = "templates"
-    version: ClassVar[str] = "1"
-
-    @property
-    def rules(self) -> Digest:
-        """Of the code."""
-        return rules_of(
-            "jinja.py", "data/template_words.json", "document.py", "scanners/templates.py"
-        )
+    name = "templates"
+    version = "1"
+    sources = ("jinja.py", "data/template_words.json", "document.py")
 
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """Templates by their name, and documents that hold one."""

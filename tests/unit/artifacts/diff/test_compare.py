@@ -125,7 +125,7 @@ def test_an_aspect_that_fails_is_told(tmp_path):
 
     found = difference(tmp_path, {"x": "1"}, {"x": "1"}, more=(Broken(),))
     assert not found.equal
-    assert found.unread[0].reason == "broken: failed (ZeroDivisionError)"
+    assert found.unread[0].reason == "broken: the comparer failed (ZeroDivisionError)"
 
 
 def test_too_many_files_are_refused(tmp_path, monkeypatch):

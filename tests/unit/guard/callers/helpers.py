@@ -10,9 +10,9 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from remit.guard.callers.base import Presented
-from remit.guard.callers.fetch import FetchError
 from remit.guard.callers.oauth import OAuthCallers
 from remit.guard.callers.settings import OAuthTable
+from remit.web.fetch import FetchError
 
 ISSUER = "https://login.example.com/tenant"
 JWKS_URI = "https://keys.example.com/jwks"

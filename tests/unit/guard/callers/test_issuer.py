@@ -4,8 +4,8 @@ import json
 import pytest
 
 from remit.guard.callers.base import Unauthenticated
-from remit.guard.callers.fetch import FetchError
-from remit.guard.callers.issuer import FRESH_S, RETRY_S, discovery_urls
+from remit.web.fetch import FetchError
+from remit.web.issuer import FRESH_S, RETRY_S, discovery_urls
 from tests.unit.guard.callers.helpers import ISSUER, JWKS_URI, Net, World, key, mint, public
 
 NEW = "new"
@@ -118,7 +118,7 @@ def test_one_who_hangs_up_does_not_keep_the_keys_from_others(world):
 
 
 def test_an_issuer_that_never_answers(world, monkeypatch):
-    monkeypatch.setattr("remit.guard.callers.issuer.ASK_S", 0.01)
+    monkeypatch.setattr("remit.web.issuer.ASK_S", 0.01)
     world.net.slow = asyncio.Event()
     assert code(world) == "oauth.no_keys"
     assert "no answer" in world.oauth.problem

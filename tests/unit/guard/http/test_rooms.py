@@ -32,7 +32,7 @@ class House:
             raise GuardError("no such server", code="config.unknown_server")
         return self.talk.governed
 
-    def connect(self, _server):
+    def connect(self, _server, _agent, _user):
         def made(on_line, on_exit):
             server = Server(on_line, on_exit, [])
 

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey, OctKey
 from remit.audit.clock import SystemClock
 from remit.core.errors import RemitError
 from remit.guard.config import OpenIdTable
-from remit.guard.inbox.openid import OpenId
+from remit.web.openid import OpenId
 from tests.unit.guard.helpers import go
 
 ISSUER = "https://login.example.com/tenant"

@@ -8,10 +8,8 @@ import pytest
 from remit.approvals.request import Action, Request
 from remit.guard.approvals.party import party_of
 from remit.guard.inbox.compare import compared
-from remit.guard.inbox.exchange import PageError
-from remit.guard.inbox.pages import ASSETS, asset, page, span
-
-MINUTE = 60 * 1_000_000
+from remit.guard.inbox.pages import ASSETS, asset, page
+from remit.web.errors import PageError
 
 
 def request(arguments):
@@ -41,21 +39,6 @@ def test_assets():
             asset(name)
     assert b"http" not in asset("inbox.css").body
     assert b"eval" not in asset("inbox.js").body
-
-
-@pytest.mark.parametrize(
-    ("us", "text"),
-    [
-        (-1, "less than a minute"),
-        (MINUTE - 1, "less than a minute"),
-        (MINUTE, "1 minute"),
-        (59 * MINUTE, "59 minutes"),
-        (60 * MINUTE, "1 hour"),
-        (3 * 24 * 60 * MINUTE, "3 days"),
-    ],
-)
-def test_spans(us, text):
-    assert span(us) == text
 
 
 def test_a_comparison():

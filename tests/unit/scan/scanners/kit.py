@@ -5,7 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from remit.scan.base import Artifact, Coverage, Finding, Scanner
+from remit.scan.base import Artifact, Coverage, Finding, Scanner, Settings
+
+NOTHING_SAID = Settings()
 
 
 class Held:
@@ -21,13 +23,21 @@ class Held:
         return io.BytesIO(self.data)
 
 
-def artifact(files: Mapping[str, Any], *, kind: str = "", **metadata: Any) -> Artifact:
+def artifact(
+    files: Mapping[str, Any], *, kind: str = "", settings: Settings = NOTHING_SAID, **metadata: Any
+) -> Artifact:
     """An artifact: bytes and text as they are, the rest as JSON."""
     members = []
     for path, value in files.items():
         text = value if isinstance(value, (str, bytes)) else json.dumps(value)
         members.append(Held(path, text.encode() if isinstance(text, str) else text))
-    return Artifact(digest="sha256:" + "0" * 64, kind=kind, members=members, metadata=metadata)
+    return Artifact(
+        digest="sha256:" + "0" * 64,
+        kind=kind,
+        members=members,
+        metadata=metadata,
+        settings=settings,
+    )
 
 
 class Seen:
@@ -55,7 +65,12 @@ class Seen:
 
 
 def look(
-    scanner: type[Scanner], files: Mapping[str, Any], *, kind: str = "", **metadata: Any
+    scanner: type[Scanner],
+    files: Mapping[str, Any],
+    *,
+    kind: str = "",
+    settings: Settings = NOTHING_SAID,
+    **metadata: Any,
 ) -> Seen:
     """Scan files with one scanner."""
-    return Seen(scanner(), artifact(files, kind=kind, **metadata))
+    return Seen(scanner(), artifact(files, kind=kind, settings=settings, **metadata))

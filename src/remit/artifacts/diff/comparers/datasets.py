@@ -29,6 +29,8 @@ MAX_ROWS = 4_000_000
 """Of each side; what is beyond is counted and said to be not looked into."""
 MAX_COLUMNS = 4096
 SAMPLES = 10
+_MAX_NUMBER = 40
+"""Characters of the longest text that is taken for a number."""
 _IDENTITIES = ("id", "_id", "uuid", "guid", "key", "row_id", "rowid", "index", "idx")
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -108,7 +110,7 @@ def _text_kind(value: str) -> str:
     stripped = value.strip()
     if not stripped:
         return "null"
-    if len(stripped) > 40:  # noqa: PLR2004 - no number that matters
+    if len(stripped) > _MAX_NUMBER:
         return "text"
     digits = stripped.lstrip("+-")
     if digits.isascii() and digits.isdigit():

@@ -1,5 +1,6 @@
 """Pickles, by what they import and call. See ``formats.pickles``: nothing is loaded."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +13,7 @@ _SUFFIXES = (".pkl", ".pickle", ".p", ".joblib", ".pt", ".pth", ".ckpt", ".bin",
 _CALLS = ("REDUCE", "BUILD", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "EXT1", "EXT2", "EXT4",
           "PERSID", "BINPERSID")  # fmt: skip
 _SHOWN_TEXTS = 20
+_PROTOCOL = re.compile(rb"\x80[\x02-\x05].", re.DOTALL)
 
 _RUNS = frozenset({
     "os", "nt", "posix", "subprocess", "sys", "pty", "socket", "ssl", "importlib", "imp", "runpy",
@@ -72,7 +74,7 @@ class PickleComparer:
 
 
 def _pickled(head: bytes, suffix: str) -> bool:
-    new = len(head) > 2 and head[0] == 0x80 and head[1] in range(2, 6)  # noqa: PLR2004
+    new = _PROTOCOL.match(head) is not None
     old = suffix in {".pkl", ".pickle", ".p"} and head[:1] in b"(]}cIVFNKGJXTUi"
     return new or (bool(head) and old)
 

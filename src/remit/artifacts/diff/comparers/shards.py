@@ -8,7 +8,7 @@ import io
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -17,6 +17,9 @@ from remit.artifacts.diff.comparers.tensors import tensor_changes
 from remit.artifacts.diff.formats import safetensors
 from remit.artifacts.diff.formats.tensors import MAX_TENSORS, Model, Tensor
 from remit.artifacts.diff.tree import Tree
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 NAME = "shards"
 MAX_SHARDS = 1000
@@ -107,15 +110,16 @@ class _Joined(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
         if self._at >= self._size:
             return 0
         index = bisect_right(self._starts, self._at) - 1
         start, file = self._parts[index]
         end = self._starts[index + 1] if index + 1 < len(self._parts) else self._size
         file.seek(self._at - start)
-        data = file.read(min(len(buffer), end - self._at))
-        buffer[: len(data)] = data
+        data = file.read(min(len(view), end - self._at))
+        view[: len(data)] = data
         self._at += len(data)
         return len(data)
 

@@ -228,7 +228,7 @@ def _starts(file: BinaryIO) -> bool:
     place = file.tell()
     head = file.read(2)
     file.seek(place)
-    return len(head) == 2 and head[0] == 0x80 and head[1] in range(2, 6)  # noqa: PLR2004
+    return head[:1] == b"\x80" and head[1:] in {b"\x02", b"\x03", b"\x04", b"\x05"}
 
 
 def _rest(file: BinaryIO) -> tuple[int, str]:

@@ -12,8 +12,8 @@ import msgspec
 
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
-from remit.guard.callers.jws import MAX_KEY_ID
-from remit.guard.errors import GuardError
+from remit.web.errors import WebError
+from remit.web.jws import MAX_KEY_ID
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
@@ -82,18 +82,18 @@ def read_key_set(data: bytes) -> KeySet:
     """The usable keys of a JWK set.
 
     Raises:
-        GuardError: not a JWK set, or one without any usable key.
+        WebError: not a JWK set, or one without any usable key.
     """
     try:
         value = parse(data, fold_keys=False, max_bytes=MAX_BYTES)
     except RemitError as error:
-        raise GuardError("the issuer's keys are not strict JSON", code="oauth.keys") from error
+        raise WebError("the issuer's keys are not strict JSON", code="oauth.keys") from error
     found = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(found, list) or len(found) > MAX_KEYS:
-        raise GuardError("the issuer's keys are not a JWK set", code="oauth.keys")
+        raise WebError("the issuer's keys are not a JWK set", code="oauth.keys")
     keys = tuple(key for key in map(_usable, found) if key is not None)
     if not keys:
-        raise GuardError("the issuer has no key that could be used", code="oauth.keys")
+        raise WebError("the issuer has no key that could be used", code="oauth.keys")
     return KeySet(keys)
 
 

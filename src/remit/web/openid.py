@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -23,12 +23,10 @@ import msgspec
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
-from remit.guard.callers.fetch import MAX_BYTES, Fetch
-from remit.guard.callers.issuer import Issuer, discover, endpoint
-from remit.guard.callers.jws import VerifiedClaims, read_token, text_claim
-from remit.guard.callers.settings import OAuthTable
-from remit.guard.config import OpenIdTable
-from remit.guard.inbox.exchange import PageError
+from remit.web.errors import PageError
+from remit.web.fetch import MAX_BYTES, Fetch
+from remit.web.issuer import Issuer, discover, endpoint
+from remit.web.jws import VerifiedClaims, read_token, text_claim
 
 SECRET_BYTES = 32
 SKEW_S = 30
@@ -37,6 +35,40 @@ MAX_CODE = 4096
 
 Exchange = Callable[[str, str, Mapping[str, str], Mapping[str, str] | None], Awaitable[bytes]]
 """Sends a request: method, URL, headers, form."""
+
+
+class Registration(Protocol):
+    """Where we are registered, and what we read there."""
+
+    @property
+    def issuer(self) -> str:
+        """Exact ``iss`` of id tokens; ``https``, or ``http`` on loopback."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """Our name there."""
+        ...
+
+    @property
+    def user_claim(self) -> str:
+        """The claim that names the user as we do."""
+        ...
+
+    @property
+    def name_claim(self) -> str:
+        """The claim with the printed name."""
+        ...
+
+    @property
+    def scopes(self) -> str:
+        """What is asked for, separated by spaces."""
+        ...
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Accepted signatures."""
+        ...
 
 
 class Leaving(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +89,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who the provider says that somebody is.
 
     Attributes:
-        user: as the policy bundle calls them.
+        user: as our own configuration calls them.
         name: printed name.
         issuer, subject: by whom, and its own name for them.
         acr: how they were authenticated, empty if it does not say.
@@ -82,7 +114,7 @@ class OpenId:
     """
 
     def __init__(
-        self, settings: OpenIdTable, secret: Callable[[], str], back: str, fetch: Fetch,
+        self, settings: Registration, secret: Callable[[], str], back: str, fetch: Fetch,
         exchange: Exchange, clock: Clock,
     ) -> None:  # fmt: skip
         self.issuer = settings.issuer
@@ -92,8 +124,7 @@ class OpenId:
         self._fetch = fetch
         self._exchange = exchange
         self._clock = clock
-        table = OAuthTable(issuer=settings.issuer, algorithms=settings.algorithms)
-        self._keys = Issuer(table, fetch, clock)
+        self._keys = Issuer(settings.issuer, fetch, clock)
 
     async def begin(self, to: str) -> tuple[str, Leaving]:
         """Where to send a browser, and what it must bring back.

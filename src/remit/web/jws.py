@@ -16,8 +16,8 @@ import msgspec
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
 from remit.core.text import printable
-from remit.guard.callers.base import invalid
-from remit.guard.callers.settings import ALGORITHMS
+from remit.web.errors import invalid
+from remit.web.urls import ALGORITHMS
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
@@ -93,7 +93,7 @@ def read_token(text: str) -> Token:
     """Take a token apart.
 
     Raises:
-        Unauthenticated: not three canonical base64url parts, JSON that is not strict, sizes,
+        TokenError: not three canonical base64url parts, JSON that is not strict, sizes,
             header parameters of the wrong type, or extensions.
     """
     if len(text) > MAX_TOKEN:
@@ -146,7 +146,7 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
     """A claim that is text which can be shown; empty if it is missing.
 
     Raises:
-        Unauthenticated: it is there and is anything else.
+        TokenError: it is there and is anything else.
     """
     value = claims.get(name)
     if value is None:

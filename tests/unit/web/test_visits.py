@@ -1,6 +1,6 @@
 """Visits end, tasks count once, and failures are counted."""
 
-from remit.guard.inbox.visits import Attempts, Visits
+from remit.web.visits import Attempts, Visits
 
 SECOND = 10**9
 
@@ -101,7 +101,7 @@ def test_failures_are_counted_by_the_minute():
 
 
 def test_nobody_fills_the_memory(monkeypatch):
-    monkeypatch.setattr("remit.guard.inbox.visits.MAX_WATCHED", 3)
+    monkeypatch.setattr("remit.web.visits.MAX_WATCHED", 3)
     attempts = Attempts(Hands(), 2)
     for name in "abc":
         attempts.failed(name)

@@ -1,18 +1,18 @@
-"""Asking the issuer: the port, and its adapter over HTTPS, the only importer of ``aiohttp``."""
+"""Asking a provider: the port, and its adapter over HTTPS; ``aiohttp`` is imported when it is."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from remit.core.text import printable
-from remit.guard.callers.settings import is_loopback
-from remit.guard.errors import GuardError
+from remit.web.errors import WebError
+from remit.web.urls import is_loopback
 
 MAX_BYTES = 256 * 1024
 TIMEOUT_S = 5.0
 _OK = 200
 
 
-class FetchError(GuardError):
+class FetchError(WebError):
     """The issuer gave no answer that can be used."""
 
     code = "oauth.fetch"

@@ -7,10 +7,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from remit.attest.dsse import unb64
-from remit.attest.webauthn import Party
 from remit.core.errors import RemitError
-from remit.guard.errors import GuardError
-from remit.guard.inbox.visits import Visit
+from remit.web.errors import PageError
+from remit.web.visits import Visit
 
 MAX_FORM = 64 * 1024
 MAX_FIELDS = 20
@@ -31,20 +30,6 @@ _ALWAYS = {
     "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
     "cache-control": "no-store",
 }
-
-
-class PageError(GuardError):
-    """A request that gets a page saying why not.
-
-    Attributes:
-        status: HTTP status code.
-    """
-
-    code = "inbox.refused"
-
-    def __init__(self, status: int, message: str, *, hint: str = "", code: str = "") -> None:
-        super().__init__(message, hint=hint, code=code or None)
-        self.status = status
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -87,7 +72,7 @@ class Asked(msgspec.Struct, kw_only=True):
         if not found:
             raise PageError(
                 400, "the passkey gave no answer",
-                hint="signing needs JavaScript and a passkey", code="inbox.no_answer",
+                hint="signing needs JavaScript and a passkey", code="web.no_answer",
             )  # fmt: skip
         return found
 
@@ -119,12 +104,18 @@ def see(place: str, **more: str) -> Reply:
 
 
 class Cookies:
-    """The cookies of a browser; their names say how they are protected."""
+    """The cookies of a browser; their names say how they are protected.
 
-    def __init__(self, party: Party) -> None:
-        secure = party.origin.startswith("https://")
+    Args:
+        origin: of the pages, ``https://HOST[:PORT]``.
+        name: what the cookies' names begin with. Cookies have no port, so two servers of one host
+            need two of these.
+    """
+
+    def __init__(self, origin: str, name: str = "remit") -> None:
+        secure = origin.startswith("https://")
         # A __Host- cookie can be set by nobody but this very host, over TLS (RFC 6265bis).
-        self._prefix = "__Host-remit" if secure else "remit"
+        self._prefix = f"__Host-{name}" if secure else name
         self._secure = "; Secure" if secure else ""
 
     def read(self, header: str) -> tuple[str, str, str]:
@@ -172,7 +163,7 @@ def read_form(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         PageError: it is none.
     """
     if headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise PageError(415, "forms are expected here", code="inbox.form")
+        raise PageError(415, "forms are expected here", code="web.form")
     return {name: text.replace("\r\n", "\n") for name, text in _fields(body).items()}
 
 
@@ -183,8 +174,8 @@ def _fields(data: bytes) -> dict[str, str]:
             errors="strict", max_num_fields=MAX_FIELDS,
         )  # fmt: skip
     except ValueError:
-        raise PageError(400, "the form is malformed", code="inbox.form") from None
+        raise PageError(400, "the form is malformed", code="web.form") from None
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise PageError(400, "a field came twice", code="inbox.form")
+        raise PageError(400, "a field came twice", code="web.form")
     return found

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from remit.guard.callers import fetch as module
-from remit.guard.callers.fetch import MAX_BYTES, FetchError, fetch
+from remit.web import fetch as module
+from remit.web.fetch import MAX_BYTES, FetchError, fetch
 
 
 def serve(answer, url="http://127.0.0.1:{port}/x"):
@@ -115,7 +115,7 @@ def test_a_process_without_tls_asks_nobody(monkeypatch):
 
 TLS_CLIENT = """
 import asyncio, sys
-from remit.guard.callers.fetch import FetchError, fetch
+from remit.web.fetch import FetchError, fetch
 try:
     print(asyncio.run(fetch(sys.argv[1])))
 except FetchError as error:

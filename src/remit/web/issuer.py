@@ -3,7 +3,7 @@
 1. Keys are fetched again after ``FRESH_S``, when they are needed.
 2. A key id that is not known causes one more look, so that a rotation is seen at once.
 3. Whatever the reason and the outcome, the issuer is asked at most once in ``RETRY_S``: nobody can
-   use this Guard to keep the issuer busy. It is asked by a task of its own, which all who need it
+   use this program to keep the issuer busy. It is asked by a task of its own, which all who need it
    wait for: a client that hangs up must not keep the others from the keys.
 4. If it cannot be asked, the last keys hold until ``max_stale_s`` after they were fetched. Then
    there are none, and every token is refused.
@@ -17,11 +17,10 @@ from urllib.parse import urlsplit
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.core.strictjson import parse
-from remit.guard.callers.base import invalid
-from remit.guard.callers.fetch import MAX_BYTES, Fetch, FetchError
-from remit.guard.callers.jwks import KeySet, read_key_set
-from remit.guard.callers.settings import OAuthTable, check_url, is_loopback
-from remit.guard.errors import GuardError
+from remit.web.errors import WebError, invalid
+from remit.web.fetch import MAX_BYTES, Fetch, FetchError
+from remit.web.jwks import KeySet, read_key_set
+from remit.web.urls import check_url, is_loopback
 
 FRESH_S = 300
 RETRY_S = 10
@@ -33,13 +32,20 @@ class Issuer:
     """The keys of one issuer. Belongs to one event loop.
 
     Args:
-        settings: which issuer; checked.
+        issuer: exact ``iss`` of its tokens; checked.
         fetch: asks it.
         clock: only durations are measured.
+        jwks_uri: where its keys are; empty to discover it.
+        max_stale_s: seconds that keys are used after they were last fetched.
     """
 
-    def __init__(self, settings: OAuthTable, fetch: Fetch, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(
+        self, issuer: str, fetch: Fetch, clock: Clock, *, jwks_uri: str = "",
+        max_stale_s: int = 3600,
+    ) -> None:  # fmt: skip
+        self._issuer = issuer
+        self._jwks_uri = jwks_uri
+        self._max_stale_s = max_stale_s
         self._fetch = fetch
         self._clock = clock
         self._keys: KeySet | None = None
@@ -52,14 +58,14 @@ class Issuer:
         """The keys that hold now, looked up again if ``key_id`` is not among them.
 
         Raises:
-            Unauthenticated: there are none.
+            TokenError: there are none.
         """
         if self._wants(key_id):
             if self._asking is None and self._may_ask():
                 self._asking = asyncio.create_task(self._ask())
             if self._asking is not None:
                 await asyncio.shield(self._asking)
-        max_stale_ns = self._settings.max_stale_s * _NS
+        max_stale_ns = self._max_stale_s * _NS
         if self._keys is None or self._clock.monotonic_ns() - self._fetched_ns > max_stale_ns:
             self._keys = None
             raise invalid(
@@ -72,7 +78,7 @@ class Issuer:
     def _wants(self, key_id: str | None) -> bool:
         if self._keys is None or not self._keys.knows(key_id):
             return True
-        fresh_s = min(FRESH_S, self._settings.max_stale_s)
+        fresh_s = min(FRESH_S, self._max_stale_s)
         return self._clock.monotonic_ns() - self._fetched_ns >= fresh_s * _NS
 
     def _may_ask(self) -> bool:
@@ -83,10 +89,10 @@ class Issuer:
         self._asked_ns = started_ns = self._clock.monotonic_ns()
         try:
             async with asyncio.timeout(ASK_S):
-                uri = self._settings.jwks_uri or await self._discover()
+                uri = self._jwks_uri or await self._discover()
                 self._keys = read_key_set(await self._fetch(uri))
             self._fetched_ns, self.problem = started_ns, ""
-        except GuardError as error:
+        except WebError as error:
             self.problem = error.message
         except TimeoutError:
             self.problem = f"the issuer gave no answer in {ASK_S:.0f} s"
@@ -97,19 +103,18 @@ class Issuer:
         """``jwks_uri`` of the issuer's metadata.
 
         Raises:
-            GuardError: no metadata, or another issuer's.
+            WebError: no metadata, or another issuer's.
         """
-        issuer = self._settings.issuer
-        return endpoint(await discover(issuer, self._fetch), "jwks_uri", issuer)
+        return endpoint(await discover(self._issuer, self._fetch), "jwks_uri", self._issuer)
 
 
 async def discover(issuer: str, fetch: Fetch) -> Mapping[str, Any]:
     """The issuer's metadata (RFC 8414 §3, OpenID Connect Discovery §4).
 
     Raises:
-        GuardError: there is none, or it is another issuer's.
+        WebError: there is none, or it is another issuer's.
     """
-    problem: GuardError | None = None
+    problem: WebError | None = None
     for url in discovery_urls(issuer):
         try:
             data = await fetch(url)
@@ -130,7 +135,7 @@ def endpoint(metadata: Mapping[str, Any], name: str, issuer: str) -> str:
     """A URL of the issuer's metadata.
 
     Raises:
-        GuardError: it is not there, or not one that is safe to use.
+        WebError: it is not there, or not one that is safe to use.
     """
     uri = metadata.get(name)
     if not isinstance(uri, str):

@@ -2,12 +2,12 @@
 
 import pytest
 
-from remit.attest.webauthn import Party
-from remit.guard.inbox.exchange import Asked, Cookies, PageError, Reply, read_form, read_query, see
+from remit.web.errors import PageError
+from remit.web.exchange import Asked, Cookies, Reply, read_form, read_query, see
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-HERE = Cookies(Party(id="localhost", origin="http://localhost:7448"))
-TLS = Cookies(Party(id="guard.example", origin="https://guard.example"))
+HERE = Cookies("http://localhost:7448")
+TLS = Cookies("https://guard.example")
 TOKEN = "t" * 43
 
 

@@ -3,8 +3,8 @@ import json
 import pytest
 from joserfc.jwk import ECKey, OKPKey
 
-from remit.guard.callers.jwks import MAX_BYTES, MAX_KEYS, read_key_set
-from remit.guard.errors import GuardError
+from remit.web.errors import WebError
+from remit.web.jwks import MAX_BYTES, MAX_KEYS, read_key_set
 from tests.unit.guard.callers.helpers import b64, key, public
 
 GOOD = public(key(kid="good"))
@@ -126,7 +126,7 @@ def test_keys_that_fit(more):
     ],
 )
 def test_what_is_not_a_key_set_is_refused(data):
-    with pytest.raises(GuardError) as caught:
+    with pytest.raises(WebError) as caught:
         read_key_set(data)
     assert caught.value.code == "oauth.keys"
 

@@ -1,0 +1,91 @@
+"""What policy and the log are told of an artifact: only what trusted keys vouched for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from remit.artifacts.examination import Examined
+from remit.artifacts.verification import Verification
+from remit.attest.predicates import known, scan, signature, vsa
+from remit.attest.trust import TrustRoot
+from remit.policy.loads import Scans, Summary
+
+
+def signers(examined: Sequence[Examined]) -> tuple[str, ...]:
+    """Names of the keys that signed it."""
+    return _sorted(each.key for each in kept(examined, signature.TYPE))
+
+
+def attested(examined: Sequence[Examined]) -> tuple[str, ...]:
+    """Predicate types that trusted keys attested."""
+    return _sorted(each.predicate_type for each in examined if each.passed)
+
+
+def summary(examined: Sequence[Examined], policy_digest: str, now_us: int) -> Summary:
+    """The newest verification summary under a policy, or under any if that is empty."""
+    found = [
+        each.summary
+        for each in kept(examined, vsa.TYPE)
+        if each.summary is not None and policy_digest in {"", each.summary.policy_digest}
+    ]
+    if not found:
+        return Summary()
+    last = max(found, key=lambda each: (each.time_us, each.result == "FAILED"))
+    return Summary(
+        present=True,
+        result=last.result,
+        age_s=max(0, now_us - last.time_us) // 1_000_000,
+        policy_digest=last.policy_digest,
+        levels=tuple(sorted(last.levels)),
+    )
+
+
+def scans(examined: Sequence[Examined]) -> Scans:
+    """The newest word of each trusted scanner; of several together the findings add up."""
+    newest: dict[str, scan.Scan] = {}
+    for each in kept(examined, scan.TYPE):
+        found = scan.Scan.read(each.predicate)
+        known_one = newest.get(found.scanner)
+        if known_one is None or found.finished_us > known_one.finished_us:
+            newest[found.scanner] = found
+    if not newest:
+        return Scans()
+    counts = {
+        severity: sum(each.counts.get(severity, 0) for each in newest.values())
+        for severity in scan.SEVERITIES
+    }
+    return Scans(
+        present=True,
+        complete=all(each.coverage == "complete" for each in newest.values()),
+        scanners=tuple(sorted(newest)),
+        **counts,
+    )
+
+
+def recorded(verification: Verification, trust: TrustRoot) -> dict[str, Any]:
+    """For the log: which keys said what, and by which trust root that counts."""
+    keys = {each.name: each.fingerprint for each in trust.keys}
+    return {
+        "trust": {"name": trust.name, "serial": trust.serial, "digest": trust.digest},
+        "attestations": [
+            {
+                "digest": each.manifest,
+                "type": known.short_of(each.predicate_type)[:200],
+                "key": each.key,
+                "fingerprint": keys.get(each.key, ""),
+            }
+            for each in verification.examined
+            if each.passed
+        ][:_MAX_RECORDED],
+    }
+
+
+_MAX_RECORDED = 32
+
+
+def kept(examined: Sequence[Examined], kind: str) -> list[Examined]:
+    """Those of a type that keep all of the rules."""
+    return [each for each in examined if each.passed and each.predicate_type == kind]
+
+
+def _sorted(names: Any) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))

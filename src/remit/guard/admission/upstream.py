@@ -1,0 +1,208 @@
+"""The server's side of a session whose server is an artifact: admitted, or answered for."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from remit import __version__
+from remit.core.errors import RemitError
+from remit.core.event import Agent
+from remit.guard.admission.admission import Admission, Admitted
+from remit.guard.admission.launch import small_environment
+from remit.guard.config import ServerConfig
+from remit.guard.governed import GovernedServer
+from remit.guard.mcp.framing import Line
+from remit.guard.mcp.messages import METHOD_NOT_FOUND, Message, Request, Response, encode, failure
+from remit.guard.mcp.methods import MODERN_VERSIONS, is_modern
+from remit.guard.mcp.upstream import BarredError, Connect, OnExit, OnLine, ProcessUpstream, Upstream
+
+
+class Understudy:
+    """Answers in the place of a server that was not started: who it is, and its pinned tools.
+
+    So a client connects, sees the tools that it knows, and is told at each of them why they do
+    nothing. Nothing else ever reaches this: the session denies it before.
+    """
+
+    def __init__(self, tools: list[dict[str, Any]] | None, on_line: OnLine, said: str) -> None:
+        self.on_pressure: Callable[[bool], None] = lambda _full: None
+        self._tools = tools
+        self._said = said
+        self._on_line = on_line
+        self._loop = asyncio.get_running_loop()
+
+    async def start(self) -> None:
+        """Nothing is started."""
+
+    def send(self, message: Message) -> None:
+        """Answer a request."""
+        if isinstance(message, Request):
+            answer = encode(self._answer(message))
+            self._loop.call_soon(self._on_line, Line(answer.rstrip(b"\n")))
+
+    def _answer(self, request: Request) -> Response:
+        modern = is_modern(request.params)
+        result: dict[str, Any] | None = None
+        about = {"name": "remit", "version": __version__}
+        match request.method:
+            case "initialize":
+                result = {
+                    "protocolVersion": request.params.get("protocolVersion"),
+                    "capabilities": {"tools": {}},
+                    "serverInfo": about,
+                }
+            case "server/discover":
+                result = {
+                    "supportedVersions": sorted(MODERN_VERSIONS),
+                    "capabilities": {"tools": {}},
+                    "serverInfo": about,
+                }
+            case "ping":
+                result = {}
+            case "tools/list" if self._tools is not None:
+                result = {"tools": self._tools}
+        if result is None:
+            return failure(request.id, METHOD_NOT_FOUND, self._said)
+        if modern:
+            result |= {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
+        return Response(id=request.id, result=result)
+
+    @property
+    def backlog(self) -> int:
+        """Nothing waits."""
+        return 0
+
+    def hold(self, why: str, *, full: bool) -> None:
+        """There is nothing to hold."""
+        del why, full
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+
+class AdmittedUpstream:
+    """A server that is verified each time it is started. Belongs to the event loop's thread.
+
+    Args:
+        admit: verifies, and makes the copy that runs.
+        begin: makes the upstream of what was admitted.
+        understudy: makes what answers if it was not.
+    """
+
+    def __init__(
+        self,
+        admit: Callable[[], Awaitable[Admitted]],
+        begin: Callable[[Admitted], Upstream],
+        understudy: Callable[[BarredError], Upstream],
+    ) -> None:
+        self._on_pressure: Callable[[bool], None] = lambda _full: None
+        self._admit = admit
+        self._begin = begin
+        self._understudy = understudy
+        self._admitted: Admitted | None = None
+        self._inner: Upstream | None = None
+
+    @property
+    def on_pressure(self) -> Callable[[bool], None]:
+        """See :class:`Upstream`."""
+        return self._on_pressure
+
+    @on_pressure.setter
+    def on_pressure(self, callback: Callable[[bool], None]) -> None:
+        self._on_pressure = callback
+        if self._inner is not None:
+            self._inner.on_pressure = callback
+
+    async def start(self) -> None:
+        """Verify and start.
+
+        Raises:
+            BarredError: it may not be started; something answers in its place.
+            RemitError: it cannot be started, or a secret of it cannot be had.
+        """
+        try:
+            self._admitted = await self._admit()
+        except BarredError as barred:
+            self._inner = self._understudy(barred)
+            raise
+        try:
+            self._inner = self._begin(self._admitted)
+            self._inner.on_pressure = self._on_pressure
+            await self._inner.start()
+        except BaseException:
+            self._close()
+            raise
+
+    def send(self, message: Message) -> None:
+        """See :class:`Upstream`."""
+        if self._inner is not None:
+            self._inner.send(message)
+
+    @property
+    def backlog(self) -> int:
+        """See :class:`Upstream`."""
+        return self._inner.backlog if self._inner is not None else 0
+
+    def hold(self, why: str, *, full: bool) -> None:
+        """See :class:`Upstream`."""
+        if self._inner is not None:
+            self._inner.hold(why, full=full)
+
+    async def stop(self) -> None:
+        """Stop the server, then remove the copy that it ran."""
+        try:
+            if self._inner is not None:
+                await self._inner.stop()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None:
+            admitted.stage.close()
+
+
+def admitted(
+    admission: Admission,
+    governed: GovernedServer,
+    agent: Agent,
+    user: str,
+    make: Callable[[ServerConfig, OnLine, OnExit, dict[str, str]], ProcessUpstream],
+) -> Connect:
+    """Connect to a server by starting the artifact that it is, if that is admitted.
+
+    Args:
+        admission: decides.
+        governed: the server.
+        agent: for whom.
+        user: whose agent that is.
+        make: the process of a configuration, with its environment.
+    """
+    config = governed.config
+
+    def connect(on_line: OnLine, on_exit: OnExit) -> Upstream:
+        def begin(found: Admitted) -> Upstream:
+            launch = found.launch
+            started = msgspec.structs.replace(config, command=launch.command, env=launch.env)
+            return make(started, on_line, on_exit, small_environment(os.environ))
+
+        def understudy(barred: BarredError) -> Upstream:
+            return Understudy(_pinned(governed), on_line, barred.decision.detail)
+
+        return AdmittedUpstream(
+            lambda: admission.admit(config, governed.policy, agent, user), begin, understudy
+        )
+
+    return connect
+
+
+def _pinned(governed: GovernedServer) -> list[dict[str, Any]] | None:
+    """The definitions of its accepted tools; None if it was never seen."""
+    try:
+        found = governed.pins.get(governed.config.id)
+    except RemitError:
+        return None
+    return None if found is None else [dict(tool.definition) for tool in found.tools]
