@@ -83,6 +83,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_waiting: scans that may wait before pushes are told to come back later.
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
+        signers: file of the trust root: whose signatures policy is told of; ``None`` for nobody's.
+        signers_key: public key that must have signed it; ``None`` to take it as it lies there.
+        scan_key: what signs what scanners found; empty for a key in ``state``.
+        gate_key: what signs what the gate decided; likewise.
     """
 
     state: Path
@@ -102,6 +106,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = MAX_WAITING
     rescan_days: float = 7.0
     policy: Path | None = None
+    signers: Path | None = None
+    signers_key: Path | None = None
+    scan_key: str = ""
+    gate_key: str = ""
 
 
 def hold_state(state: Path) -> int:
