@@ -7,9 +7,9 @@ import time
 import pytest
 
 from tests.rig.exchange import log_in, remit
-from tests.rig.fronts import Wire, hub_command
+from tests.rig.fronts import Wire, front, hub_command
 from tests.rig.gated import CLEAN, POISONED, put
-from tests.rig.registries import hub
+from tests.rig.registries import docker_registry, hub
 from tests.rig.registry_clients import client
 from tests.rig.sigstore import sigstore
 
@@ -159,3 +159,39 @@ def about(wire, repository, digest):
             return found
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_before_an_upstream(tmp_path):
+    with (
+        docker_registry(tmp_path / "upstream") as upstream,
+        front(tmp_path / "hub", upstream, gate=True) as registry,
+    ):
+        wire = Wire.to(registry)
+        digest, _ = put(wire, "team/fronted", "v1", CLEAN)
+        found = about(wire, "team/fronted", digest)
+        assert found["state"] == "admitted", found
+        assert found["summary"]
+        assert len(found["attestations"]) > 5
+        lines = hub_command(registry, "keys").stdout
+        trust = tmp_path / "trust.toml"
+        trust.write_text(f'format = "remit.trust/v1"\nname = "hub"\nserial = 1\n{lines}')
+        log_in(registry, tmp_path / "me")
+        arguments = ["--trust", trust, "--no-signature", "--policy-digest", found["policy"]]
+        # The upstream itself has the evidence, too, under the fallback tag.
+        for host in (registry.host, upstream.host):
+            ref = f"{host}/team/fronted@{digest}"
+            done = remit("verify", ref, *arguments, state=tmp_path / "me")
+            assert done.returncode == 0 or host == upstream.host, done.stdout + done.stderr
+            assert "PASSED" in done.stdout, done.stdout + done.stderr
+        decide = f"/api/v1/repositories/team/fronted/artifacts/{digest}/decision"
+        action = wire("GET", decide).json["action"]
+        body = json.dumps({"word": "refuse", "reason": "no", "action": action}).encode()
+        assert wire("POST", decide, body).status == 201
+        until = time.monotonic() + 30
+        while about(wire, "team/fronted", digest)["state"] != "withdrawn":
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        done = remit("verify", f"{registry.host}/team/fronted@{digest}", *arguments,
+                     state=tmp_path / "me")  # fmt: skip
+        assert done.returncode == 3
+        assert "FAILED" in done.stdout
