@@ -89,6 +89,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
         console: what its pages were asked to do; ``None`` for a Hub without pages.
+        signers: file of the trust root: whose signatures policy is told of; ``None`` for nobody's.
+        signers_key: public key that must have signed it; ``None`` to take it as it lies there.
+        scan_key: what signs what scanners found; empty for a key in ``state``.
+        gate_key: what signs what the gate decided; likewise.
     """
 
     state: Path
@@ -109,6 +113,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     rescan_days: float = 7.0
     policy: Path | None = None
     console: ConsoleOptions | None = ConsoleOptions()
+    signers: Path | None = None
+    signers_key: Path | None = None
+    scan_key: str = ""
+    gate_key: str = ""
 
 
 def hold_state(state: Path) -> int:

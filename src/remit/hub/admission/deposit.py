@@ -6,18 +6,16 @@ that dies in between leaves evidence of a decision that is made again, which the
 """
 
 import asyncio
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
-from remit.artifacts.attestations import PREDICATE_TYPE
 from remit.artifacts.oci.digests import digest_of
 from remit.attest.predicates import vsa
 from remit.core.clock import Clock
-from remit.core.digest import Digest
 from remit.hub.admission.evidence import Evidence, Naming, bundles
 from remit.hub.admission.keys import RoleKeys
-from remit.hub.admission.values import Outcome, Scanned
+from remit.hub.admission.values import Outcome, Scanned, Sealed
 from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.http import Request
 from remit.hub.registry.ports import About, Placed
@@ -54,8 +52,8 @@ class Depositor:
         self._clock = clock
         self._upstream = upstream
 
-    async def __call__(self, scanned: Scanned, outcome: Outcome) -> Sequence[Placed]:
-        """The manifests that are to be placed with the decision; their bytes are stored.
+    async def __call__(self, scanned: Scanned, outcome: Outcome) -> Sealed:
+        """What is to be placed with the decision; its bytes are stored.
 
         Raises:
             RemitError: a key or the store cannot be used, or the repository's quota is full.
@@ -65,11 +63,15 @@ class Depositor:
         made = await asyncio.to_thread(bundles, scanned, outcome, self._keys, self._naming, now)
         for blob in dict.fromkeys((EMPTY_BLOB, *(each.bundle for each in made)) if made else ()):
             await self._blob(scanned.repository, blob)
+        summary = next(
+            (e.stored.descriptor.digest for e in reversed(made) if e.predicate_type == vsa.TYPE), ""
+        )
         if not self._upstream:
-            return [_placed(scanned.repository, each) for each in made]
+            placed = tuple(_placed(scanned.repository, each) for each in made)
+            return Sealed(placed=placed, summary=summary)
         for each in made:
             await self._manifest(scanned.repository, each)
-        return ()
+        return Sealed(summary=summary)
 
     async def _blob(self, repository: str, data: bytes) -> None:
         query = {"digest": digest_of(data)}
@@ -94,14 +96,6 @@ def _placed(repository: str, each: Evidence) -> Placed:
         manifest=each.stored.manifest,
         about=About(evidence=True),
     )
-
-
-def summary_in(placed: Sequence[Placed]) -> Digest | None:
-    """The manifest of the gate's summary among those."""
-    for each in reversed(placed):
-        if each.manifest.annotations.get(PREDICATE_TYPE) == vsa.TYPE:
-            return each.digest
-    return None
 
 
 def _request(

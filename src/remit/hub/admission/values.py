@@ -7,7 +7,7 @@ import msgspec
 from remit.artifacts.oci.manifest import Descriptor
 from remit.core.digest import Digest
 from remit.hub.admission.people import Decision, Suppression
-from remit.hub.registry.ports import Need
+from remit.hub.registry.ports import Need, Placed
 from remit.scan.base import Report
 
 State = Literal["quarantined", "review", "admitted", "refused", "withdrawn", "exempt", "index"]
@@ -106,6 +106,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     quorum: int = 1
     policy: Digest = Digest("")
     expires_us: int = 0
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence of a decision, of which the bytes are stored.
+
+    Attributes:
+        placed: manifests that are to be placed with the decision.
+        summary: digest of the one with the gate's summary; empty if there is none.
+    """
+
+    placed: tuple[Placed, ...] = ()
+    summary: str = ""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, func, select, update
 from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
-from remit.hub.admission.deposit import summary_in
-from remit.hub.admission.values import Admission, Outcome, Scanned, State
+from remit.hub.admission.values import Admission, Outcome, Scanned, Sealed, State
 from remit.hub.catalog.ports import Offer
 from remit.hub.jobs.values import scan_slot
 from remit.hub.registry.ports import Placed, Record
@@ -144,7 +143,7 @@ class SqlCases:
         return await self._database.change(work)
 
     async def decide(
-        self, scanned: Scanned, outcome: Outcome, evidence: Sequence[Placed] = ()
+        self, scanned: Scanned, outcome: Outcome, evidence: Sealed | None = None
     ) -> Sequence[tuple[str, Record]] | None:
         """Set the state, or find that it is set."""
         now = self._clock.now_us()
@@ -169,7 +168,9 @@ class SqlCases:
                 # Somebody said something meanwhile: it stays open, and is decided again.
                 reopen(connection, row.id, scanned)
                 return None
-            return self._set(connection, row.id, before, scanned, outcome, evidence, now)
+            return self._set(
+                connection, row.id, before, scanned, outcome, evidence or Sealed(), now
+            )
 
         return await self._database.change(work)
 
@@ -180,7 +181,7 @@ class SqlCases:
         before: str,
         scanned: Scanned,
         outcome: Outcome,
-        evidence: Sequence[Placed],
+        evidence: Sealed,
         now: int,
     ) -> list[tuple[str, Record]]:
         state, kind = _AFTER.get((outcome.word, before)) or _AFTER[outcome.word, ""]
@@ -198,17 +199,16 @@ class SqlCases:
                 expires_us=outcome.expires_us,
             )
         )
-        summary = summary_in(evidence)
-        if summary is not None:
+        if evidence.summary:
             connection.execute(
                 update(table)
                 .where(table.c.repository == id_, table.c.digest == scanned.digest)
-                .values(summary=summary)
+                .values(summary=evidence.summary)
             )
         if (state == "admitted") != (before == "admitted"):
             words.reopen_dependents(connection, scanned.digest)
         done: list[tuple[str, Record]] = []
-        for placed in evidence:
+        for placed in evidence.placed:
             manifests.put(connection, placed, self._node, now)
             admissions.enter(connection, id_, placed, job=self._id(now), reason="push", now_us=now)
             done.append(self._write(connection, _stored(placed), now))

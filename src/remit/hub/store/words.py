@@ -26,6 +26,8 @@ PAUSE_US = 86_400_000_000
 """How long after a decision it is not decided again only because it ends soon."""
 DECIDED = ("admitted", "refused", "review", "withdrawn")
 SLICE = 500
+HUBS = "remit.hub/"
+"""How origins of Hubs begin, in whose name Hubs store evidence; no account can be called so."""
 
 
 class Curators:
@@ -231,9 +233,16 @@ def outdated(connection: Connection, policy: str, count: int) -> list[tuple[int,
 
 
 def _closed(connection: Connection, condition: Any, count: int) -> list[tuple[int, str]]:
-    """Decided artifacts that fulfil a condition, and whose last scan is not open."""
-    closed = exists().where(
-        jobs.c.id == admissions.c.job, jobs.c.state == "done", jobs.c.slot.is_(None)
+    """Decided artifacts that fulfil a condition, and of which no scan is open."""
+    other = jobs.alias()
+    opened = exists().where(
+        other.c.repository == admissions.c.repository,
+        other.c.digest == admissions.c.digest,
+        other.c.slot.is_not(None),
+    )
+    closed = (
+        exists().where(jobs.c.id == admissions.c.job, jobs.c.state == "done", jobs.c.slot.is_(None))
+        & ~opened
     )
     found = connection.execute(
         select(admissions.c.repository, admissions.c.digest)

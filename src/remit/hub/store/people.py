@@ -21,7 +21,7 @@ from remit.scan.verdict import judge
 TOLD = ("withdrawn", "refused", "review")
 
 
-class SqlDesk:
+class SqlPeople:
     """What people say, and what was decided.
 
     Args:
