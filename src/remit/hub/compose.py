@@ -243,15 +243,19 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             servers.PREFIX: Servers(gate, catalog, offered),
         }
         if options.console is not None:
-            parts = Parts(
-                database=database,
-                catalog=catalog,
-                small=small,
-                keeper=doorkeeper,
-                ledger=ledger,
-                clock=clock,
+            rooms["/ui/"] = console_of(
+                stack,
+                options.console,
+                _place(options),
+                Parts(
+                    database=database,
+                    catalog=catalog,
+                    small=small,
+                    keeper=doorkeeper,
+                    ledger=ledger,
+                    clock=clock,
+                ),
             )
-            rooms["/ui/"] = console_of(stack, options.console, _place(options), parts)
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
 
