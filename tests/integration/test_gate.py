@@ -1,12 +1,20 @@
 """The gate of a Hub: what is pushed is scanned by real workers before anybody may pull it."""
 
+import asyncio
+import contextlib
+import json
+import os
+import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from remit.hub.store import tables
+from remit.hub.store.database import connect
 from tests.rig.exchange import log_in, remit
-from tests.rig.fronts import INDEX, MANIFEST, Wire
-from tests.rig.gated import CLEAN, POISONED, put, put_manifest, settled, state
+from tests.rig.fronts import INDEX, MANIFEST, Wire, hub_command
+from tests.rig.gated import CLEAN, POISONED, manifest_of, put, put_manifest, settled, state
 from tests.rig.hub_process import HubProcess
 from tests.rig.registries import hub, person
 from tests.rig.registry_clients import client, find_kit
@@ -61,6 +69,7 @@ def test_what_is_poisoned_is_refused_with_the_reason(writer, curator, gated):
         each
         for each in HubProcess(gated.state.parent).records()
         if each.get("artifact", {}).get("digest") == name
+        and each["artifact"]["repository"] == "team/poisoned"
     ]
     kinds = [each["kind"] for each in found]
     assert kinds.index("registry.push") < kinds.index("scan.done") < kinds.index("artifact.refuse")
@@ -115,3 +124,167 @@ def test_remit_pushes_and_pulls(account, writer, tmp_path):
     assert settled(writer, "team/remit", "v1") == "admitted"
     done = remit("pull", place, state=other)
     assert done.returncode == 0, done.stderr
+
+
+# -- the queue, as operators see it ----------------------------------------------------------------
+
+
+def operate(gated, *arguments, code=0):
+    """`remit hub …` beside the Hub: what it printed."""
+    done = hub_command(gated, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def listed(gated, repository):
+    return json.loads(operate(gated, "jobs", "list", "--repository", repository, "-o", "json"))
+
+
+def changed(gated, work):
+    """Change the database beside the Hub."""
+
+    async def run():
+        database = connect("", gated.state)
+        try:
+            await database.change(work)
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+
+
+def test_operators_see_jobs_and_ask_again(gated, writer):
+    put(writer, "team/jobs", "v1", CLEAN)
+    settled(writer, "team/jobs", "v1")
+    [job] = listed(gated, "team/jobs")
+    assert (job["state"], job["reason"], job["decided"]) == ("done", "push", True)
+    assert job["id"] in operate(gated, "jobs", "list", "--only", "done")
+    assert "team/jobs" in operate(gated, "jobs", "show", job["id"])
+    again = operate(gated, "rescan", "team/jobs:v1").strip()
+    assert state(writer, "team/jobs", "v1") == "admitted", "it stays so meanwhile"
+    assert operate(gated, "jobs", "watch", again).split()[-1] == "done"
+    third = operate(gated, "jobs", "retry", job["id"]).strip()
+    operate(gated, "jobs", "watch", third)
+    assert [each["id"] for each in listed(gated, "team/jobs")] == [third, again, job["id"]]
+    operate(gated, "jobs", "show", "0" * 26, code=2)
+    operate(gated, "rescan", "team/nothing:v1", code=2)
+    operate(gated, "rescan", code=2)
+    status = json.loads(operate(gated, "gate", "status", "-o", "json"))
+    assert status["artifacts"]["admitted"] >= 1
+    assert len(status["workers"]) == 1
+    assert "workers" in operate(gated, "gate", "status")
+
+
+def test_what_fails_later_is_withdrawn(gated, writer):
+    name, [layer] = put(writer, "team/later", "v1", POISONED)
+    assert settled(writer, "team/later", "v1") == "refused"
+    table = tables.admissions
+    mine = table.update().where(table.c.digest == name)
+    changed(gated, lambda c: c.execute(mine.values(state="admitted", scanners="older")))
+    assert writer("GET", f"/v2/team/later/blobs/{layer}").status == 200
+    operate(gated, "rescan", "team/later:v1")
+    assert settled(writer, "team/later", "v1", "withdrawn") == "withdrawn"
+    assert writer("GET", f"/v2/team/later/blobs/{layer}").status == 403
+    time.sleep(0.5)
+    records = HubProcess(gated.state.parent).records()
+    [done] = [each for each in records if each["kind"] == "artifact.withdraw"]
+    assert done["artifact"]["repository"] == "team/later"
+    assert done["decision"]["before"] == "admitted"
+
+
+def test_a_cancelled_scan_leaves_it_quarantined(tmp_path):
+    with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
+        wire = Wire.to(person(idle, "writer", "writer", "**"))
+        name, _ = put(wire, "team/idle", "v1", CLEAN)
+        [job] = listed(idle, "team/idle")
+        assert (job["state"], job["worker"]) == ("waiting", "")
+        assert "nobody scans" in hub_command(idle, "gate", "status").stderr
+        assert hub_command(idle, "jobs", "watch", job["id"], "--timeout", "1").returncode == 4
+        operate(idle, "jobs", "cancel", job["id"])
+        operate(idle, "jobs", "cancel", job["id"], code=2)
+        answer = wire("GET", f"/v2/team/idle/manifests/{name}")
+        assert "was cancelled" in answer.reason
+        operate(idle, "rescan", "team/idle:v1")
+        operate(idle, "rescan", "team/idle:v1", code=2)
+        assert "not done" in wire("GET", f"/v2/team/idle/manifests/{name}").reason
+
+
+def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path):
+    """By a Hub without a gate, and then by one with other scanners."""
+    with hub(tmp_path, auth="basic") as before:
+        wire = Wire.to(person(before, "writer", "writer", "**"))
+        put(wire, "team/old", "good", CLEAN)
+        put(wire, "team/old", "bad", POISONED)
+        assert wire("GET", "/v2/team/old/manifests/bad").status == 200
+    with hub(tmp_path, auth="basic", gate=True) as after:
+        wire = Wire(after.host, wire.user, wire.password)
+        assert state(wire, "team/old", "bad") in {"quarantined", "refused"}
+        assert settled(wire, "team/old", "good") == "admitted"
+        assert settled(wire, "team/old", "bad") == "refused"
+        assert {each["reason"] for each in listed(after, "team/old")} == {"sweep"}
+    table = tables.admissions
+    changed(after, lambda c: c.execute(table.update().values(state="admitted", scanners="older")))
+    with hub(tmp_path, auth="basic", gate=True) as again:
+        wire = Wire(again.host, wire.user, wire.password)
+        assert settled(wire, "team/old", "bad", "withdrawn") == "withdrawn"
+        assert {each["reason"] for each in listed(again, "team/old")} == {"sweep", "rescan"}
+
+
+def test_pushes_are_told_to_come_back_when_too_much_waits(tmp_path):
+    options = ["--workers", "0", "--max-waiting", "2"]
+    with hub(tmp_path, auth="basic", gate=True, options=options) as full:
+        wire = Wire.to(person(full, "writer", "writer", "**"))
+        for each in range(2):
+            put(wire, "team/full", f"v{each}", {"n.txt": b"%d" % each})
+        body = json.dumps(manifest_of(wire, "team/full", {"n.txt": b"more"})).encode()
+        path = "/v2/team/full/manifests/v3"
+        answer = wire("PUT", path, body, content_type=MANIFEST)
+        assert (answer.status, answer.code) == (429, "TOOMANYREQUESTS")
+        assert int(answer.headers["retry-after"]) > 0
+        assert wire("HEAD", path).status == 404
+        operate(full, "jobs", "cancel", listed(full, "team/full")[0]["id"])
+        assert wire("PUT", path, body, content_type=MANIFEST).status == 201
+
+
+def test_a_hub_that_is_killed_takes_its_workers_along(tmp_path):
+    process = HubProcess(tmp_path, gate=True, workers=2).start()
+    try:
+        until = time.monotonic() + 60
+        while len(found := workers_of(process)) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        os.kill(process.process.pid, signal.SIGKILL)
+        process.process.wait(30)
+        while workers_of(process):
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+    finally:
+        process.kill()
+
+
+def test_a_worker_that_dies_is_followed_by_another(tmp_path):
+    process = HubProcess(tmp_path, gate=True, workers=1).start()
+    try:
+        until = time.monotonic() + 60
+        while not (first := workers_of(process)):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        os.kill(int(first[0]), signal.SIGKILL)
+        while not (now := workers_of(process)) or now == first:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert "a worker ended" in process.log.read_text()
+    finally:
+        process.kill(signal.SIGTERM)
+    assert workers_of(process) == []
+
+
+def workers_of(process):
+    """Processes that work for a Hub."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = each.read_bytes().split(b"\0")
+            if b"worker" in words and str(process.state).encode() in words:
+                found.append(each.parent.name)
+    return sorted(found)

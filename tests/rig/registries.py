@@ -163,11 +163,14 @@ def administer(registry: Registry, *arguments: str, send: str = "") -> str:
     return done.stdout
 
 
-def person(registry: Registry, name: str, role: str, pattern: str) -> Registry:
-    """Make an account with one role: the registry as this person sees it."""
+def person(registry: Registry, name: str, role: str, pattern: str, *options: str) -> Registry:
+    """Make an account with one role: the registry as this person sees it.
+
+    `options` are those of the commands, for example ``--database``.
+    """
     password = f"the password of {name}"
-    administer(registry, "account", "add", name, send=f"{password}\n")
-    administer(registry, "grant", name, role, pattern)
+    administer(registry, "account", "add", name, *options, send=f"{password}\n")
+    administer(registry, "grant", name, role, pattern, *options)
     return dataclasses.replace(registry, user=name, password=password)
 
 

@@ -168,6 +168,19 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Bundle that says what may be pulled.  [default: artifact-default, which comes along]",
+)
+@click.option(
+    "--rescan-days",
+    type=click.FloatRange(min=0),
+    default=7.0,
+    show_default=True,
+    metavar="DAYS",
+    help="Age of a decision at which the artifact is scanned again; 0 for never.",
+)
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -195,7 +208,9 @@ def run(
     auth: str,
     gate: bool,
     workers: int,
+    policy: Path | None,
     max_waiting: int,
+    rescan_days: float,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -236,7 +251,9 @@ def run(
             basic=auth == "basic",
             gate=gate,
             workers=workers,
+            policy=policy,
             max_waiting=max_waiting,
+            rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
             console=console,
         )

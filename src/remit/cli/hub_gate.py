@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-import remit.cli.hub_catalog  # noqa: F401 - its commands belong to the group
+import remit.cli.hub_catalog
+import remit.cli.hub_jobs  # noqa: F401 - their commands belong to the group
 from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
 
 

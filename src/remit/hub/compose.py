@@ -27,6 +27,7 @@ from remit.hub.admission.gatekeeper import Gatekeeper
 from remit.hub.api import artifacts, servers
 from remit.hub.api.artifacts import Artifacts
 from remit.hub.api.gate import Gate
+from remit.hub.api.review import Review
 from remit.hub.api.servers import Servers
 from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
@@ -36,7 +37,7 @@ from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import guarding
+from remit.hub.guarding import desk_of, guarding
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -82,6 +83,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         gate: scan what is pushed, and give out only what is admitted.
         workers: how many processes that scan are started here.
         max_waiting: scans that may wait before pushes are told to come back later.
+        rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
         console: what its pages were asked to do; ``None`` for a Hub without pages.
     """
@@ -101,6 +103,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     gate: bool = True
     workers: int = 1
     max_waiting: int = MAX_WAITING
+    rescan_days: float = 7.0
     policy: Path | None = None
     console: ConsoleOptions | None = ConsoleOptions()
 
@@ -225,8 +228,9 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             url=options.url,
             gatekeeper=gatekeeper,
         )
+        found = None
         if options.gate:
-            await guarding(stack, options, database, log.origin, ledger, small, say)
+            found = await guarding(stack, options, database, ledger, small, pushes, say)
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )
@@ -238,8 +242,12 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         catalog = SqlCatalog(database)
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
+        listed: Application = Artifacts(gate, catalog, small, states, gatekeeper)
+        if found is not None:
+            desk = await desk_of(found, database, ledger)
+            listed = Review(gate, catalog, desk, listed)
         rooms: dict[str, Application] = {
-            artifacts.PREFIX: Artifacts(gate, catalog, small, states, gatekeeper),
+            artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }
         if options.console is not None:

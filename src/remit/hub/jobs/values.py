@@ -75,6 +75,24 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     scanners: str = ""
 
 
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gate is.
+
+    Attributes:
+        artifacts: how many are in each state.
+        jobs: how many are in each state.
+        undecided: scans that are over and not decided on.
+        oldest_s: seconds since the oldest job that is not over was made; 0 without one.
+        workers: those that were there a moment ago.
+    """
+
+    artifacts: dict[str, int]
+    jobs: dict[str, int]
+    undecided: int
+    oldest_s: int
+    workers: tuple[Seen, ...]
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A job in the hands of a worker.
 

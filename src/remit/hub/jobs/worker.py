@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from remit.core.errors import RemitError
 from remit.hub.jobs.materialise import CONTENTS, RESERVE_BYTES, Contents, materialise
 from remit.hub.jobs.ports import Content, Queue
@@ -25,6 +27,17 @@ POLL_S = 0.2
 IDLE_S = 1.0
 TROUBLE_S = 5.0
 BEAT_S = 10.0
+
+
+def looked_at(contents: Contents, reports: Sequence[Report]) -> Report:
+    """The report of what was there to be scanned; it fails if nobody looked at any of it.
+
+    Scanners that read no file look exactly like scanners that found nothing.
+    """
+    there = any(each.is_file() and each.stat().st_size for each in contents.root.rglob("*"))
+    if not there or any(each.coverage for each in reports if not each.failed):
+        return contents.report
+    return msgspec.structs.replace(contents.report, failed="no scanner looked at any of its files")
 
 
 class Scan(Protocol):
@@ -152,7 +165,8 @@ class Worker:
         try:
             contents = await materialise(self._content, task, place)
             reports = await asyncio.to_thread(self._scan, contents, task, self._told)
-            return [contents.report, *(each for each in reports if each.scanner != CONTENTS)]
+            others = [each for each in reports if each.scanner != CONTENTS]
+            return [looked_at(contents, others), *others]
         finally:
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 

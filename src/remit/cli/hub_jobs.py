@@ -1,0 +1,227 @@
+"""``remit hub jobs``, ``rescan`` and ``gate``: the scans of a Hub, beside it."""
+
+import asyncio
+import getpass
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from remit.cli.audit_output import safe
+from remit.cli.hub import DATABASE, STATE, hub, state_of
+from remit.cli.socket import OUTPUT
+
+if TYPE_CHECKING:
+    from remit.hub.jobs.values import Job
+    from remit.hub.store.scans import SqlScans
+
+_R = TypeVar("_R")
+_STATES = ("waiting", "running", "done", "failed", "cancelled")
+_OVER = frozenset({"done", "failed", "cancelled"})
+WATCH_S = 1.0
+NOT_THERE, FAILED = 2, 1
+
+
+def _scans(state: Path | None, database: str, work: "Callable[[SqlScans], Awaitable[_R]]") -> _R:
+    from remit.hub.compose import HubOptions
+    from remit.hub.guarding import scans
+
+    async def run() -> _R:
+        async with scans(HubOptions(state=state_of(state), database=database)) as found:
+            return await work(found)
+
+    return asyncio.run(run())
+
+
+def _by() -> str:
+    return getpass.getuser()
+
+
+def _missing(what: str) -> int:
+    click.echo(f"remit: there is no {what}", err=True)
+    return NOT_THERE
+
+
+def _time(us: int) -> str:
+    return f"{datetime.fromtimestamp(us / 1e6, UTC):%Y-%m-%d %H:%M:%S}" if us else "-"
+
+
+def _print(found: "list[Job]", output: str) -> None:
+    import msgspec
+
+    if output == "json":
+        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        return
+    for each in found:
+        state = f"{each.progress // 10} %" if each.state == "running" else each.state
+        what = f"{each.repository}@{each.digest[:19]}"
+        click.echo(f"{each.id}  {state:<9}  {each.reason:<8}  {_time(each.made_us)}  {what}")
+        if each.error:
+            click.echo(f"{'':28}{safe(each.error, 200)}")
+
+
+@hub.group()
+def jobs() -> None:
+    """The scans of what was pushed: those that wait, run, and are over."""
+
+
+@jobs.command("list")
+@click.option("--only", "states", multiple=True, type=click.Choice(_STATES), help="Only these.")
+@click.option("--repository", default="", help="Only of this one.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--before", default="", metavar="ID", help="Made before this one: the next page.")
+@STATE
+@DATABASE
+@OUTPUT
+def jobs_list(
+    states: tuple[str, ...],
+    repository: str,
+    limit: int,
+    before: str,
+    state: Path | None,
+    database: str,
+    output: str,
+) -> int:
+    """Jobs, the last made first."""
+    _print(
+        _scans(state, database, lambda scans: scans.listed(states, repository, before, limit)),
+        output,
+    )
+    return 0
+
+
+@jobs.command("show")
+@click.argument("job", metavar="ID")
+@STATE
+@DATABASE
+@OUTPUT
+def jobs_show(job: str, state: Path | None, database: str, output: str) -> int:
+    """One job. Exit status 1 if it failed, 2 if there is none."""
+    import msgspec
+
+    found = _scans(state, database, lambda scans: scans.job(job))
+    if found is None:
+        return _missing(f"job `{safe(job, 60)}`")
+    shown = msgspec.to_builtins(found)
+    if output == "json":
+        click.echo(json.dumps(shown, indent=2))
+    else:
+        for key, value in shown.items():
+            text = _time(value) if key.endswith("_us") else value
+            click.echo(f"{key.removesuffix('_us'):<10} {safe(str(text), 1000)}")
+    return FAILED if found.state == "failed" else 0
+
+
+@jobs.command("retry")
+@click.argument("job", metavar="ID")
+@STATE
+@DATABASE
+def jobs_retry(job: str, state: Path | None, database: str) -> int:
+    """Scan the artifact of a job again, whatever became of it; prints the new job."""
+    done = _scans(state, database, lambda scans: scans.again(job, _by()))
+    if done is None:
+        return _missing(f"job `{safe(job, 60)}`, or its artifact is gone")
+    click.echo(done[0])
+    return 0
+
+
+@jobs.command("cancel")
+@click.argument("job", metavar="ID")
+@STATE
+@DATABASE
+def jobs_cancel(job: str, state: Path | None, database: str) -> int:
+    """End a job that waits or runs. What was pushed stays quarantined."""
+    done = _scans(state, database, lambda scans: scans.cancel(job, _by()))
+    return 0 if done is not None else _missing(f"job `{safe(job, 60)}`")
+
+
+@jobs.command("watch")
+@click.argument("job", metavar="ID")
+@click.option("--timeout", type=click.FloatRange(min=0), default=0, help="Seconds; 0 for ever.")
+@STATE
+@DATABASE
+def jobs_watch(job: str, timeout: float, state: Path | None, database: str) -> int:
+    """Follow a job until it is over. Exit status 1 if it failed, 4 if that takes too long."""
+    until = time.monotonic() + timeout if timeout else float("inf")
+    last = ""
+    while True:
+        found = _scans(state, database, lambda scans: scans.job(job))
+        if found is None:
+            return _missing(f"job `{safe(job, 60)}`")
+        text = (
+            f"{found.state} {found.progress // 10} %" if found.state == "running" else found.state
+        )
+        if text != last:
+            click.echo(text)
+            last = text
+        if found.state in _OVER:
+            return FAILED if found.state == "failed" else 0
+        if time.monotonic() > until:
+            return 4
+        time.sleep(WATCH_S)
+
+
+@hub.command()
+@click.argument("reference", metavar="REPOSITORY[:TAG|@DIGEST]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Everything, when there is time.")
+@STATE
+@DATABASE
+def rescan(reference: str | None, everything: bool, state: Path | None, database: str) -> int:
+    """Scan an artifact again. What is admitted stays so meanwhile, and is withdrawn if it fails.
+
+    \b
+      remit hub rescan team/model:v1
+      remit hub rescan --all
+    """
+    from remit.artifacts.oci.names import Reference
+
+    if (reference is None) != everything:
+        raise click.UsageError("say which artifact, or --all")
+    if reference is None:
+        count, _, _ = _scans(state, database, lambda scans: scans.rescan_all(_by()))
+        click.echo(f"{count} scans were asked for")
+        return 0
+    found = Reference.parse(reference)
+    if found.host:
+        raise click.BadParameter("has no host here: it is in this Hub", param_hint="REFERENCE")
+    done = _scans(state, database, lambda scans: scans.rescan(found.repository, found.name, _by()))
+    if done is None:
+        return _missing(f"`{reference}`")
+    click.echo(done[0])
+    return 0
+
+
+@hub.group()
+def gate() -> None:
+    """What is quarantined, admitted, refused; and who scans."""
+
+
+@gate.command("status")
+@STATE
+@DATABASE
+@OUTPUT
+def gate_status(state: Path | None, database: str, output: str) -> int:
+    """How much there is of everything. Exit status 1 if something waits and nobody scans."""
+    import msgspec
+
+    found = _scans(state, database, lambda scans: scans.status())
+    stuck = not found.workers and bool(found.jobs.get("waiting") or found.jobs.get("running"))
+    if output == "json":
+        sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
+        return int(stuck)
+    for title, counts in (("artifacts", found.artifacts), ("jobs", found.jobs)):
+        said = ", ".join(f"{count} {name}" for name, count in counts.items())
+        click.echo(f"{title:<10} {said or 'none'}")
+    click.echo(f"{'undecided':<10} {found.undecided}")
+    click.echo(f"{'oldest job':<10} {found.oldest_s} s")
+    short = sum(each.short for each in found.workers)
+    full = f", {short} without room on their disks" if short else ""
+    click.echo(f"{'workers':<10} {len(found.workers)}{full}")
+    if stuck:
+        click.echo("something waits and nobody scans: start `remit hub worker`", err=True)
+    return int(stuck)
