@@ -10,7 +10,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -51,6 +50,7 @@ from remit.hub.registry.ports import BlobStore, Small
 from remit.hub.registry.pulls import Pulls
 from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
+from remit.hub.showing import Parts, Place, console_of
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
 from remit.hub.store.cases import SqlAdmissions
@@ -61,9 +61,6 @@ from remit.hub.store.front import SqlNotes, bind, upstream_of
 from remit.hub.store.metadata import MAX_WAITING
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
-
-if TYPE_CHECKING:
-    from remit.hub.showing import Place
 
 ADMIN = "admin"
 PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
@@ -263,8 +260,6 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             servers.PREFIX: Servers(gate, catalog, offered),
         }
         if options.console is not None:
-            from remit.hub.showing import Parts, console_of
-
             rooms["/ui/"] = console_of(
                 stack,
                 options.console,
@@ -282,9 +277,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         await ledger.note("hub.stop", {"pid": os.getpid()})
 
 
-def _place(options: HubOptions) -> "Place":
-    from remit.hub.showing import Place
-
+def _place(options: HubOptions) -> Place:
     scheme = "https" if options.certificate else "http"
     host = f"[{options.host}]" if ":" in options.host else options.host
     return Place(

@@ -1,8 +1,9 @@
-"""Wiring of the console, a part of the composition root."""
+"""Wiring of the console, a part of the composition root. Starlette is imported when it is made."""
 
 import contextlib
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,18 +12,10 @@ from remit.attest.trust import TrustRoot
 from remit.audit.log import directory_of
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Catalog
-from remit.hub.console.app import Console, View
 from remit.hub.console.curation import Curation
-from remit.hub.console.difference import Differences
 from remit.hub.console.door import BACK, Door, Keeper
 from remit.hub.console.evidence import Evidence, Trust
-from remit.hub.console.licences import Licences
 from remit.hub.console.options import ConsoleOpenId, ConsoleOptions
-from remit.hub.console.views.account import account
-from remit.hub.console.views.artifact import ArtifactPages, Sources
-from remit.hub.console.views.artifacts import ArtifactList
-from remit.hub.console.views.quarantine import Quarantine
-from remit.hub.console.views.queue import Queue
 from remit.hub.errors import HubError
 from remit.hub.ledger import Ledger
 from remit.hub.registry.ports import Small
@@ -32,6 +25,9 @@ from remit.web.errors import WebError
 from remit.web.fetch import exchange, fetch
 from remit.web.openid import OpenId
 from remit.web.urls import check_url
+
+if TYPE_CHECKING:
+    from remit.hub.console.app import Console, View
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +71,21 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 def console_of(
     stack: contextlib.AsyncExitStack, options: ConsoleOptions, place: Place, parts: Parts
-) -> Console:
+) -> "Console":
     """The console of a Hub; what it keeps running ends with the stack.
 
     Raises:
         RemitError: an option that cannot be used.
     """
+    from remit.hub.console.app import Console
+    from remit.hub.console.difference import Differences
+    from remit.hub.console.licences import Licences
+    from remit.hub.console.views.account import account
+    from remit.hub.console.views.artifact import ArtifactPages, Sources
+    from remit.hub.console.views.artifacts import ArtifactList
+    from remit.hub.console.views.quarantine import Quarantine
+    from remit.hub.console.views.queue import Queue
+
     catalog, small, clock, ledger = parts.catalog, parts.small, parts.clock, parts.ledger
     shown = SqlShown(parts.database, clock, parts.standings)
     differences = Differences(small)

@@ -26,6 +26,7 @@ from remit.hub.registry.ports import Small
 MAX_SHOWN = 60
 MAX_BUNDLE_BYTES = 8 * 1024 * 1024
 MAX_TOTAL_BYTES = 32 * 1024 * 1024
+_RANKS = ("vsa", "signature", "provenance", "cyclonedx", "", "scan")
 Trust = Callable[[], TrustRoot | None]
 """The keys that the console verifies by, as they are now; ``None`` if nobody said which."""
 
@@ -43,6 +44,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
         verified: whether it keeps all of the rules.
         problem: why it is not shown.
         predicate: what it says; empty if that cannot be read.
+        says: the same in a few words.
     """
 
     manifest: str
@@ -54,6 +56,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool = False
     problem: str = ""
     predicate: Mapping[str, Any] = {}
+    says: str = ""
 
 
 class Evidence:
@@ -139,7 +142,14 @@ def _pieces(
         if verifier is not None and attestation is not None:
             examined = verifier.examine(subject, where, attestation)
         pieces.append(_piece(descriptor, attestation, problem, examined))
-    return pieces
+    return sorted(pieces, key=_order)
+
+
+def _order(piece: Piece) -> tuple[bool, int, str, str]:
+    """What is wrong first, then what the gate said, who signed, and scans."""
+    wrong = bool(piece.problem) or not all(each.passed for each in piece.checks)
+    rank = _RANKS.index(piece.kind) if piece.kind in _RANKS else len(_RANKS) - 1
+    return not wrong, rank, piece.kind, piece.says
 
 
 def _piece(
@@ -151,17 +161,35 @@ def _piece(
     kind, predicate = _claimed(attestation.data) if attestation and attestation.data else ("", {})
     if attestation is not None and attestation.problem is not None:
         problem = attestation.problem.message
+    named = short_of(examined.predicate_type if examined and examined.predicate_type else kind)
     return Piece(
         manifest=descriptor.digest,
         media_type=descriptor.artifact_type or descriptor.media_type,
         size=len(attestation.data) if attestation else descriptor.size,
-        kind=short_of(examined.predicate_type if examined and examined.predicate_type else kind),
+        kind=named,
         key=examined.key if examined else "",
         checks=examined.checks if examined else (),
         verified=bool(examined and examined.passed),
         problem=problem,
         predicate=predicate,
+        says=_says(named, predicate),
     )
+
+
+def _says(kind: str, predicate: Mapping[str, Any]) -> str:
+    """A statement in a few words; it may hold anything."""
+    if kind == "vsa":
+        return f"{predicate.get('verificationResult', '')}"[:60]
+    if kind != "scan":
+        return ""
+    scanner, findings = predicate.get("scanner"), predicate.get("findings")
+    name = scanner.get("name") if isinstance(scanner, dict) else None
+    counts = findings.get("counts") if isinstance(findings, dict) else None
+    found = 0
+    if isinstance(counts, dict):
+        found = sum(each for each in counts.values() if isinstance(each, int))
+    coverage = predicate.get("coverage")
+    return f"{str(name)[:64]}: {found} findings, coverage {str(coverage)[:20]}"
 
 
 def _claimed(data: bytes) -> tuple[str, Mapping[str, Any]]:

@@ -38,6 +38,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int = 0
 
 
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """What refers to an artifact, by what it says of itself.
+
+    Attributes:
+        count: how many manifests.
+        signature: whether one says that it is a signature.
+    """
+
+    count: int = 0
+    signature: bool = False
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A job as a page shows it; times in microseconds since the Unix epoch, 0 for never.
 
@@ -94,8 +106,8 @@ class Shown(Protocol):
         """What the gate says of artifacts, by repository's id and digest."""
         ...
 
-    async def referrers(self, keys: Sequence[Key]) -> Mapping[Key, int]:
-        """How many manifests refer to each of them."""
+    async def attached(self, keys: Sequence[Key]) -> Mapping[Key, Attached]:
+        """What refers to each of them."""
         ...
 
     async def reports(self, repository: int, digest: str, job: str) -> Sequence[Report]:

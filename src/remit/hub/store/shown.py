@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
-from remit.hub.console.ports import Key, Said, Standing, Waiting, Work
+from remit.hub.console.ports import Attached, Key, Said, Standing, Waiting, Work
 from remit.hub.store import admissions as admitted
 from remit.hub.store.catalog import COLUMNS, JOINED, SLICE, among, items, seen
 from remit.hub.store.database import Database
@@ -27,6 +27,7 @@ from remit.scan.base import Report
 MAX_OPEN = 200
 MAX_SAID = 50
 MAX_REPORT_BYTES = 64 * 1024 * 1024
+_SIGNATURES = (b"sigstore.dev/cosign/sign/v1", b"simplesigning", b"model_signing/signature")
 _OPEN = ("waiting", "running")
 Standings = Callable[[Connection, Sequence[Key], int], Mapping[Key, Standing]]
 
@@ -75,9 +76,9 @@ class SqlShown:
         now = self._clock.now_us()
         return await self._database.look(lambda c: self._standings(c, keys, now))
 
-    async def referrers(self, keys: Sequence[Key]) -> Mapping[Key, int]:
-        """How many manifests refer to each."""
-        return await self._database.look(lambda c: _referrers(c, keys))
+    async def attached(self, keys: Sequence[Key]) -> Mapping[Key, Attached]:
+        """What refers to each."""
+        return await self._database.look(lambda c: _attached(c, keys))
 
     async def reports(self, repository: int, digest: str, job: str) -> Sequence[Report]:
         """What scanners said."""
@@ -122,18 +123,19 @@ class SqlShown:
         return await self._database.look(lambda c: _previous(c, item))
 
 
-def _referrers(connection: Connection, keys: Sequence[Key]) -> dict[Key, int]:
-    found: dict[Key, int] = {}
+def _attached(connection: Connection, keys: Sequence[Key]) -> dict[Key, Attached]:
+    found: dict[Key, Attached] = {}
     for at in range(0, len(keys), SLICE):
-        query = (
-            select(manifests.c.repository, manifests.c.subject, func.count())
-            .where(
-                tuple_(manifests.c.repository, manifests.c.subject).in_(list(keys[at : at + SLICE]))
-            )
-            .group_by(manifests.c.repository, manifests.c.subject)
+        query = select(manifests.c.repository, manifests.c.subject, manifests.c.descriptor).where(
+            tuple_(manifests.c.repository, manifests.c.subject).in_(list(keys[at : at + SLICE]))
         )
-        for repository, subject, count in connection.execute(query):
-            found[repository, subject] = count
+        for repository, subject, descriptor in connection.execute(query):
+            before = found.get((repository, subject), Attached())
+            # Annotations are in the descriptor; they are signed by nobody, and choose a badge.
+            signs = any(each in bytes(descriptor) for each in _SIGNATURES)
+            found[repository, subject] = Attached(
+                count=before.count + 1, signature=before.signature or signs
+            )
     return found
 
 

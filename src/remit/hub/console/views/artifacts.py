@@ -11,7 +11,7 @@ from remit.hub.api.sight import sees
 from remit.hub.catalog.ports import After, Catalog, Item, Query
 from remit.hub.console.licences import Licences
 from remit.hub.console.pages import page
-from remit.hub.console.ports import STATES, Shown, Standing
+from remit.hub.console.ports import STATES, Attached, Shown, Standing
 from remit.hub.console.words import Look
 from remit.web.errors import PageError
 from remit.web.exchange import Reply
@@ -23,13 +23,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact of the list.
 
     Attributes:
-        referrers: how many manifests refer to it, such as signatures.
+        attached: what refers to it, such as signatures.
+        title: what it says of itself, without its name.
         licence: as its package says it; empty if it does not, or may not be read.
     """
 
     item: Item
     standing: Standing
-    referrers: int
+    attached: Attached
+    title: str
     licence: str
 
 
@@ -72,14 +74,20 @@ class ArtifactList:
     async def _rows(self, look: Look, items: Sequence[Item]) -> list[Row]:
         keys = [(each.id, str(each.digest)) for each in items]
         standings = await self._shown.standings(keys) if self._gated else {}
-        referrers = await self._shown.referrers(keys)
+        attached = await self._shown.attached(keys)
         rows = []
         for item, key in zip(items, keys, strict=True):
             standing = standings.get(key, Standing(state=""))
             readable = look.may_read(item.repository, standing)
             licence = await self._licences.of(item) if readable else ""
             rows.append(
-                Row(item=item, standing=standing, referrers=referrers.get(key, 0), licence=licence)
+                Row(
+                    item=item,
+                    standing=standing,
+                    attached=attached.get(key, Attached()),
+                    title=item.title.removeprefix(item.name).strip()[:90],
+                    licence=licence,
+                )
             )
         return rows
 
