@@ -14,7 +14,7 @@ from tests.rig.http_wire import HttpWire
 from tests.rig.npm_server import filesystem_bundle
 from tests.rig.registries import hub as running_hub
 from tests.rig.vouched import NAME, TOOLS, Machine, echo_server, pinned
-from tests.rig.wire import LEGACY, MODERN
+from tests.rig.wire import LEGACY, MODERN, modern_meta
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,8 @@ def test_over_http_the_denial_is_the_same(tmp_path, monkeypatch, era):
     guard = Daemon(machine.home, {}, machine.bundle, extra="[trust]" + text[2], http="127.0.0.1:0")
     with guard, HttpWire(guard, guard.key(), "echo", modern=era == MODERN) as wire:
         wire.open(era)
-        call = {"name": "echo", "arguments": {"message": "hello"}}
+        meta = {"_meta": modern_meta()} if era == MODERN else {}
+        call = {"name": "echo", "arguments": {"message": "hello"}, **meta}
         answer = wire.request("tools/call", call)
         assert refused(answer)
         assert "FAILED" in said(answer)
