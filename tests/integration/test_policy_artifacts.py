@@ -84,7 +84,7 @@ def test_a_newer_one_replaces_it_and_an_older_one_never(office):
     office.configure()
     assert office.machine.call() == "hello"
     (office.source / "tool" / "tools.cedar").write_text(TOOLS.replace("tool.call", "tool.read"))
-    assert "did not rise" in office.build(code=2).stderr
+    assert "did not rise" in office.build(code=1).stderr
     office.serial(2)
     said = json.loads(office.build("-o", "json").stdout)
     assert sum(said["changes"].values()) > 0
@@ -159,7 +159,7 @@ def test_a_last_good_one_that_was_changed_is_not_loaded(office):
 )
 def test_what_does_not_check_is_not_built(office, more, code):
     office.serial(1, more)
-    assert code in office.build(code=2).stderr
+    assert code in office.build(code=1).stderr
     assert REF not in office.machine.layout.names()
 
 
@@ -168,7 +168,7 @@ def test_a_test_that_fails_keeps_it_from_being_built(office):
     (office.source / "tests" / "one.yaml").write_text(
         "tests:\n  - {name: wrong, agent: a, action: mcp.connect, server: echo, expect: deny}\n"
     )
-    assert "1 of 1 tests fail" in office.build(code=2).stderr
+    assert "1 of 1 tests fail" in office.build(code=1).stderr
 
 
 @pytest.mark.parametrize("key", ["stranger", "sign"])
@@ -218,7 +218,7 @@ def test_pulled_into_a_directory(office, tmp_path):
     office.run("policy", "pull", REF, str(target), *options)
     assert "serial = 2" in (target / "bundle.toml").read_text()
     office.machine.layout.name(REF, old)
-    said = office.run("policy", "pull", REF, str(target), *options, code=2).stderr
+    said = office.run("policy", "pull", REF, str(target), *options, code=1).stderr
     assert "has the serial 1" in said
     assert "serial = 2" in (target / "bundle.toml").read_text()
     assert sorted(each.name for each in tmp_path.glob(".policy*")) == []

@@ -264,7 +264,8 @@ def pull(
     """Pull the bundle REF, verify it, and put it into DIRECTORY, whole or not at all.
 
     Keys of the trust root must have signed it and attested its check; its serial never goes back
-    behind what was pulled from its repository before, or lies in DIRECTORY.
+    behind what was pulled from its repository before, or lies in DIRECTORY. Status 1: refused;
+    3: not verified; 5: the registry cannot be reached.
 
     \b
       remit policy pull hub.example/policies/base:stable ./policy --trust trust.toml
@@ -277,6 +278,12 @@ def pull(
         )
     source = _source(parse(ref), trust_file, trust_key, offline, store_path, connection)
     run(source.refresh())
+    if source.unreachable:
+        from remit.artifacts.oci.errors import UnreachableError
+
+        raise UnreachableError(
+            source.unreachable, hint="--offline takes what is in this machine's store"
+        )
     bundle = source.current()
     if source.problem:
         from remit.guard.admission.bundles import BundleRefusedError

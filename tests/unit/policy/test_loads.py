@@ -4,6 +4,7 @@ import pytest
 from remit.core.decision import Effect
 from remit.policy.loads import UNKNOWN, Load, Scans, Summary, above
 from remit.policy.policy import Policy
+from remit.policy.testing import run_tests
 from tests.unit.policy.support import PERMIT, load
 
 GOOD = Load(
@@ -124,3 +125,32 @@ def test_what_nobody_attested_is_no_harmless_value():
 def test_every_path_above():
     assert list(above("a.example/b/c")) == ["a.example/b/c", "a.example/b", "a.example"]
     assert list(above("")) == []
+
+
+TESTS = """
+tests:
+  - {name: vouched, load: {kind: mcp-server, signed_by: [ci], vsa: {present: true, age_s: 60}}, expect: allow}
+  - {name: stale, load: {kind: mcp-server, signed_by: [ci], vsa: {present: true, age_s: 6000}}, expect: deny}
+  - {name: nobody, load: {kind: mcp-server}, expect: deny}
+"""
+
+
+def test_tests_of_a_bundle(tmp_path):
+    text = permit('context.input.signed_by.contains("ci") && context.input.vsa.age_s < 3600')
+    bundle = load(tmp_path, PERMIT + text, **{"tests__load.yaml": TESTS})
+    report = run_tests(Policy.compile(bundle))
+    assert [(each.name, each.passed) for each in report.outcomes] == [
+        ("vouched", True), ("stale", True), ("nobody", True),
+    ]  # fmt: skip
+    assert "l" not in {problem.policy for problem in report.problems}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{knd: x}", "{vsa: {fresh: true}}", "{vsa: 1}", "[]", "{kind: [1]}"]
+)
+def test_tests_that_are_misspelt(tmp_path, wrong):
+    text = f"tests:\n  - {{name: x, load: {wrong}, expect: deny}}\n"
+    bundle = load(tmp_path, PERMIT, **{"tests__load.yaml": text})
+    (found,) = run_tests(Policy.compile(bundle)).outcomes
+    assert not found.passed
+    assert "load" in found.message

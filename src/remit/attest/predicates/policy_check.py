@@ -105,24 +105,26 @@ class PolicyCheck(msgspec.Struct, frozen=True, kw_only=True):
                 raise fields.PredicateError(f"`{where}.result` is not `PASSED`")
         if not isinstance(summaries, list) or len(summaries) > MAX_CHANGES:
             raise fields.PredicateError(f"`diff.summaries` is no list of at most {MAX_CHANGES}")
-        previous = predicate.get("previous")
-        before = {} if previous is None else fields.member(previous, "previous")
-        expires = bundle.get("expires")
+        # A member that is there and empty is malformed: no end would be the wrong thing to read.
+        before = fields.member(predicate["previous"], "previous") if "previous" in predicate else {}
+        expires = fields.time_us(bundle["expires"], "bundle.expires") if "expires" in bundle else 0
         return cls(
             name=fields.text(bundle.get("name"), "bundle.name"),
             version=fields.text(bundle.get("version"), "bundle.version"),
             serial=fields.count(bundle.get("serial"), "bundle.serial"),
             bundle_digest=fields.from_set(bundle.get("digest"), "bundle.digest"),
-            expires_us=0 if expires is None else fields.time_us(expires, "bundle.expires"),
+            expires_us=expires,
             checker=fields.text(checker.get("version"), "checker.version"),
             policies=fields.count(validation.get("policies"), "validation.policies"),
             warnings=fields.count(lint.get("warnings"), "lint.warnings"),
             tests=fields.count(tests.get("passed"), "tests.passed"),
             uncovered=fields.count(tests.get("uncovered", 0), "tests.uncovered"),
             previous_digest=fields.from_set(before.get("digest"), "previous.digest")
-            if before
+            if "previous" in predicate
             else "",
-            previous_serial=fields.count(before.get("serial"), "previous.serial") if before else 0,
+            previous_serial=fields.count(before.get("serial"), "previous.serial")
+            if "previous" in predicate
+            else 0,
             changes={
                 each: fields.count(counts.get(each, 0), f"diff.changes.{each}")
                 for each in SEVERITIES

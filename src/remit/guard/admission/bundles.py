@@ -100,6 +100,7 @@ class BundleSource:
 
     Attributes:
         problem: why the last look did not lead to a newer bundle; empty if it did.
+        unreachable: why the registry could not be asked; empty if it was.
     """
 
     def __init__(
@@ -119,19 +120,19 @@ class BundleSource:
         self._clock = clock
         self._memory = SealedFile(places.directory, _MEMORY)
         self._notes: list[tuple[str, dict[str, Any]]] = []
-        self._unreachable = ""
+        self.unreachable = ""
         self.problem = ""
 
     async def refresh(self) -> None:
         """Ask the registry for the newest bundle. Never raises: what is there stays there."""
-        self._unreachable = ""
+        self.unreachable = ""
         if self._supply is None or not self._reference.host:
             return
         try:
             await self._supply.pull(self._reference, self._store)
         except (RemitError, OSError) as error:
             message = error.message if isinstance(error, RemitError) else str(error)
-            self._unreachable = printable(message, 300)
+            self.unreachable = printable(message, 300)
 
     def current(self) -> Bundle:
         """The bundle that may be in force now: the newest, or the last good one.
@@ -148,7 +149,7 @@ class BundleSource:
             if remembered is None:
                 raise
             return self._last_good(remembered)
-        self.problem = self._unreachable
+        self.problem = self.unreachable
         assert look.held is not None
         now = InForce(
             name=bundle.name,
@@ -221,7 +222,7 @@ class BundleSource:
     def _refused(self, look: _Look, error: RemitError | OSError) -> None:
         code = error.code if isinstance(error, RemitError) else "artifact.disk"
         message = error.message if isinstance(error, RemitError) else str(error)
-        asked = f"; the registry: {self._unreachable}" if self._unreachable else ""
+        asked = f"; the registry: {self.unreachable}" if self.unreachable else ""
         self.problem = printable(f"{message}{asked}", 600)
         decision = {"effect": "deny", "error": code, "detail": printable(message, 400)}
         self._note("artifact.deny", look, decision)

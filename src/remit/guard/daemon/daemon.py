@@ -14,7 +14,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from remit import __version__
 from remit.attest.cipher import SubjectCipher
@@ -23,8 +23,6 @@ from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.core.text import printable
 from remit.facts.usage import Usage
-from remit.guard.admission.admission import Admission
-from remit.guard.admission.bundles import BundleSource
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
 from remit.guard.approvals.notify import Notices, Notifier
@@ -53,6 +51,10 @@ from remit.guard.paths import Place
 from remit.guard.store.approvals import ApprovalStore
 from remit.policy.bundle import Bundle, Directory
 from remit.policy.policy import Policy
+
+if TYPE_CHECKING:
+    from remit.guard.admission.admission import Admission
+    from remit.guard.admission.bundles import BundleSource
 
 SIGN_OF_LIFE_S = 2.0
 STREAMS = 3

@@ -141,12 +141,34 @@ def test_modules_are_not_looked_for_in_the_working_directory(tmp_path):
 
 def test_a_small_environment():
     given = {
-        "PATH": "/bin",
-        "LC_ALL": "C",
-        "NODE_OPTIONS": "-r x",
-        "LD_PRELOAD": "x",
-        "PYTHONPATH": "x",
-    }
-    assert small_environment(given) == {
-        "PATH": "/bin", "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"
+        "PATH": "/bin::.:bin:/usr/bin", "LC_ALL": "C", "NODE_OPTIONS": "-r x", "LD_PRELOAD": "x",
+        "PYTHONPATH": "x", "PYTHONHOME": "x", "BASH_ENV": "x",
     }  # fmt: skip
+    assert small_environment(given) == {
+        "PATH": "/bin:/usr/bin",
+        "LC_ALL": "C",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+    }
+
+
+@pytest.mark.parametrize("command", ["./run", "bin/run", "../run", "bin\\run.exe"])
+def test_a_program_of_the_working_directory(tmp_path, command):
+    manifest(tmp_path, mcp(command))
+    assert refusal(config(), tmp_path) == "artifact.relative"
+    assert refusal(config(command=(command, "{artifact}")), tmp_path) == "artifact.relative"
+
+
+def test_an_argument_that_is_a_file_of_the_artifact_is_that_file(tmp_path):
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "main.py").write_text("")
+    manifest(tmp_path, mcp("python3", "server/main.py", "server", "-x", "other.py", "a\0b"[:1]))
+    found = launch_of(config(), tmp_path)
+    assert found.command == (
+        "python3",
+        f"{tmp_path}/server/main.py",
+        "server",
+        "-x",
+        "other.py",
+        "a",
+    )
