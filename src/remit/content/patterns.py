@@ -215,16 +215,17 @@ class PatternSet:
             if len(starts) > common:
                 whole.update(self._users[keyword])
                 continue
+            near, known = starts, (-1, -1)
             for index, before, reach in self._reach[keyword]:
-                low, high = before + _CONTEXT, reach + _BEYOND
-                around.setdefault(index, []).extend(
-                    (s - before, s + reach)
-                    for s in starts
-                    if news is None or news.touch(s - low, s + high)
-                )
+                if news is not None and (before, reach) != known:
+                    known = before, reach
+                    low, high = before + _CONTEXT, reach + _BEYOND
+                    near = [s for s in starts if news.touch(s - low, s + high)]
+                if near:
+                    around.setdefault(index, []).extend([(s - before, s + reach) for s in near])
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
-        windows = {i: _merged(s) for i, s in around.items() if s and i not in whole}
+        windows = {i: _merged(s) for i, s in around.items() if i not in whole}
         common_ones: Sequence[int] = sorted(whole)
         if self._any_whole is not None and common_ones:
             reach = max(self._longest[i] for i in common_ones)
