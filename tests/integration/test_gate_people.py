@@ -251,7 +251,8 @@ def test_strangers_and_malformed_requests(people):
         answer = ann("POST", f"{base}/decision", body)
         assert answer.status == 400, (body[:20], answer)
         assert answer.reason
-    assert ann("GET", f"{base}/decision?until_us=x").status == 400
+    for until in ("x", "-1", "9" * 17, "9" * 40):
+        assert ann("GET", f"{base}/decision?until_us={until}").status == 400
     assert ann("GET", "/api/v1/withdrawals?since=-1").status == 400
     assert ann("PUT", f"{base}/admission").status == 405
     assert ann("DELETE", "/api/v1/suppressions/01JG0000000000000000000000").status == 404
