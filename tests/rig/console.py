@@ -230,3 +230,12 @@ def wait_until_decided(person: Person) -> None:
             return
         assert time.monotonic() < until, queue + person.text
         time.sleep(0.5)
+
+
+def publish_for_review(user: User, registry: Registry, place: Path) -> str:
+    """Push a model without a licence, which the policy leaves to people; its digest."""
+    empty = (8).to_bytes(8, "little") + b"{}      "
+    files = {"model.safetensors": empty, "README.md": b"# Rain\n"}
+    parts = "model:\n  name: rain\n  path: model.safetensors\ndocs:\n- path: README.md\n"
+    directory = kit(place, files, package("rain", "1.0.0", parts, ""))
+    return user.publish(directory, f"{registry.host}/models/rain:v1")

@@ -33,6 +33,7 @@ from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
+from remit.hub.console.deciding import DeskCuration
 from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
@@ -50,7 +51,7 @@ from remit.hub.registry.ports import BlobStore, Small
 from remit.hub.registry.pulls import Pulls
 from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
-from remit.hub.showing import Parts, Place, console_of
+from remit.hub.showing import Parts, Place, console_of, no_trust, own_keys
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
 from remit.hub.store.cases import SqlAdmissions
@@ -251,6 +252,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
         listed: Application = Artifacts(gate, catalog, small, states, gatekeeper)
+        desk = None
         if found is not None:
             desk = await desk_of(found, database, ledger)
             listed = Review(gate, catalog, desk, listed)
@@ -271,6 +273,8 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
                     keeper=doorkeeper,
                     ledger=ledger,
                     clock=clock,
+                    curation=DeskCuration(desk) if desk is not None else None,
+                    own=own_keys(options.state) if options.gate else no_trust,
                 ),
             )
         yield Hub(registry, ledger, rooms)

@@ -11,6 +11,7 @@ from remit.artifacts.trust_files import load_trust
 from remit.attest.trust import TrustRoot
 from remit.audit.log import directory_of
 from remit.core.clock import Clock
+from remit.hub.admission.keys import ROLES, RoleKeys
 from remit.hub.catalog.ports import Catalog
 from remit.hub.console.curation import Curation
 from remit.hub.console.door import BACK, Door, Keeper
@@ -46,6 +47,22 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     gated: bool
 
 
+def no_trust() -> TrustRoot | None:
+    """The trust root of a Hub that signs nothing."""
+    return None
+
+
+def own_keys(state: Path) -> Trust:
+    """The trust root of what this Hub signs; its keys are made when there are none."""
+    keys = RoleKeys(state / "keys")
+
+    @functools.cache
+    def root() -> TrustRoot:
+        return TrustRoot.of_roles("this Hub", {role: keys.public(role) for role in ROLES})
+
+    return root
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What of the Hub the console stands on.
 
@@ -66,7 +83,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     curation: Curation | None = None
     standings: Standings = rows_of
-    own: Trust = lambda: None
+    own: Trust = no_trust
 
 
 def console_of(
