@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def test_manifests(server, asked):
             return
         program = found.command[0]
         assert all(isinstance(word, str) and "\0" not in word for word in found.command)
-        assert os.path.isabs(program) or "/" not in program  # noqa: PTH117 - a word, no path
+        assert Path(program).is_absolute() or "/" not in program
         assert Path(program).name.lower().removesuffix(".exe") not in FETCHING
         assert all(isinstance(each, str) for each in found.env.values())
 
