@@ -36,7 +36,7 @@ from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import desk_of, guarding
+from remit.hub.guarding import desk_of, guarding, waiting_room
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -251,6 +251,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             desk = await desk_of(found, database, ledger)
             listed = Review(gate, catalog, desk, listed)
         rooms: dict[str, Application] = {
+            **waiting_room(options, gate, database, ledger),
             artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }

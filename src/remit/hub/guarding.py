@@ -12,7 +12,7 @@ from remit.artifacts.trust_files import load_trust
 from remit.attest.places import Place
 from remit.attest.trust import TrustRoot
 from remit.audit.clock import SystemClock
-from remit.core.digest import Digest, sha256
+from remit.core.digest import Digest
 from remit.core.ids import EntropyPool, ulid
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
@@ -24,9 +24,13 @@ from remit.hub.admission.renewal import Renewal
 from remit.hub.admission.rescan import Rescan
 from remit.hub.admission.signers import Signers, Trust
 from remit.hub.admission.sweep import Sweep
+from remit.hub.api import jobs
+from remit.hub.api.gate import Gate
+from remit.hub.app import Application
 from remit.hub.errors import HubError
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
+from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
 from remit.hub.registry.endpoints import Taking
@@ -100,7 +104,7 @@ async def guarding(
         asyncio.create_task(decider.run()),
         asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
-        asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
+        asyncio.create_task(Rescan(asks, int(options.rescan_days * DAY_US)).run()),
     ]
 
     async def ended() -> None:
@@ -171,6 +175,16 @@ async def desk_of(
     return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
 
 
+def waiting_room(
+    options: "HubOptions", gate: Gate, database: Database, ledger: Ledger
+) -> dict[str, Application]:
+    """Where the queue is looked after over HTTP; nowhere without a gate."""
+    if not options.gate:
+        return {}
+    asks = SqlScans(database, SystemClock(), ledger.log.origin, EntropyPool(os.urandom))
+    return {jobs.PREFIX: jobs.Jobs(gate, asks, ledger.settle)}
+
+
 @contextlib.asynccontextmanager
 async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
     """The queue of a Hub, which may run meanwhile.
@@ -188,15 +202,7 @@ async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
 
 def known() -> tuple[tuple[str, ...], Digest]:
     """Names of the reports of a scan, and the digest of all scanners and their rules."""
-    from remit.scan.base import scanners
-    from remit.scan.external import environments
-
-    said = [f"{name} {each.version} {each.rules}" for name, each in scanners().items()]
-    for name in environments.available():
-        environment = environments.installed(name)
-        if environment is not None:
-            said.append(f"{name} {environment.record.version} {environment.rules()}")
-    return expected(), sha256("\n".join(sorted(said)).encode())
+    return expected(), fingerprint()
 
 
 def worker_command(options: "HubOptions") -> list[str]:

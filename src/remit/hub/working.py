@@ -19,6 +19,7 @@ from remit.audit.clock import SystemClock
 from remit.core.locks import try_hold
 from remit.hub.compose import HubOptions, open_blobs
 from remit.hub.front import connected
+from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import Contents
 from remit.hub.jobs.ports import Content
 from remit.hub.jobs.values import Task
@@ -165,7 +166,13 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         database = connect(options.hub.database, options.hub.state)
         stack.push_async_callback(database.close)
         content = await stack.enter_async_context(_content(options.hub))
-        worker = Worker(name, SqlQueue(database, clock), content, scan, scratch)
+        worker = Worker(
+            name,
+            SqlQueue(database, clock, await asyncio.to_thread(fingerprint)),
+            content,
+            scan,
+            scratch,
+        )
         task = asyncio.create_task(worker.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
