@@ -344,7 +344,7 @@ def test_one_hub_logs_what_a_worker_did(known):
         ("quarantined", "review", "review", "artifact.review"),
         ("quarantined", "refuse", "refused", "artifact.refuse"),
         ("admitted", "refuse", "withdrawn", "artifact.withdraw"),
-        ("admitted", "review", "review", "artifact.review"),
+        ("admitted", "review", "review", "artifact.withdraw"),
         ("admitted", "admit", "admitted", "artifact.admit"),
         ("withdrawn", "refuse", "withdrawn", "artifact.refuse"),
         ("refused", "admit", "admitted", "artifact.admit"),

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-import remit.cli.hub_admin  # noqa: F401 - its commands belong to the group
+import remit.cli.hub_admin
+import remit.cli.hub_keys
+import remit.cli.hub_review  # noqa: F401 - likewise
 from remit.cli.audit_output import safe
 from remit.cli.hub import hub
 from remit.cli.registry_ends import OUTPUT, Connection, connected, credentials, ends, reference

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from remit.facts.base import Fact
     from remit.policy.bundle import Bundle
     from remit.policy.errors import Problem
     from remit.policy.explain import Explanation
@@ -174,6 +175,7 @@ def explain(directory: Path, event_file: Any, state: Path | None, output: str) -
 
     The event is a JSON object with the keys agent, user, server, tool, arguments, and if wanted
     session, over_limit, fulfilled, workspace, cwd; or action instead of tool for other events.
+    With the action artifact.promote: artifact (what the scans found), repository, user, fulfilled.
     Exits with 1 unless the call is allowed.
 
     \b
@@ -183,15 +185,21 @@ def explain(directory: Path, event_file: Any, state: Path | None, output: str) -
     """
     from remit.core.errors import RemitError
     from remit.core.strictjson import parse
-    from remit.policy.testing import event_of
+    from remit.policy.schema import PROMOTE
+    from remit.policy.testing import event_of, promotion_of
 
     _, compiled = _load_or_exit(directory, state)
+    facts: Mapping[str, Fact] = {}
     try:
         value = parse(event_file.read(), fold_keys=False)
-        event, signals = event_of(compiled, _described(value), realpath=os.path.realpath)
+        if isinstance(value, dict) and value.get("action") == PROMOTE:
+            found = compiled.promote(promotion_of(value))
+        else:
+            event, signals = event_of(compiled, _described(value), realpath=os.path.realpath)
+            facts = signals.facts
+            found = compiled.explain(event, signals)
     except RemitError as error:
         _usage(error.diagnostics())
-    found = compiled.explain(event, signals)
     allowed = found.decision.effect.value == "allow"
     if output == "json":
         import msgspec
@@ -202,13 +210,13 @@ def explain(directory: Path, event_file: Any, state: Path | None, output: str) -
                 "decision": msgspec.to_builtins(found.decision),
                 "matches": [msgspec.to_builtins(match) for match in found.matches],
                 "considered": found.considered,
-                "facts": {name: fact.attributes for name, fact in signals.facts.items()},
+                "facts": {name: fact.attributes for name, fact in facts.items()},
                 "context": orjson.loads(found.context) if found.context else None,
                 "internal": found.internal,
             }
         )
     else:
-        for name, fact in signals.facts.items():
+        for name, fact in facts.items():
             _line(f"fact {name}: {_compact(fact.attributes)}")
             if fact.problem:
                 _line(f"     {fact.problem}")

@@ -27,6 +27,7 @@ from remit.hub.admission.gatekeeper import Gatekeeper
 from remit.hub.api import artifacts, servers
 from remit.hub.api.artifacts import Artifacts
 from remit.hub.api.gate import Gate
+from remit.hub.api.review import Review
 from remit.hub.api.servers import Servers
 from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
@@ -35,7 +36,7 @@ from remit.hub.collector import Collected, Collector
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import guarding, waiting_room
+from remit.hub.guarding import desk_of, guarding, waiting_room
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -82,6 +83,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_waiting: scans that may wait before pushes are told to come back later.
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
+        signers: file of the trust root: whose signatures policy is told of; ``None`` for nobody's.
+        signers_key: public key that must have signed it; ``None`` to take it as it lies there.
+        scan_key: what signs what scanners found; empty for a key in ``state``.
+        gate_key: what signs what the gate decided; likewise.
     """
 
     state: Path
@@ -101,6 +106,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = MAX_WAITING
     rescan_days: float = 7.0
     policy: Path | None = None
+    signers: Path | None = None
+    signers_key: Path | None = None
+    scan_key: str = ""
+    gate_key: str = ""
 
 
 def hold_state(state: Path) -> int:
@@ -223,8 +232,9 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             url=options.url,
             gatekeeper=gatekeeper,
         )
+        found = None
         if options.gate:
-            await guarding(stack, options, database, log.origin, ledger, small, say)
+            found = await guarding(stack, options, database, ledger, small, pushes, say)
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )
@@ -236,9 +246,13 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         catalog = SqlCatalog(database)
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
+        listed: Application = Artifacts(gate, catalog, small, states, gatekeeper)
+        if found is not None:
+            desk = await desk_of(found, database, ledger)
+            listed = Review(gate, catalog, desk, listed)
         rooms: dict[str, Application] = {
             **waiting_room(options, gate, database, ledger),
-            artifacts.PREFIX: Artifacts(gate, catalog, small, states, gatekeeper),
+            artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }
         yield Hub(registry, ledger, rooms)

@@ -29,6 +29,7 @@ from remit.hub.registry.ports import Bytes
 from remit.hub.store.database import connect
 from remit.hub.store.queue import SqlQueue
 from remit.scan.base import Report
+from remit.scan.bill import bill
 from remit.scan.run import Progress, run
 from remit.scan.sandbox import Bounds
 from remit.scan.target import Target
@@ -151,7 +152,15 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         target = Target(
             root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
-        return run(target, bounds=options.bounds, progress=progress)
+        reports = run(target, bounds=options.bounds, progress=progress)
+        listed = bill(
+            contents.root,
+            digest=task.digest,
+            kind=task.kind,
+            metadata=contents.metadata,
+            bounds=options.bounds,
+        )
+        return [*reports, *([listed] if listed else [])]
 
     async with contextlib.AsyncExitStack() as stack:
         database = connect(options.hub.database, options.hub.state)

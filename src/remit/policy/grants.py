@@ -23,8 +23,13 @@ DEFAULT_EXPIRES_S = 300
 MAX_EXPIRES_S = 24 * 3600
 MAX_QUORUM = 16
 MAX_USES = 99
+CURATORS = "curators"
+"""In ``artifact.promote``: everybody who has that role for the repository in the Hub."""
+ADMITTED_FOR = "90d"
+MAX_ADMITTED_S = 366 * 24 * 3600
 _SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LONG_SPAN = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +131,12 @@ class Grants:
 def seconds(text: str) -> int | None:
     """The seconds of ``90s``, ``15m`` or ``2h``; ``None`` if it is no such span."""
     found = _SPAN.fullmatch(text)
+    return int(found[1]) * _SECONDS[found[2]] if found else None
+
+
+def span(text: str) -> int | None:
+    """The same with days, ``30d``, for what is decided of artifacts."""
+    found = _LONG_SPAN.fullmatch(text)
     return int(found[1]) * _SECONDS[found[2]] if found else None
 
 

@@ -15,7 +15,7 @@ from remit.policy.engine import pst
 from remit.policy.errors import Problem
 from remit.policy.labels import EFFECTS
 from remit.policy.reads import children, context_path, nodes, paths
-from remit.policy.schema import ENGINE, GRANT
+from remit.policy.schema import ENGINE, GRANT, PROMOTE
 from remit.policy.slices import scope_actions
 from remit.policy.source import Source
 from remit.policy.tables import meant
@@ -143,8 +143,15 @@ class _Linter:
             )
         elif kind == "redact" and (why := _unredactable(source.node.annotations)):
             self.problem(source, "redact", *why)
-        elif kind == "approval" and (why := self.unapprovable(source.node.annotations)):
+        elif kind == "approval" and (why := self.unapprovable(source)):
             self.problem(source, "approval", *why)
+        elif kind != "approval" and PROMOTE in (scope_actions(source.node) or ()):
+            self.problem(
+                source,
+                "unliftable",
+                f'`@require("{kind}")` can never be fulfilled for an artifact',
+                'use @require("approval") @approvers("curators")',
+            )
         elif not obligations.lifts(source.node):
             self.problem(
                 source,
@@ -155,9 +162,12 @@ class _Linter:
                 else f'add: when {{ context.over_limit.contains("{limit}") }}',
             )
 
-    def unapprovable(self, annotations: Mapping[str, str]) -> tuple[str, str] | None:
+    def unapprovable(self, source: Source) -> tuple[str, str] | None:
         """Message and hint if nobody could ever give the approval."""
+        annotations: Mapping[str, str] = source.node.annotations
         team = annotations.get("approvers", "")
+        if scope_actions(source.node) == [PROMOTE]:
+            return self.uncurated(annotations)
         members = [user for user, teams in self.bundle.entities.users.items() if team in teams]
         if not members:
             known = set(_all(self.bundle.entities.users))
@@ -188,6 +198,23 @@ class _Linter:
                 "no policy permits anybody to approve",
                 f'add to approval/: permit ({whom}, action == Remit::Action::"{GRANT}", resource);',
             )
+        return None
+
+    def uncurated(self, annotations: Mapping[str, str]) -> tuple[str, str] | None:
+        """The same for an artifact: those who approve have the role in the Hub."""
+        team = annotations.get("approvers", "")
+        if team != grants.CURATORS and team not in _all(self.bundle.entities.users):
+            return (
+                f"`@approvers` names `{printable(team, 80)}`, which has no users",
+                f'@approvers("{grants.CURATORS}") are all who have that role in the Hub',
+            )
+        if grants.number(annotations.get("quorum", "1"), grants.MAX_QUORUM) is None:
+            return "`@quorum` is not a number of people", f'"1" to "{grants.MAX_QUORUM}"'
+        if "uses" in annotations:
+            return "`@uses` does not belong to an artifact", "an admission is not used up"
+        span = grants.span(annotations.get("expires", grants.ADMITTED_FOR))
+        if span is None or span > grants.MAX_ADMITTED_S:
+            return "`@expires` is not a time of at most a year", 'for example "90d"'
         return None
 
     def conditions(self, source: Source) -> None:

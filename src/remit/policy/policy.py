@@ -38,9 +38,10 @@ from remit.policy.inspection import Inspector
 from remit.policy.labels import Labels, labels_of
 from remit.policy.loads import Load, Loads
 from remit.policy.pins import PinnedServer
+from remit.policy.promotions import Promotion, Promotions
 from remit.policy.reads import reads as reads_of
 from remit.policy.reads import union
-from remit.policy.schema import GRANT, LOAD, Action
+from remit.policy.schema import GRANT, LOAD, PROMOTE, Action
 from remit.policy.slices import Slice, Slicer
 
 MAX_MEMO = 4096
@@ -214,6 +215,25 @@ class Policy:
                 if not is_failure(error):
                     raise
         return engine.Answer(allowed=False, reasons=())
+
+    @functools.cached_property
+    def _promotions(self) -> Promotions:
+        action = self.actions[PROMOTE]
+        return Promotions(action, self._slicer.of_action(action), self.bundle.entities, self.digest)
+
+    def promote(self, promotion: Promotion) -> Explanation:
+        """Judge whether an artifact may be pulled. Never raises; doubt is a deny."""
+        expires = self.bundle.expires_us
+        if expires is not None and promotion.now_us >= expires:
+            return self._failed("bundle_expired", "the policy bundle has expired")
+        try:
+            return self._promotions.judge(promotion)
+        except BadArgument as error:
+            return self._failed("bad_argument", error.message)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            return self._failed("engine_error", "policy could not be evaluated", repr(error))
 
     @functools.cached_property
     def _loads(self) -> Loads:

@@ -23,28 +23,29 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 _STRING = Scalar("String")
 _BOOL = Scalar("Bool")
+_LONG = Scalar("Long")
+_STRINGS = SetOf(_STRING)
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
 
 
 def _fixed(**fields: Shape) -> Record:
     return Record(fields, frozenset(fields))
 
 
-_TEXT_SET = SetOf(_STRING)
-_LONG = Scalar("Long")
 _LOAD = _fixed(
     server=_STRING,
     kind=_STRING,
     repository=_STRING,
     tag=_STRING,
     digest=_STRING,
-    signed_by=_TEXT_SET,
-    attested=_TEXT_SET,
-    vsa=_fixed(present=_BOOL, result=_STRING, age_s=_LONG, policy_digest=_STRING, levels=_TEXT_SET),
+    signed_by=_STRINGS,
+    attested=_STRINGS,
+    vsa=_fixed(present=_BOOL, result=_STRING, age_s=_LONG, policy_digest=_STRING, levels=_STRINGS),
     scan=_fixed(
         present=_BOOL,
         complete=_BOOL,
-        scanners=_TEXT_SET,
-        **dict.fromkeys(("critical", "high", "medium", "low", "info"), _LONG),
+        scanners=_STRINGS,
+        **dict.fromkeys(_SEVERITIES, _LONG),
     ),
 )
 """What policy may read of an artifact that is to be loaded: :class:`remit.policy.loads.Load`."""
@@ -67,7 +68,25 @@ FIXED: Mapping[str, tuple[str, Record]] = {
     "prompt": ("content", _fixed()),
     "completion": ("content", _fixed()),
     "handoff": ("", _fixed()),
-    "artifact.promote": ("", _fixed()),
+    "artifact.promote": (
+        "",
+        _fixed(
+            kind=_STRING,
+            name=_STRING,
+            repository=_STRING,
+            reason=_STRING,
+            complete=_BOOL,
+            scanners=_STRINGS,
+            failed=_STRINGS,
+            unread=_LONG,
+            counts=_fixed(**dict.fromkeys(_SEVERITIES, _LONG)),
+            findings=_fixed(**dict.fromkeys(_SEVERITIES, _STRINGS)),
+            rules=_STRINGS,
+            licences=_STRINGS,
+            signed_by=_STRINGS,
+            dependencies_admitted=_BOOL,
+        ),
+    ),
     "approval.grant": ("", _fixed()),
     "egress.connect": ("", _fixed()),
     "command.run": ("", _fixed()),
@@ -79,6 +98,9 @@ LOAD = "artifact.load"
 
 GRANT = "approval.grant"
 """The one action of people: whether a user may approve what an agent asks for."""
+
+PROMOTE = "artifact.promote"
+"""The action of whoever pushes: whether an artifact may be pulled from its repository."""
 
 _TEXTS = {"type": "Set", "element": {"type": "EntityOrCommon", "name": "String"}}
 ENGINE: Mapping[str, Mapping[str, Any]] = {
@@ -142,7 +164,7 @@ ENTITY_TYPES: Mapping[str, Mapping[str, Any]] = {
     "ServerGroup": {},
     "Model": {},
     "Artifact": {"memberOfTypes": ["Repository"]},
-    "Repository": {},
+    "Repository": {"memberOfTypes": ["Repository"]},
     "Unknown": {},
 }
 

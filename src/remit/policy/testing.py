@@ -24,6 +24,8 @@ from remit.policy.errors import BadArgument, PolicyError, Problem
 from remit.policy.grants import Grant
 from remit.policy.inspection import flow_of
 from remit.policy.policy import Policy, Signals
+from remit.policy.promotions import Promotion, nothing_known
+from remit.policy.schema import FIXED, PROMOTE
 from remit.policy.tables import meant
 
 MAX_TEST_BYTES = 1024 * 1024
@@ -55,6 +57,8 @@ _TEST = frozenset(
         "after",
         "approve",
         "requester",
+        "artifact",
+        "repository",
     }
 )
 _AFTER = frozenset({"fulfil", "over_limit", "expect"})
@@ -147,6 +151,8 @@ def _run(
     name = printable(str(test.get("name", f"line {line}")), 200)
     decision = None
     try:
+        if test.get("action") == PROMOTE:
+            return _promoted(policy, file, line, test, determined)
         if "approve" in test:
             decision = _granted(policy, test)
             determined.update(decision.rules)
@@ -212,6 +218,61 @@ def _granted(policy: Policy, test: Mapping[str, Any]) -> Decision:
     )
     effect = Effect.ALLOW if answer.allowed else Effect.DENY
     return Decision(effect=effect, rules=answer.reasons)
+
+
+_PROMOTE = frozenset(
+    {"name", "action", "user", "artifact", "repository", "fulfilled", "now_us", "expect", "after"}
+)
+
+
+def promotion_of(test: Mapping[str, Any]) -> Promotion:
+    """What a mapping says of an artifact; what it does not say was found clean by nobody.
+
+    Raises:
+        TestError: an unknown key or a value of the wrong type.
+    """
+    _only(test, _PROMOTE, "a test of `artifact.promote`")
+    given = test.get("artifact", {})
+    known = FIXED[PROMOTE][1].fields
+    _only(given, frozenset(known), "`artifact`")
+    for name in ("counts", "findings"):
+        _only(given.get(name, {}), frozenset(nothing_known()[name]), f"`artifact.{name}`")
+    repository = _text(test, "repository", "team/artifact")
+    now_us = test.get("now_us", NOW_US)
+    if type(now_us) is not int:
+        raise TestError("`now_us` is not a number of microseconds")
+    value = {**nothing_known(), "repository": repository, **given}
+    for name in ("counts", "findings"):
+        value[name] = {**nothing_known()[name], **value[name]}
+    return Promotion(
+        user=_text(test, "user", "user"),
+        artifact=f"sha256:{'0' * 64}",
+        repository=repository,
+        input=value,
+        fulfilled=_texts(test, "fulfilled"),
+        now_us=now_us,
+    )
+
+
+def _promoted(
+    policy: Policy, file: str, line: int, test: Mapping[str, Any], determined: set[str]
+) -> Outcome:
+    asked = promotion_of(test)
+    decision = policy.promote(asked).decision
+    determined.update(decision.rules)
+    message = _differs(test.get("expect"), decision)
+    after = test.get("after")
+    if not message and after is not None:
+        _only(after, frozenset({"fulfil", "expect"}), "`after`")
+        asked = msgspec.structs.replace(asked, fulfilled=asked.fulfilled | _texts(after, "fulfil"))
+        second = policy.promote(asked).decision
+        determined.update(second.rules)
+        message = _differs(after.get("expect"), second)
+        message = f"after: {message}" if message else ""
+    name = printable(str(test.get("name", f"line {line}")), 200)
+    return Outcome(
+        file=file, line=line, name=name, passed=not message, message=message, decision=decision
+    )
 
 
 def event_of(
@@ -415,4 +476,4 @@ def _load(data: bytes) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]
     return defaults, list(zip(lines, tests, strict=True))
 
 
-__all__ = ["NOW_US", "Outcome", "Report", "TestError", "event_of", "run_tests"]
+__all__ = ["NOW_US", "Outcome", "Report", "TestError", "event_of", "promotion_of", "run_tests"]

@@ -103,6 +103,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         findings, coverage: what was seen, and what of it was read.
         failed: why there is no result; then nothing else counts.
         seconds_milli: how long it took.
+        document: what it made instead of findings, such as a bill of materials.
     """
 
     scanner: str
@@ -112,6 +113,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     coverage: tuple[Coverage, ...] = ()
     failed: str = ""
     seconds_milli: int = 0
+    document: str = ""
 
 
 class Member(Protocol):

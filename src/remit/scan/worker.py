@@ -56,7 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def main() -> int:
     """Scan and print one JSON array of reports."""
     request = msgspec.json.decode(sys.argv[1], type=Request)
-    _confine(request)
+    confine(request)
     walk = Walk(Path(request.root), Path(request.scratch))
     members = list(walk.members())
     artifact = Artifact(
@@ -74,7 +74,8 @@ def main() -> int:
     return 0
 
 
-def _confine(request: Request) -> None:
+def confine(request: Request) -> None:
+    """Set the limits of this process; what it starts has them, too."""
     for kind, limit in (
         (resource.RLIMIT_AS, request.memory),
         (resource.RLIMIT_CPU, request.cpu_s),

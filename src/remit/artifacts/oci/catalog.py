@@ -63,21 +63,30 @@ class HubCatalog:
         return await self._get(target, f"ask about `{reference}`", (scope,))
 
     async def _get(self, target: str, what: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+        return await self.ask(Call(method="GET", target=target, what=what, scopes=scopes))
+
+    async def ask(self, call: Call) -> dict[str, Any]:
+        """The JSON object that answers a call; an empty one if nothing is said.
+
+        Raises:
+            RegistryError: the Hub refuses, or is none.
+        """
         if not self._greeted:
             # The catalogue answers those who do not log in, too, with what they may see: so the
             # credentials are given where they are always asked for.
             await ping(self._session)
             self._greeted = True
+        what = call.what
         try:
-            async with self._session.send(
-                Call(method="GET", target=target, what=what, scopes=scopes)
-            ) as answer:
+            async with self._session.send(call) as answer:
                 data = await read(answer, MAX_LIST_BYTES)
         except NotFoundError as error:
             hint = error.hint or "only a Remit Hub has a catalogue; see that this is one"
             raise NotFoundError(
                 error.message, hint=hint, status=error.status, reasons=error.reasons
             ) from error
+        if not data:
+            return {}
         try:
             value = parse(data, fold_keys=False, max_bytes=MAX_LIST_BYTES)
         except StrictJsonError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remit.attest.predicates import bom, provenance, scan, signature, vsa
+from remit.attest.predicates import bom, provenance, scan, signature, suppression, vsa
 
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
 MODEL_SIGNING = "https://model_signing/signature/v1.0"
@@ -25,6 +25,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     bom.TYPE: bom.read,
     provenance.TYPE: provenance.Provenance.read,
     scan.TYPE: scan.Scan.read,
+    suppression.TYPE: suppression.SuppressionStatement.read,
     vsa.TYPE: vsa.VerificationSummary.read,
 }
 

@@ -13,14 +13,16 @@ the outbox, and they are logged by the next start or by another Hub.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
+from remit.attest.errors import StatementError
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.hub.admission.ports import Cases, Policy
-from remit.hub.admission.values import Outcome, Scanned
+from remit.hub.admission.signers import nobody
+from remit.hub.admission.values import Outcome, Scanned, Sealed
 from remit.hub.ledger import LogUnavailableError
-from remit.hub.registry.ports import Placed
+from remit.hub.registry.errors import Denied
 from remit.hub.registry.pushes import Settle
 
 _log = logging.getLogger("remit.hub")
@@ -29,14 +31,16 @@ POLL_S = 0.25
 TROUBLE_S = 5.0
 LATER_US = 10_000_000
 
-Deposit = Callable[[Scanned, Outcome], Awaitable[Sequence[Placed]]]
+Deposit = Callable[[Scanned, Outcome], Awaitable[Sealed]]
 """Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
+Enrich = Callable[[Scanned], Awaitable[Scanned]]
+"""Adds to what is known of an artifact."""
 
 
-async def no_evidence(scanned: Scanned, outcome: Outcome) -> Sequence[Placed]:
+async def no_evidence(scanned: Scanned, outcome: Outcome) -> Sealed:
     """The :data:`Deposit` of a Hub that signs nothing."""
     del scanned, outcome
-    return ()
+    return Sealed()
 
 
 class Decider:
@@ -48,6 +52,7 @@ class Decider:
         settle: makes a record durable.
         clock: the time of decisions.
         deposit: makes evidence.
+        signers: finds out who signed what is decided on.
     """
 
     def __init__(
@@ -57,12 +62,14 @@ class Decider:
         settle: Settle,
         clock: Clock,
         deposit: Deposit = no_evidence,
+        signers: Enrich = nobody,
     ) -> None:
         self._cases = cases
         self._policy = policy
         self._settle = settle
         self._clock = clock
         self._deposit = deposit
+        self._signers = signers
         self._later: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -106,15 +113,28 @@ class Decider:
         left = await self._cases.claim_record(scanned.job)
         if left is not None:
             await self._settle(*left)
+        scanned = await self._signers(scanned)
         outcome = self._judged(scanned)
-        evidence = await self._deposit(scanned, outcome)
+        evidence = Sealed()
+        try:
+            evidence = await self._deposit(scanned, outcome)
+        except (Denied, StatementError) as error:
+            # What nobody can verify is not admitted: its repository is full, for example.
+            outcome = Outcome(
+                word="refuse",
+                reasons=(f"its evidence cannot be stored: {error.message}",),
+                rules=("evidence.error",),
+                policy=outcome.policy,
+            )
         done = await self._cases.decide(scanned, outcome, evidence)
         for id_, record in done or ():
             await self._settle(id_, record)
 
     def _judged(self, scanned: Scanned) -> Outcome:
         try:
-            return self._policy.decide(scanned, (), (), self._clock.now_us())
+            return self._policy.decide(
+                scanned, scanned.suppressions, scanned.decisions, self._clock.now_us()
+            )
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
             _log.exception("the policy failed on `%s`", scanned.digest)
             digest = scanned.digest

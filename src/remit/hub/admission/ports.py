@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from remit.core.digest import Digest
-from remit.hub.admission.values import Admission, Outcome, Scanned
-from remit.hub.registry.ports import Placed, Record
+from remit.hub.admission.people import Decision, Suppression
+from remit.hub.admission.values import Admission, Outcome, Scanned, Sealed
+from remit.hub.registry.ports import Record
 
 
 class Admissions(Protocol):
@@ -31,8 +32,8 @@ class Policy(Protocol):
     def decide(
         self,
         scanned: Scanned,
-        suppressed: Collection[str],
-        decisions: Collection[object],
+        suppressed: Collection[Suppression],
+        decisions: Collection[Decision],
         now_us: int,
     ) -> Outcome:
         """Judge an artifact. Whatever it raises is a refusal."""
@@ -51,7 +52,7 @@ class Cases(Protocol):
         ...
 
     async def decide(
-        self, scanned: Scanned, outcome: Outcome, evidence: Sequence[Placed] = ()
+        self, scanned: Scanned, outcome: Outcome, evidence: Sealed | None = None
     ) -> Sequence[tuple[str, Record]] | None:
         """Set the state, in one transaction with evidence and records.
 

@@ -6,7 +6,8 @@ import msgspec
 
 from remit.artifacts.oci.manifest import Descriptor
 from remit.core.digest import Digest
-from remit.hub.registry.ports import Need
+from remit.hub.admission.people import Decision, Suppression
+from remit.hub.registry.ports import Need, Placed
 from remit.scan.base import Report
 
 State = Literal["quarantined", "review", "admitted", "refused", "withdrawn", "exempt", "index"]
@@ -52,6 +53,13 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         state: what it is until now.
         signed: what was signed about it.
         needs: what it needs to run.
+        needs_admitted: whether all of that is here and admitted.
+        reason: why it was scanned now.
+        suppressions, decisions: what people said that may count for it.
+        bom: its bill of materials, CycloneDX as JSON; empty if nobody made one.
+        attested: digests of the manifests with what scanners said in this scan; empty if nothing
+            was signed yet.
+        summary_us: when the last summary of the gate about it was made; 0 if there is none.
     """
 
     repository: str
@@ -69,6 +77,13 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     state: State = "quarantined"
     signed: tuple[Signed, ...] = ()
     needs: tuple[Need, ...] = ()
+    needs_admitted: bool = True
+    reason: str = "push"
+    suppressions: tuple[Suppression, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    bom: bytes = b""
+    attested: tuple[Digest, ...] = ()
+    summary_us: int = 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +106,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     quorum: int = 1
     policy: Digest = Digest("")
     expires_us: int = 0
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence of a decision, of which the bytes are stored.
+
+    Attributes:
+        placed: manifests that are to be placed with the decision.
+        summary: digest of the one with the gate's summary; empty if there is none.
+    """
+
+    placed: tuple[Placed, ...] = ()
+    summary: str = ""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):

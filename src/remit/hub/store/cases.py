@@ -1,24 +1,22 @@
 """The gate's ports over a database: what was decided, and what is to be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
 
-from remit.artifacts.oci.manifest import Descriptor
 from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
-from remit.hub.admission.values import Admission, Outcome, Scanned, State
+from remit.hub.admission.values import Admission, Outcome, Scanned, Sealed, State
 from remit.hub.catalog.ports import Offer
-from remit.hub.registry.ports import Need, Placed, Record
-from remit.hub.store import admissions, manifests, outbox, queue, rows
+from remit.hub.jobs.values import scan_slot
+from remit.hub.registry.ports import Placed, Record
+from remit.hub.store import admissions, context, manifests, outbox, rows, words
 from remit.hub.store.database import Database
 from remit.hub.store.queue import NODE
 from remit.hub.store.tables import admissions as table
-from remit.hub.store.tables import edges, jobs, repositories, tags
-from remit.hub.store.tables import manifests as stored
+from remit.hub.store.tables import jobs, repositories
 from remit.hub.store.tables import outbox as waiting
 
 _AFTER: dict[tuple[str, str], tuple[State, str]] = {
@@ -27,6 +25,7 @@ _AFTER: dict[tuple[str, str], tuple[State, str]] = {
     ("refuse", ""): ("refused", "artifact.refuse"),
     ("refuse", "admitted"): ("withdrawn", "artifact.withdraw"),
     ("refuse", "withdrawn"): ("withdrawn", "artifact.refuse"),
+    ("review", "admitted"): ("review", "artifact.withdraw"),
 }
 """State and record of an outcome, by what the artifact was before where that counts."""
 MAX_RECORDED = 10
@@ -104,9 +103,27 @@ class SqlCases:
 
     async def undecided(self, count: int) -> Sequence[Scanned]:
         """The oldest scans that are over."""
+        now = self._clock.now_us()
         return await self._database.look(
-            lambda c: _undecided(c, count, self._expected, self._scanners)
+            lambda c: _undecided(c, count, self._expected, self._scanners, now)
         )
+
+    async def last(self, repository: str, digest: str) -> tuple[Scanned, Admission] | None:
+        """What an artifact was decided on; ``None`` if it never was."""
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> tuple[Scanned, Admission] | None:
+            row = connection.execute(
+                context.query(last=True).where(
+                    repositories.c.name == repository, table.c.digest == digest
+                )
+            ).one_or_none()
+            if row is None:
+                return None
+            found = context.scanned(connection, row, self._expected, self._scanners, now)
+            return found, admissions.own(connection, row.repository, digest)
+
+        return await self._database.look(work)
 
     async def claim_record(self, job: str) -> tuple[str, Record] | None:
         """The record of a scan, which this Hub then logs."""
@@ -126,7 +143,7 @@ class SqlCases:
         return await self._database.change(work)
 
     async def decide(
-        self, scanned: Scanned, outcome: Outcome, evidence: Sequence[Placed] = ()
+        self, scanned: Scanned, outcome: Outcome, evidence: Sealed | None = None
     ) -> Sequence[tuple[str, Record]] | None:
         """Set the state, or find that it is set."""
         now = self._clock.now_us()
@@ -147,7 +164,13 @@ class SqlCases:
             ).scalar_one_or_none()
             if before is None:
                 return None
-            return self._set(connection, row.id, before, scanned, outcome, evidence, now)
+            if context.said(connection, row.id, scanned, now) != context.heard(scanned):
+                # Somebody said something meanwhile: it stays open, and is decided again.
+                reopen(connection, row.id, scanned)
+                return None
+            return self._set(
+                connection, row.id, before, scanned, outcome, evidence or Sealed(), now
+            )
 
         return await self._database.change(work)
 
@@ -158,7 +181,7 @@ class SqlCases:
         before: str,
         scanned: Scanned,
         outcome: Outcome,
-        evidence: Sequence[Placed],
+        evidence: Sealed,
         now: int,
     ) -> list[tuple[str, Record]]:
         state, kind = _AFTER.get((outcome.word, before)) or _AFTER[outcome.word, ""]
@@ -176,8 +199,16 @@ class SqlCases:
                 expires_us=outcome.expires_us,
             )
         )
+        if evidence.summary:
+            connection.execute(
+                update(table)
+                .where(table.c.repository == id_, table.c.digest == scanned.digest)
+                .values(summary=evidence.summary)
+            )
+        if (state == "admitted") != (before == "admitted"):
+            words.reopen_dependents(connection, scanned.digest)
         done: list[tuple[str, Record]] = []
-        for placed in evidence:
+        for placed in evidence.placed:
             manifests.put(connection, placed, self._node, now)
             admissions.enter(connection, id_, placed, job=self._id(now), reason="push", now_us=now)
             done.append(self._write(connection, _stored(placed), now))
@@ -194,71 +225,23 @@ class SqlCases:
 
 
 def _undecided(
-    connection: Connection, count: int, expected: tuple[str, ...], scanners: Digest
+    connection: Connection, count: int, expected: tuple[str, ...], scanners: Digest, now_us: int
 ) -> list[Scanned]:
     # By the slot: of jobs that are done there are many, of open ones few.
     over = func.coalesce(jobs.c.state, "") == "done"
     found = connection.execute(
-        select(
-            jobs.c.id.label("job"),
-            jobs.c.ended_us,
-            jobs.c.detail,
-            repositories.c.name.label("called"),
-            stored,
-            table.c.state.label("admission"),
-        )
-        .join(repositories, repositories.c.id == jobs.c.repository)
-        .join(
-            stored,
-            (stored.c.repository == jobs.c.repository) & (stored.c.digest == jobs.c.digest),
-        )
-        .join(table, (table.c.repository == jobs.c.repository) & (table.c.digest == jobs.c.digest))
+        context.query()
         .where(jobs.c.slot > "", over)
         .order_by(jobs.c.ended_us, jobs.c.id)
         .limit(count)
     ).all()
-    return [_scanned(connection, row, expected, scanners) for row in found]
+    return [context.scanned(connection, row, expected, scanners, now_us) for row in found]
 
 
-def _scanned(
-    connection: Connection, row: Any, expected: tuple[str, ...], scanners: Digest
-) -> Scanned:
-    needs = connection.execute(
-        select(edges).where(edges.c.repository == row.repository, edges.c.subject == row.digest)
-    )
-    named = connection.scalars(
-        select(tags.c.name)
-        .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
-        .order_by(tags.c.name)
-    )
-    return Scanned(
-        repository=row.called,
-        digest=Digest(row.digest),
-        descriptor=Descriptor(
-            media_type=row.media_type,
-            digest=Digest(row.digest),
-            size=row.size,
-            artifact_type=row.artifact_type,
-        ),
-        kind=row.kind,
-        name=row.name,
-        reports=tuple(queue.of_job(connection, row.job)),
-        expected=expected,
-        scanners=Digest(bytes(row.detail).decode()) if row.detail else scanners,
-        finished_us=row.ended_us,
-        job=row.job,
-        tags=tuple(named),
-        pushed_by=row.pushed_by,
-        state=row.admission,
-        needs=tuple(
-            Need(
-                role=each.role,
-                name=each.name,
-                digest=each.dependency,
-                reference=each.reference,
-            )
-            for each in needs
-        ),
+def reopen(connection: Connection, id_: int, scanned: Scanned) -> None:
+    """Leave a scan open that was about to be decided on."""
+    connection.execute(
+        update(jobs).where(jobs.c.id == scanned.job).values(slot=scan_slot(id_, scanned.digest))
     )
 
 

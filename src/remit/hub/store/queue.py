@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 from remit.core.clock import Clock
 from remit.hub.jobs.values import Seen, Task
 from remit.hub.registry.ports import Record
-from remit.hub.store import jobs, outbox, rows, workers
+from remit.hub.store import found, jobs, outbox, rows, workers
 from remit.hub.store.database import Database
 from remit.hub.store.tables import reports
 from remit.scan.base import Report
@@ -93,6 +93,7 @@ def put(
 ) -> None:
     """Store the reports of a job."""
     connection.execute(delete(reports).where(reports.c.job == job))
+    found.put(connection, job, [each for each, _ in bodies])
     if bodies:
         connection.execute(
             insert(reports),
@@ -113,10 +114,10 @@ def put(
 
 def of_job(connection: Connection, job: str) -> list[Report]:
     """The reports of a job, by scanner. One that cannot be read is a failed one."""
-    found = connection.execute(
+    listed = connection.execute(
         select(reports).where(reports.c.job == job).order_by(reports.c.scanner)
     )
-    return [_report(row) for row in found]
+    return [_report(row) for row in listed]
 
 
 def _report(row: Any) -> Report:

@@ -240,6 +240,16 @@ reports = Table(
     _us("finished_us"),
 )
 
+# Which findings a scan made: what a suppression touches.
+findings = Table(
+    "findings",
+    metadata,
+    Column("job", ForeignKey("jobs.id"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True, index=True),
+    Column("rule", String(255), nullable=False),
+    Column("severity", String(16), nullable=False),
+)
+
 # Whether an artifact may be pulled from a repository: see hub.admission.
 admissions = Table(
     "admissions",

@@ -4,3 +4,5 @@ from pathlib import Path
 
 INFORMATION_FLOW = Path(__file__).parent / "information-flow"
 """Values of strangers do not decide where data goes without a person's word."""
+ARTIFACT_DEFAULT = Path(__file__).parent / "artifact-default"
+"""What the Hub lets be pulled, if it was told nothing else."""

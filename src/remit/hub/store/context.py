@@ -1,0 +1,192 @@
+"""Everything that a decision on an artifact rests on, read from the database at one moment."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, select
+
+from remit.artifacts.attestations import CREATED, PREDICATE_TYPE
+from remit.artifacts.oci.manifest import Descriptor
+from remit.attest.predicates import bom, scan
+from remit.attest.predicates.fields import PredicateError, time_us
+from remit.core.digest import Digest
+from remit.hub.admission.values import Scanned
+from remit.hub.registry.ports import Need
+from remit.hub.store import queue, words
+from remit.hub.store.tables import admissions, edges, jobs, manifests, repositories, tags
+from remit.scan.base import Report
+from remit.scan.bill import NAME as BOM
+
+_KNOWN_GRAPHS = frozenset({"", "complete", "unlocked"})
+
+
+def query(*, last: bool = False) -> Select[Any]:
+    """Artifacts with a scan; with ``last`` that on which they were decided."""
+    job = jobs.c.id == admissions.c.job if last else jobs.c.digest == admissions.c.digest
+    return (
+        select(
+            jobs.c.id.label("job"),
+            jobs.c.ended_us,
+            jobs.c.reason.label("why"),
+            jobs.c.detail,
+            repositories.c.name.label("called"),
+            manifests,
+            admissions.c.state.label("admission"),
+            admissions.c.summary,
+        )
+        .join(repositories, repositories.c.id == jobs.c.repository)
+        .join(
+            manifests,
+            (manifests.c.repository == jobs.c.repository) & (manifests.c.digest == jobs.c.digest),
+        )
+        .join(
+            admissions,
+            (admissions.c.repository == jobs.c.repository)
+            & (admissions.c.digest == manifests.c.digest)
+            & job,
+        )
+    )
+
+
+def scanned(
+    connection: Connection, row: Any, expected: tuple[str, ...], scanners: Digest, now_us: int
+) -> Scanned:
+    """What is known of an artifact that :func:`query` found."""
+    reports = tuple(queue.of_job(connection, row.job))
+    curators = words.Curators(connection, now_us)
+    needs = _needs(connection, row.repository, row.digest)
+    named = connection.scalars(
+        select(tags.c.name)
+        .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
+        .order_by(tags.c.name)
+    )
+    return Scanned(
+        repository=row.called,
+        digest=Digest(row.digest),
+        descriptor=Descriptor(
+            media_type=row.media_type,
+            digest=Digest(row.digest),
+            size=row.size,
+            artifact_type=row.artifact_type,
+        ),
+        kind=row.kind,
+        name=row.name,
+        reports=tuple(each for each in reports if each.scanner != BOM),
+        expected=expected,
+        scanners=Digest(bytes(row.detail).decode()) if row.detail else scanners,
+        finished_us=row.ended_us,
+        job=row.job,
+        tags=tuple(named),
+        pushed_by=row.pushed_by,
+        state=row.admission,
+        needs=needs,
+        needs_admitted=row.graph in _KNOWN_GRAPHS and _admitted(connection, needs),
+        reason=row.why,
+        decisions=words.decisions_of(connection, row.repository, row.called, row.digest, curators),
+        suppressions=words.suppressions_of(
+            connection, row.called, fingerprints(reports), curators, now_us
+        ),
+        bom=next((each.document.encode() for each in reports if each.scanner == BOM), b""),
+        attested=_attested(connection, row.repository, row.digest, row.ended_us),
+        summary_us=_summary_us(connection, row.repository, row.summary),
+    )
+
+
+def fingerprints(reports: tuple[Report, ...]) -> frozenset[str]:
+    """Of all findings."""
+    return frozenset(each.fingerprint for report in reports for each in report.findings)
+
+
+def heard(found: Scanned) -> frozenset[str]:
+    """Which words of people a decision was made on."""
+    return words.marks(found.decisions, found.suppressions)
+
+
+def said(connection: Connection, id_: int, found: Scanned, now_us: int) -> frozenset[str]:
+    """Which of them there are now."""
+    curators = words.Curators(connection, now_us)
+    name = found.repository
+    return words.marks(
+        words.decisions_of(connection, id_, name, found.digest, curators),
+        words.suppressions_of(connection, name, fingerprints(found.reports), curators, now_us),
+    )
+
+
+def _needs(connection: Connection, id_: int, digest: str) -> tuple[Need, ...]:
+    found = connection.execute(
+        select(edges).where(edges.c.repository == id_, edges.c.subject == digest)
+    )
+    return tuple(
+        Need(role=each.role, name=each.name, digest=each.dependency, reference=each.reference)
+        for each in found
+    )
+
+
+def _admitted(connection: Connection, needs: tuple[Need, ...]) -> bool:
+    """Whether each of these has a digest, and is admitted somewhere here."""
+    wanted = {each.digest for each in needs}
+    if "" in wanted:
+        return False
+    known: set[str] = set()
+    every = sorted(wanted)
+    for at in range(0, len(every), words.SLICE):
+        known.update(
+            connection.scalars(
+                select(admissions.c.digest)
+                .where(admissions.c.digest.in_(every[at : at + words.SLICE]))
+                .where(admissions.c.state == "admitted")
+            )
+        )
+    return wanted <= known
+
+
+def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> tuple[Digest, ...]:
+    """Manifests in which a Hub signed what was found in a scan that ended then."""
+    found = connection.execute(
+        select(manifests.c.digest, manifests.c.descriptor)
+        .where(manifests.c.repository == id_, manifests.c.subject == digest)
+        .where(
+            manifests.c.pushed_by.startswith(words.HUBS, autoescape=True),
+            manifests.c.pushed_us >= since_us,
+        )
+        .order_by(manifests.c.digest)
+    )
+    return tuple(
+        Digest(row.digest)
+        for row in found
+        if _annotations(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
+    )
+
+
+def _summary_us(connection: Connection, id_: int, digest: str) -> int:
+    """When the summary in that manifest was made; 0 if there is none."""
+    if not digest:
+        return 0
+    found = connection.execute(
+        select(manifests.c.descriptor, manifests.c.pushed_us).where(
+            manifests.c.repository == id_, manifests.c.digest == digest
+        )
+    ).one_or_none()
+    if found is None:
+        return rows_before(connection, id_, digest)
+    try:
+        made = time_us(_annotations(found.descriptor).get(CREATED), CREATED)
+    except PredicateError:
+        made = 0
+    return max(made, int(found.pushed_us))
+
+
+def rows_before(connection: Connection, id_: int, digest: str) -> int:
+    """When the artifact was decided on whose summary is gone."""
+    return int(
+        connection.execute(
+            select(admissions.c.changed_us).where(
+                admissions.c.repository == id_, admissions.c.summary == digest
+            )
+        ).scalar_one_or_none()
+        or 1
+    )
+
+
+def _annotations(descriptor: bytes) -> dict[str, str]:
+    return dict(msgspec.json.decode(bytes(descriptor), type=Descriptor).annotations)

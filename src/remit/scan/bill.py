@@ -1,0 +1,109 @@
+"""The bill of materials of an unpacked artifact, made in the sandbox: it reads hostile files.
+
+``python -I -m remit.scan.bill REQUEST`` is the program inside; :func:`bill` is what runs it.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from remit import __version__
+from remit.attest.predicates.bom import read
+from remit.attest.predicates.fields import PredicateError
+from remit.core.strictjson import StrictJsonError, parse
+from remit.scan.base import Artifact, Report, ScanError
+from remit.scan.bom import bom_bytes
+from remit.scan.rules import rules_of
+from remit.scan.sandbox import ROOT, SCRATCH, Bounds, command, run
+from remit.scan.walk import Walk
+from remit.scan.worker import Request, confine
+
+NAME = "bom"
+"""Of the report that has the bill as its document."""
+MAX_BILL = 16 * 1024 * 1024
+VERSION = "1"
+
+
+def bill(
+    root: Path,
+    *,
+    digest: str,
+    kind: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    bounds: Bounds | None = None,
+) -> Report | None:
+    """A report whose document is the bill; None if none could be made: nothing rests on it.
+
+    Args:
+        root: directory with the artifact's files.
+        digest: of its manifest.
+        kind: of artifact; empty if it is none that Remit knows.
+        metadata: its configuration, a Kitfile as JSON.
+        bounds: what it may cost.
+
+    Raises:
+        ScanError: there is no sandbox.
+    """
+    limits = bounds or Bounds()
+    request = Request(
+        root=ROOT,
+        scratch=SCRATCH,
+        scanners=(),
+        digest=digest,
+        kind=kind,
+        metadata=dict(metadata or {}),
+        memory=limits.memory,
+        cpu_s=int(limits.seconds) + 1,
+    )
+    with tempfile.TemporaryDirectory(prefix="remit-bill-") as scratch:
+        inner = (sys.executable, "-I", "-m", "remit.scan.bill", _text(request))
+        output, why = run(command(root, Path(scratch), inner), limits.seconds)
+    if why or not 0 < len(output) <= MAX_BILL:
+        return None
+    try:
+        # What made it may have been taken over by what it read.
+        value = parse(output, fold_keys=False, max_bytes=MAX_BILL)
+        if not isinstance(value, dict):
+            return None
+        read(value)
+    except (StrictJsonError, PredicateError):
+        return None
+    return Report(
+        scanner=NAME,
+        version=VERSION,
+        rules=rules_of("bom.py", "walk.py"),
+        document=output.decode(),
+    )
+
+
+def _text(request: Request) -> str:
+    return msgspec.json.encode(request).decode()
+
+
+def main() -> int:
+    """Print the bill of the artifact that the request describes."""
+    request = msgspec.json.decode(sys.argv[1], type=Request)
+    confine(request)
+    # Archives are listed as files and not opened: the bill is of what is delivered.
+    members = [
+        each
+        for each in Walk(Path(request.root), Path(request.scratch)).members()
+        if "!/" not in each.path
+    ]
+    artifact = Artifact(
+        digest=request.digest, kind=request.kind, members=members, metadata=request.metadata
+    )
+    try:
+        sys.stdout.buffer.write(bom_bytes(artifact, version=__version__))
+    except ScanError:
+        return 1
+    sys.stdout.buffer.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""What people say of artifacts, over each database: nobody's word is overlooked, none outlives."""
+
+import msgspec
+import pytest
+
+from remit.approvals.decision import Approver
+from remit.core.digest import sha256
+from remit.hub.admission.asking import Filed, decision_of, request_of
+from remit.hub.admission.people import Suppression
+from remit.hub.admission.policy import ArtifactPolicy
+from remit.hub.admission.values import Outcome
+from remit.hub.registry.accounts import Account
+from remit.hub.registry.ports import Need, Record
+from remit.hub.store import accounts, words
+from remit.hub.store.endings import SqlEndings
+from remit.hub.store.people import SqlPeople
+from remit.scan.base import Finding
+from tests.conformance.test_hub_queue import Known, made, report
+from tests.conformance.test_hub_queue import known as _known
+
+known = _known
+"""The fixture: an empty database of each kind."""
+
+RECORD = Record(kind="artifact.decide", body={})
+FOUND = Finding(rule="a.b", title="t", severity="low", member="m", evidence="e")
+ADMIT = Outcome(word="admit", reasons=(), policy=sha256(b"p"))
+REFUSE = Outcome(word="refuse", reasons=("evil",), policy=sha256(b"p"))
+DAY = 86_400_000_000
+
+
+def people(k: Known) -> SqlPeople:
+    return SqlPeople(k.database, k.clock, k.cases, "hub", k.entropy)
+
+
+async def person(k, name="ben", role="curator", pattern="a/*"):
+    account = Account(name=name, kind="user", secret=b"x")
+    await k.database.change(lambda c: accounts.add(c, account, "tests", k.clock.us))
+    await k.database.change(lambda c: accounts.grant(c, name, pattern, role, k.clock.us))
+
+
+async def said(k, scanned, word="admit", by="ben", id_="01"):
+    request = request_of(scanned, ADMIT, hub="h", changed_us=k.clock.us, until_us=0)
+    filed = Filed(request=request, approver=Approver(id=by, name=by, key=b""))
+    one = decision_of(
+        filed, id_=id_, word=word, by=by, reason="r", made_us=k.clock.us, expires_us=0
+    )
+    return await people(k).add_decision(scanned.repository, scanned.digest, one, filed, RECORD)
+
+
+def answered(k, **changes):
+    given = {
+        "id": "01", "fingerprint": FOUND.fingerprint, "pattern": "a/*", "rule": "a.b", "by": "ben",
+        "made_us": k.clock.us, "expires_us": k.clock.us + DAY, **changes,
+    }  # fmt: skip
+    return Suppression(**given)
+
+
+def test_a_word_during_a_decision_is_not_overlooked(known):
+    async def work(k):
+        await person(k)
+        digest = await k.push()
+        scanned = await k.scanned()
+        assert await said(k, scanned, "refuse")
+        # Decided without it: nothing comes of that.
+        assert await k.cases.decide(scanned, ADMIT) is None
+        assert await k.state(digest) == "quarantined"
+        [again] = await k.cases.undecided(10)
+        assert [each.word for each in again.decisions] == ["refuse"]
+        assert await k.cases.decide(again, REFUSE)
+        assert await k.state(digest) == "refused"
+        assert await k.cases.undecided(10) == []
+
+    known(work)
+
+
+def test_a_word_after_a_decision_reopens_it(known):
+    async def work(k):
+        await person(k)
+        await k.push()
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, ADMIT)
+        assert await k.cases.undecided(10) == []
+        await said(k, scanned, "refuse")
+        [again] = await k.cases.undecided(10)
+        assert (again.job, again.state) == (scanned.job, "admitted")
+        assert again.reports == scanned.reports
+        # Said twice before anybody decided: once open.
+        await said(k, scanned, "admit", id_="02")
+        [again] = await k.cases.undecided(10)
+        assert len(again.decisions) == 2
+
+    known(work)
+
+
+def test_who_lost_the_role_says_nothing(known):
+    async def work(k):
+        await person(k)
+        await k.push()
+        scanned = await k.scanned()
+        await said(k, scanned)
+        await people(k).add_suppression(answered(k), b"", RECORD)
+        [again] = await k.cases.undecided(10)
+        assert (len(again.decisions), len(again.suppressions)) == (1, 1)
+        await k.database.change(lambda c: accounts.grant(c, "ben", "a/*", "writer", k.clock.us))
+        [again] = await k.cases.undecided(10)
+        assert (again.decisions, again.suppressions) == ((), ())
+        await k.database.change(lambda c: accounts.grant(c, "ben", "a/*", "admin", k.clock.us))
+        await k.database.change(lambda c: accounts.remove(c, "ben"))
+        [again] = await k.cases.undecided(10)
+        assert (again.decisions, again.suppressions) == ((), ())
+
+    known(work)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pattern": "b/*"}, {"by": "nobody"}, {"expires_us": 1}, {"fingerprint": "0" * 64}],
+)
+def test_suppressions_that_are_not_of_this_artifact(known, changes):
+    async def work(k):
+        await person(k)
+        await k.push()
+        await k.scanned()
+        await people(k).add_suppression(answered(k, **changes), b"", RECORD)
+        [again] = await k.cases.undecided(10)
+        assert again.suppressions == ()
+
+    known(work)
+
+
+def test_suppressions_reopen_what_they_are_about(known):
+    async def work(k):
+        await person(k, pattern="**")
+        mine, other = await k.push("1"), await k.push("2", "b/c")
+        for _ in range(2):
+            await k.cases.decide(await k.scanned(), REFUSE)
+        assert await people(k).add_suppression(answered(k), b"", RECORD)
+        [again] = await k.cases.undecided(10)
+        assert (again.digest, len(again.suppressions)) == (mine, 1)
+        await k.cases.decide(again, ADMIT)
+        [one] = await people(k).suppressions("", 10)
+        assert await people(k).revoke(one, RECORD)
+        assert await people(k).revoke(one, RECORD) is None
+        [again] = await k.cases.undecided(10)
+        assert (again.digest, again.suppressions) == (mine, ())
+        await k.cases.decide(again, REFUSE)
+        found = await people(k).withdrawals(0, 10)
+        assert {(each.digest, each.state) for each in found} == {
+            (mine, "withdrawn"),
+            (other, "refused"),
+        }
+        assert await people(k).withdrawals(k.clock.us + 1, 10) == []
+
+    known(work)
+
+
+def test_what_ends_is_decided_again(known):
+    async def work(k):
+        endings = SqlEndings(k.database, k.clock)
+        await k.push()
+        scanned = await k.scanned()
+        ends = k.clock.us + 30 * DAY
+        await k.cases.decide(scanned, msgspec.structs.replace(ADMIT, expires_us=ends))
+        assert await endings.due(10) == 0
+        k.clock.us += 21 * DAY
+        assert await endings.due(10) == 1
+        assert await endings.due(10) == 0
+        [again] = await k.cases.undecided(10)
+        # One that ends soon is not decided all the time, but once it is over.
+        soon = k.clock.us + DAY
+        await k.cases.decide(again, msgspec.structs.replace(ADMIT, expires_us=soon))
+        assert await endings.due(10) == 0
+        k.clock.us = soon
+        assert await endings.due(10) == 1
+
+    known(work)
+
+
+def test_another_policy_decides_again(known):
+    async def work(k):
+        endings = SqlEndings(k.database, k.clock)
+        await k.push("1")
+        await k.push("2")
+        await k.cases.decide(await k.scanned(), ADMIT)
+        assert await endings.outdated(ADMIT.policy, 10) == 0
+        # What is open is decided under the new one anyway.
+        assert await endings.outdated(sha256(b"other"), 10) == 1
+        assert await endings.outdated(sha256(b"other"), 10) == 0
+        assert len(await k.cases.undecided(10)) == 1
+
+    known(work)
+
+
+def test_what_needs_something_is_decided_with_it(known):
+    async def work(k):
+        part = await k.push("part")
+        scanned = await k.scanned()
+        whole = made("whole")
+        need = Need(role="model", name="m", digest=part, reference="hub/a/b")
+        about = msgspec.structs.replace(whole.about, needs=(need,))
+        placed = msgspec.structs.replace(whole, about=about)
+        await k.metadata.put_manifest(placed, "ann", RECORD)
+        agent = await k.scanned()
+        assert not agent.needs_admitted
+        await k.cases.decide(agent, REFUSE)
+        await k.cases.decide(scanned, ADMIT)
+        [again] = await k.cases.undecided(10)
+        assert (again.digest, again.needs_admitted) == (whole.digest, True)
+
+    known(work)
+
+
+def test_findings_are_found_again_after_another_scan(known):
+    async def work(k):
+        await k.push()
+        scanned = await k.scanned()
+        assert words.marks(scanned.decisions, scanned.suppressions) == frozenset()
+        case = await people(k).case("a/b", scanned.digest)
+        assert case.scanned is None
+        await k.cases.decide(scanned, ADMIT)
+        case = await people(k).case("a/b", scanned.digest)
+        assert case.scanned.reports == (report(),)
+        assert case.counts["low"] == 1
+        assert ArtifactPolicy.load().decide(case.scanned, (), (), k.clock.us).word == "admit"
+
+    known(work)
