@@ -29,6 +29,7 @@ def query(*, last: bool = False) -> Select[Any]:
             jobs.c.ended_us,
             jobs.c.detail,
             jobs.c.reason.label("why"),
+            jobs.c.detail,
             repositories.c.name.label("called"),
             manifests,
             admissions.c.state.label("admission"),
