@@ -145,7 +145,8 @@ def test_what_is_left_to_curators(people):
     assert said["key"]
     assert people.code("team/medium") == ""
     records = HubProcess(people.registry.state.parent).records()
-    [record] = [each for each in records if each["kind"] == "artifact.decide"]
+    decided = [each for each in records if each["kind"] == "artifact.decide"]
+    [record] = [each for each in decided if each["artifact"]["repository"] == "team/medium"]
     assert record["actor"]["user"] == "ann"
     assert record["decision"]["policy"] == about["policy"]
 
