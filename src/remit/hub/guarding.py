@@ -77,7 +77,8 @@ async def guarding(
         What was scanned, and the policy.
 
     Raises:
-        BundleError: the artifact policy has errors: a Hub without one gives nothing out.
+        RemitError: the artifact policy has errors, or a key or the trust root cannot be read: a
+            Hub without them gives nothing out.
     """
     clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known)
@@ -93,6 +94,7 @@ async def guarding(
     host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
     keys = keys_of(options)
+    keys.check()
     upstream = options.upstream is not None
     deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
     trust = _trust(options, clock)
