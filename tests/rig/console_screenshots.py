@@ -22,8 +22,8 @@ from tests.rig.programs import ROOT
 from tests.rig.registries import hub, person
 
 WIDTH, HEIGHT = 1100, 720
-MAX_BYTES = 150 * 1024
-TALL = 1500
+MAX_BYTES = 150_000
+TALL = 860
 """Pages that are longer are cut: a picture of all of a table says no more than its beginning."""
 
 
