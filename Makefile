@@ -55,7 +55,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
-	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals and of the Hub are NOT tested." >&2
 	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap the sandbox of scans is NOT tested." >&2
 	@scripts/prerequisites.sh skopeo || echo "Without skopeo copying to and from the Hub is NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) $(TWO) -m "not slow" $(SUITES)
@@ -65,7 +65,7 @@ rig-names: setup
 
 test-all: rig-peers rig-agents rig-names rig-registry rig-scanners ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
-	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals and of the Hub are NOT tested." >&2
 	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap the sandbox of scans is NOT tested." >&2
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 
@@ -82,6 +82,7 @@ format: setup ## Let ruff fix and format
 screenshots: rig ## Make the pictures of the guide anew, of the real thing
 	@scripts/prerequisites.sh chromium
 	@.venv/bin/python -m tests.rig.screenshots
+	@.venv/bin/python -m tests.rig.console_screenshots
 
 bench: rig-peers ## Measure latency, throughput, start-up and memory beside peers
 	@.venv/bin/python -m tests.bench

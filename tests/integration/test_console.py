@@ -123,7 +123,7 @@ def test_searching(stage: Stage) -> None:
     admin = stage.admin()
     page = admin.page
     links = page.locator("tbody th a")
-    assert links.count() == 4
+    assert links.count() >= 4
     page.get_by_label("Search").fill("weather v1.0.0")
     page.get_by_role("button", name="Search").click()
     assert links.all_inner_texts() == ["weather/answers:v1.0.0"]

@@ -175,7 +175,7 @@ def package(name: str, version: str, more: str, licence: str = "Apache-2.0") -> 
     return f"package:\n  name: {name}\n  version: {version}\n{licensed}{more}"
 
 
-def publish_all(user: User, registry: Registry, place: Path) -> dict[str, str]:
+def publish_all(user: User, registry: Registry, place: Path, *, odd: bool = True) -> dict[str, str]:
     """Push harmless artifacts and one that is not: their digests by name.
 
     ``calm`` is clean and has the earlier version ``calm-old``; ``evil`` calls a program when it is
@@ -204,7 +204,7 @@ def publish_all(user: User, registry: Registry, place: Path) -> dict[str, str]:
         package("speech", "0.3.0", "model:\n  name: speech\n  path: weights.pkl\n", "MIT"),
     )
     quoted = HOSTILE.replace('"', "'")
-    odd = kit(
+    strange = kit(
         place / "odd",
         {
             "README.md": b"# Odd\n",
@@ -215,7 +215,8 @@ def publish_all(user: User, registry: Registry, place: Path) -> dict[str, str]:
     push("calm-old", "weather/answers:v1.0.0", old)
     push("calm", "weather/answers:v1.1.0", new)
     push("evil", "speech/model:v0.3.0", evil)
-    push("odd", "odd/thing:v1", odd)
+    if odd:
+        push("odd", "odd/thing:v1", strange)
     return digests
 
 

@@ -59,6 +59,8 @@ class Console:
         self._app = Starlette(
             routes=routes, exception_handlers={404: self._missing, 405: self._missing}
         )
+        # It would answer by itself, without the headers that every page of ours has.
+        self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -26,6 +26,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         kind: of record.
         user, peer: who, and from where.
         text: what it says besides.
+        attached: how many manifests were stored that refer to the artifact, one after another;
+            0 for a record about the artifact itself.
     """
 
     seq: int
@@ -34,6 +36,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     peer: str
     text: str
+    attached: int = 0
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,11 @@ def _read(directory: Path, size: int, digest: str, repository: str) -> History:
         for seq, leaf in leaves(directory, start):
             looked += 1
             # Most are about something else: what does not name the digest is not parsed.
-            if needle in leaf and (event := _event(entry(seq, leaf).record, repository, seq)):
+            if needle in leaf and (
+                event := _event(entry(seq, leaf).record, digest, repository, seq)
+            ):
+                if event.attached and last and last[-1].attached:
+                    event = msgspec.structs.replace(event, attached=last.pop().attached + 1)
                 last.append(event)
     except (RemitError, OSError):
         # A page about what can be read says more than none; the log has its own check.
@@ -72,11 +79,13 @@ def _read(directory: Path, size: int, digest: str, repository: str) -> History:
     return History(events=tuple(reversed(last)), looked=looked, size=max(size, looked))
 
 
-def _event(record: Mapping[str, Any], repository: str, seq: int) -> Event | None:
+def _event(record: Mapping[str, Any], digest: str, repository: str, seq: int) -> Event | None:
     artifact, actor = record.get("artifact"), record.get("actor")
     where = artifact.get("repository") if isinstance(artifact, dict) else None
     if where is not None and where != repository:
         return None
+    about = isinstance(artifact, dict) and artifact.get("digest") != digest
+    attached = about and isinstance(artifact, dict) and artifact.get("subject") == digest
     who = actor if isinstance(actor, dict) else {}
     time = record.get("time")
     return Event(
@@ -86,6 +95,7 @@ def _event(record: Mapping[str, Any], repository: str, seq: int) -> Event | None
         user=str(who.get("user", "")),
         peer=str(who.get("peer", "")),
         text=_text(record),
+        attached=int(attached),
     )
 
 

@@ -1,5 +1,8 @@
 """Pages escape everything, and nothing of them is somebody else's."""
 
+import hashlib
+from importlib.resources import files
+
 import pytest
 
 from remit.hub.console.pages import ASSETS, asset, many, page, short, size
@@ -39,6 +42,15 @@ def test_assets():
         with pytest.raises(PageError):
             asset(name)
     assert b"http" not in asset("console.css").body
+
+
+def test_htmx_is_as_it_was_published():
+    """The file of the package htmx.org 4.0.1, dist/htmx.min.js, with its licence."""
+    assert hashlib.sha256(asset("htmx.js").body).hexdigest() == (
+        "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"
+    )
+    licence = files("remit.hub.console").joinpath("static", "htmx.LICENSE").read_text()
+    assert "Zero-Clause BSD" in licence
 
 
 def test_numbers_for_people():

@@ -1,5 +1,6 @@
 """The pages of one artifact: what it is, what was found in it, and what is said of it."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,6 +51,7 @@ class Subject(msgspec.Struct, kw_only=True):
         curates: whether they may decide on it.
         said: what curators said.
         reports: what scanners said.
+        groups: their findings, by severity.
         kitfile: of its package, if it has one and may be read.
     """
 
@@ -60,6 +62,7 @@ class Subject(msgspec.Struct, kw_only=True):
     curates: bool
     said: Sequence[Said] = ()
     reports: Sequence[Report] = ()
+    groups: Sequence[Group] = ()
     kitfile: Kitfile = Kitfile()
 
     @property
@@ -74,11 +77,6 @@ class Subject(msgspec.Struct, kw_only=True):
         for each in self.groups:
             found[each.severity] = len(each.findings) + each.left
         return {key: count for key, count in found.items() if count}
-
-    @property
-    def groups(self) -> list[Group]:
-        """Findings by severity."""
-        return groups(self.reports)
 
     @property
     def failed(self) -> list[Report]:
@@ -199,6 +197,7 @@ class ArtifactPages:
             curates=self._decides and look.may(repository, "curate"),
             said=await self._shown.said(*key),
             reports=reports,
+            groups=await asyncio.to_thread(groups, reports),
             kitfile=await self._kitfile(found, manifest) if readable else Kitfile(),
         )
 
@@ -246,9 +245,8 @@ class ArtifactPages:
         )  # fmt: skip
 
     async def _files(self, look: Look, subject: Subject) -> Reply:
-        rows, total = (
-            files_of(subject.reports, subject.found.item.digest) if subject.readable else ([], 0)
-        )
+        reports, digest = subject.reports if subject.readable else (), subject.found.item.digest
+        rows, total = await asyncio.to_thread(files_of, reports, digest)
         if subject.readable:
             await self._given(look, subject, "console-files")
         return self.page(

@@ -1,11 +1,14 @@
-"""What pages show, over a real database."""
+"""What pages of the console show, over each database."""
 
 import asyncio
+import secrets
 import zlib
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from remit.core.digest import sha256
 from remit.hub.catalog.ports import Query
@@ -23,6 +26,7 @@ from remit.hub.store.tables import (
     repositories,
 )
 from remit.scan.base import Finding, Report
+from tests.rig.registries import postgresql
 from tests.unit.hub.support import Clock
 
 NOW = 1_800_000_000_000_000
@@ -53,11 +57,38 @@ def admission(number, state, **more):
     return {"repository": 1, "digest": digest(number), "state": state, "reason": "why", **more}
 
 
-def shown(tmp_path, rows, work):
+@pytest.fixture(scope="module")
+def server():
+    """PostgreSQL, with a database for each test."""
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where the database of a test is: an address, and a directory."""
+    if request.param == "sqlite":
+        return "", tmp_path
+    url = request.getfixturevalue("server")
+    name = f"t{secrets.token_hex(6)}"
+
+    async def make():
+        engine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"), isolation_level="AUTOCOMMIT"
+        )
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {name}"))
+        await engine.dispose()
+
+    asyncio.run(make())
+    return url.rpartition("/")[0] + f"/{name}", tmp_path
+
+
+def shown(place, rows, work):
     """What `work` gives, of a database with these rows."""
 
     async def run():
-        database = connect("", tmp_path)
+        database = connect(*place)
         try:
             await database.change(migrate)
 
@@ -81,7 +112,7 @@ def shown(tmp_path, rows, work):
     return asyncio.run(run())
 
 
-def test_without_a_row_it_is_quarantined_and_what_expired_is_again(tmp_path):
+def test_without_a_row_it_is_quarantined_and_what_expired_is_again(place):
     rows = [
         (manifests, manifest(1)), (manifests, manifest(2)), (manifests, manifest(3)),
         (admissions, admission(1, "admitted", expires_us=NOW + 1)),
@@ -91,14 +122,14 @@ def test_without_a_row_it_is_quarantined_and_what_expired_is_again(tmp_path):
     async def work(one, _):
         return await one.standings([(1, digest(n)) for n in (1, 2, 3)])
 
-    found = shown(tmp_path, rows, work)
+    found = shown(place, rows, work)
     assert [found[1, digest(n)].state for n in (1, 2, 3)] == [
         "admitted", "quarantined", "quarantined",
     ]  # fmt: skip
     assert "expired" in found[1, digest(2)].reason
 
 
-def test_an_index_is_what_its_members_are(tmp_path):
+def test_an_index_is_what_its_members_are(place):
     from remit.hub.store.tables import references
 
     member = {"repository": 1, "parent": digest(1), "role": "manifest"}
@@ -112,10 +143,10 @@ def test_an_index_is_what_its_members_are(tmp_path):
     async def work(one, _):
         return await one.standings([(1, digest(1))])
 
-    assert shown(tmp_path, rows, work)[1, digest(1)].state == "refused"
+    assert shown(place, rows, work)[1, digest(1)].state == "refused"
 
 
-def test_reports_of_the_scan_that_counts(tmp_path):
+def test_reports_of_the_scan_that_counts(place):
     finding = Finding(rule="r.x", title="t", severity="high", member="a")
     said = Report(scanner="s", version="1", rules=digest(0), findings=(finding,))
     body = zlib.compress(msgspec.json.encode(said))
@@ -134,13 +165,13 @@ def test_reports_of_the_scan_that_counts(tmp_path):
         strange = await one.reports(1, digest(2), "old".ljust(26, "0"))
         return last, named, strange
 
-    last, named, strange = shown(tmp_path, rows, work)
+    last, named, strange = shown(place, rows, work)
     assert last[0].failed == "its report cannot be read"
     assert named[0].findings == (finding,)
     assert list(strange) == []
 
 
-def test_the_queue_of_repositories_that_are_seen(tmp_path):
+def test_the_queue_of_repositories_that_are_seen(place):
     rows = [
         (manifests, manifest(1)), (manifests, manifest(2, repository=2)),
         (jobs, job("w", 1, "waiting")), (jobs, job("r", 1, "running", progress=500)),
@@ -151,13 +182,13 @@ def test_the_queue_of_repositories_that_are_seen(tmp_path):
     async def work(one, _):
         return await one.queue(lambda name: name == "team/a", 10), await one.queue(None, 10)
 
-    (mine, ended), (every, _) = shown(tmp_path, rows, work)
+    (mine, ended), (every, _) = shown(place, rows, work)
     assert [(each.state, each.progress) for each in mine] == [("running", 500), ("waiting", 0)]
     assert [(each.state, each.decided) for each in ended] == [("done", True)]
     assert len(every) == 3
 
 
-def test_what_waits_for_people(tmp_path):
+def test_what_waits_for_people(place):
     rows = [
         (manifests, manifest(1)), (manifests, manifest(2)), (manifests, manifest(3)),
         (admissions, admission(1, "review", changed_us=NOW + 2)),
@@ -172,7 +203,7 @@ def test_what_waits_for_people(tmp_path):
         nobody = await one.waiting(lambda _: False, 10)
         return mine, nobody, await one.said(1, digest(1))
 
-    mine, nobody, said = shown(tmp_path, rows, work)
+    mine, nobody, said = shown(place, rows, work)
     assert [each.item.digest for each in mine] == [digest(2), digest(1)]
     assert list(nobody) == []
     assert [(each.decision, each.decided_by, each.reason) for each in said] == [
@@ -180,7 +211,7 @@ def test_what_waits_for_people(tmp_path):
     ]
 
 
-def test_the_version_before(tmp_path):
+def test_the_version_before(place):
     rows = [
         (manifests, manifest(1)),
         (manifests, manifest(2, name="other")),
@@ -196,7 +227,7 @@ def test_the_version_before(tmp_path):
             found[item.digest] = before.digest if before else None
         return found
 
-    found = shown(tmp_path, rows, work)
+    found = shown(place, rows, work)
     assert found == {
         digest(1): None, digest(2): digest(1), digest(3): None, digest(4): digest(1),
         digest(5): None,
@@ -207,7 +238,7 @@ def test_the_version_before(tmp_path):
     ("states", "numbers"),
     [(("review",), [1]), (("quarantined",), [2, 3]), (("refused", "review"), [1]), ((), [1, 2, 3])],
 )
-def test_a_list_of_states(tmp_path, states, numbers):
+def test_a_list_of_states(place, states, numbers):
     rows = [
         (manifests, manifest(1)), (manifests, manifest(2)), (manifests, manifest(3)),
         (admissions, admission(1, "review")), (admissions, admission(2, "quarantined")),
@@ -217,4 +248,4 @@ def test_a_list_of_states(tmp_path, states, numbers):
         query = Query(states=states, sort="pushed")
         return await database.look(lambda c: catalog.search(c, query, None))
 
-    assert [each.digest for each in shown(tmp_path, rows, work)] == [digest(n) for n in numbers]
+    assert [each.digest for each in shown(place, rows, work)] == [digest(n) for n in numbers]
