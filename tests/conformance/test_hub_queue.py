@@ -12,14 +12,16 @@ from remit.artifacts.oci.manifest import parse_manifest
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.values import Outcome
+from remit.hub.catalog.ports import Offer
 from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS
 from remit.hub.registry.errors import TooMany
 from remit.hub.registry.ports import About, Placed, Record
-from remit.hub.store import admissions, jobs, workers
+from remit.hub.store import admissions, gatecheck, jobs, workers
 from remit.hub.store.cases import SqlAdmissions, SqlCases
 from remit.hub.store.database import connect
 from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.queue import SqlQueue
+from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.tables import outbox, reports, settings
 from remit.hub.store.unknown import SqlUnknown
@@ -489,5 +491,115 @@ def test_a_report_that_cannot_be_read_is_a_failed_one(known):
         [again] = await k.cases.undecided(10)
         assert again.job == scanned.job
         assert again.reports[0].failed
+
+    known(work)
+
+
+def test_what_is_due_is_scanned_again(known):
+    async def work(k):
+        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        hour = 3_600_000_000
+        k.queue = SqlQueue(k.database, k.clock, "new")
+        old = SqlQueue(k.database, k.clock, "old")
+        for queue, text in ((old, "1"), (k.queue, "2"), (old, "3")):
+            await k.push(text)
+            task = await queue.claim("w")
+            assert await queue.finish(task, [report()])
+        for scanned in (await k.cases.undecided(10))[:2]:
+            await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
+        assert await scans.rescan_due(hour) == 0, "nobody works"
+        await old.beat("one", short=False)
+        await k.queue.beat("two", short=False)
+        assert await scans.rescan_due(hour) == 0, "one of them looked at it with its own rules"
+        await old.gone("one")
+        assert await scans.rescan_due(0) == 1
+        assert await scans.rescan_due(0) == 0, "it is asked for already"
+        [job] = [each for each in await k.jobs() if each.state == "waiting"]
+        assert job.reason == "rescan"
+        k.clock.us += hour + 1
+        await k.queue.beat("two", short=False)
+        assert await scans.rescan_due(0) == 0
+        assert await scans.rescan_due(hour) == 1
+        assert {each.reason for each in await k.jobs() if each.state == "waiting"} == {
+            "rescan", "schedule"
+        }  # fmt: skip
+        count, _, record = await scans.rescan_all("ann")
+        assert (count, record.body["actor"]["user"]) == (0, "ann")
+
+    known(work)
+
+
+def test_what_is_wrong_with_the_gate_is_found(known):
+    async def work(k):
+        async def codes():
+            found = await k.database.look(gatecheck.problems)
+            return sorted({each.code for each in found})
+
+        placed = made("old")
+        await k.open.put_manifest(placed, "ann", RECORD)
+        assert await codes() == [], "without a gate nothing is missing"
+        digest = await k.push("new")
+        assert await codes() == ["gate.missing"]
+        await SqlUnknown(k.database, k.clock, k.entropy).enter(placed)
+        assert await codes() == []
+        table = admissions.admissions
+        await k.database.change(lambda c: c.execute(jobs.jobs.delete()))
+        assert await codes() == ["gate.stuck"]
+        await k.database.change(
+            lambda c: c.execute(table.update().where(table.c.digest == digest).values(job="gone"))
+        )
+        assert await codes() == ["gate.job", "gate.stuck"]
+        await k.database.change(
+            lambda c: c.execute(
+                table.update().where(table.c.digest == digest).values(digest=NOBODY)
+            )
+        )
+        assert "gate.dangling" in await codes()
+
+    known(work)
+
+
+def test_scans_that_nobody_needs_are_forgotten(known):
+    async def work(k):
+        async def forget():
+            now = k.clock.us
+            return await k.database.change(lambda c: gatecheck.forget_scans(c, now, 100))
+
+        await k.push("kept")
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
+        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        await scans.rescan("a/b", scanned.digest, "ann")
+        await k.cases.decide(await k.scanned(), Outcome(word="admit", reasons=()))
+        gone = await k.push("gone")
+        await k.cases.decide(await k.scanned(), Outcome(word="admit", reasons=()))
+        await k.metadata.drop_manifest("a/b", gone, RECORD)
+        assert await forget() == 0
+        k.clock.us += gatecheck.DAY_US + 1
+        assert await forget() == 1, "of what is gone"
+        k.clock.us += gatecheck.KEPT_US
+        assert await forget() == 1, "what no decision rests on any more"
+        [left] = await k.jobs()
+        assert left.id == (await k.admissions.manifest("a/b", scanned.digest)).job
+        k.clock.us += gatecheck.KEPT_US
+        assert await forget() == 0
+
+    known(work)
+
+
+def test_the_catalogue_and_the_mcp_registry_are_told(known):
+    async def work(k):
+        digest = await k.push()
+        scanned = await k.scanned()
+        id_ = await k.database.look(lambda c: c.scalars(select(jobs.jobs.c.repository)).first())
+        offer = Offer(id=id_, repository="a/b", digest=digest, name="x/y", version="1", pushed_us=1)
+        elsewhere = Offer(
+            id=id_ + 1, repository="c", digest=digest, name="x/y", version="1", pushed_us=1
+        )
+        assert await k.admissions.admitted([offer, elsewhere]) == [False, False]
+        assert await k.admissions.states([digest, NOBODY]) == {}
+        await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
+        assert await k.admissions.admitted([offer, elsewhere]) == [True, False]
+        assert await k.admissions.states([digest, NOBODY]) == {digest: "passed"}
 
     known(work)

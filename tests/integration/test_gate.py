@@ -180,7 +180,7 @@ def test_what_fails_later_is_withdrawn(gated, writer):
     assert settled(writer, "team/later", "v1") == "refused"
     table = tables.admissions
     mine = table.update().where(table.c.digest == name)
-    changed(gated, lambda c: c.execute(mine.values(state="admitted", scanners="older")))
+    changed(gated, lambda c: c.execute(mine.values(state="admitted")))
     assert writer("GET", f"/v2/team/later/blobs/{layer}").status == 200
     operate(gated, "rescan", "team/later:v1")
     assert settled(writer, "team/later", "v1", "withdrawn") == "withdrawn"
@@ -223,7 +223,8 @@ def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path)
         assert settled(wire, "team/old", "bad") == "refused"
         assert {each["reason"] for each in listed(after, "team/old")} == {"sweep"}
     table = tables.admissions
-    changed(after, lambda c: c.execute(table.update().values(state="admitted", scanners="older")))
+    changed(after, lambda c: c.execute(table.update().values(state="admitted")))
+    changed(after, lambda c: c.execute(tables.jobs.update().values(detail=b"older")))
     with hub(tmp_path, auth="basic", gate=True) as again:
         wire = Wire(again.host, wire.user, wire.password)
         assert settled(wire, "team/old", "bad", "withdrawn") == "withdrawn"
@@ -288,3 +289,49 @@ def workers_of(process):
             if b"worker" in words and str(process.state).encode() in words:
                 found.append(each.parent.name)
     return sorted(found)
+
+
+def test_the_queue_over_http(gated, writer, curator, account):
+    put(writer, "team/http", "v1", CLEAN)
+    put(writer, "team/http-two", "v1", CLEAN)
+    settled(writer, "team/http", "v1")
+    listing = writer("GET", "/api/v1/jobs?repository=team/http")
+    [job] = listing.json["jobs"]
+    assert job["decided"] in {True, False}
+    assert writer("GET", f"/api/v1/jobs/{job['id']}").json["repository"] == "team/http"
+    assert writer("GET", "/api/v1/jobs?limit=1").json["next"]
+    # Who may push may look, and no more.
+    asked = json.dumps({"repository": "team/http", "reference": "v1"}).encode()
+    assert writer("POST", "/api/v1/jobs", asked).status == 403
+    assert writer("POST", f"/api/v1/jobs/{job['id']}/retry", b"").status == 403
+    assert writer("GET", "/api/v1/jobs/status").status == 403
+    stranger = Wire.to(person(gated, "stranger", "reader", "other/**"))
+    assert stranger("GET", f"/api/v1/jobs/{job['id']}").status == 404
+    assert stranger("GET", "/api/v1/jobs").json["jobs"] == []
+    assert Wire(gated.host)("GET", "/api/v1/jobs").status == 401
+
+    done = curator("POST", "/api/v1/jobs", asked)
+    assert done.status == 202
+    again = done.json["id"]
+    assert done.headers["location"] == f"/api/v1/jobs/{again}"
+    for _ in range(600):
+        if curator("GET", f"/api/v1/jobs/{again}").json["state"] == "done":
+            break
+        time.sleep(0.1)
+    assert curator("POST", f"/api/v1/jobs/{again}/cancel", b"").status == 409
+    assert curator("POST", f"/api/v1/jobs/{'0' * 26}/retry", b"").status == 404
+    for body in (
+        b"",
+        b"[]",
+        b'{"all": true, "repository": "a"}',
+        b'{"reference": "v1"}',
+        b'{"x": 1}',
+    ):
+        assert curator("POST", "/api/v1/jobs", body).status == 400, body
+    nothing = json.dumps({"repository": "team/http", "reference": "nothing"}).encode()
+    assert curator("POST", "/api/v1/jobs", nothing).status == 404
+    everything = json.dumps({"all": True}).encode()
+    admin = Wire.to(gated)
+    assert writer("POST", "/api/v1/jobs", everything).status == 403
+    assert admin("GET", "/api/v1/jobs/status").json["workers"]
+    assert admin("POST", "/api/v1/jobs", everything).json["artifacts"] >= 1

@@ -13,11 +13,13 @@ from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire, hub_command
 from tests.rig.gated import CLEAN, POISONED, put, settled, state
 from tests.rig.hub_process import HubProcess
+from tests.rig.hub_users import form
 from tests.rig.registries import hub, person
 
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "the passphrase of tests"
+ADMISSION, WITHDRAWALS = form("admission"), form("withdrawals")
 MEDIUM = {"README.md": b"---\nlicense: our-own\n---\n# A calculator\n"}
 VSA = "https://slsa.dev/verification_summary/v1"
 
@@ -62,7 +64,9 @@ class People:
 
     def about(self, name, repository):
         done = self.run(name, "hub", "admission", self.ref(repository), "-o", "json")
-        return json.loads(done.stdout)
+        found = json.loads(done.stdout)
+        ADMISSION.validate(found)
+        return found
 
     def push(self, repository, files, wanted, by="carl"):
         put(self.wire(by), repository, "v1", files)
@@ -141,7 +145,8 @@ def test_what_is_left_to_curators(people):
     assert said["key"]
     assert people.code("team/medium") == ""
     records = HubProcess(people.registry.state.parent).records()
-    [record] = [each for each in records if each["kind"] == "artifact.decide"]
+    decided = [each for each in records if each["kind"] == "artifact.decide"]
+    [record] = [each for each in decided if each["artifact"]["repository"] == "team/medium"]
     assert record["actor"]["user"] == "ann"
     assert record["decision"]["policy"] == about["policy"]
 
@@ -170,6 +175,7 @@ def test_a_curator_withdraws_and_guards_are_told(people):
     told = wire("GET", "/api/v1/withdrawals", if_none_match=first.headers["etag"])
     [one] = [e for e in told.json["withdrawals"] if e["repository"] == "team/doubtful"]
     assert (one["state"], one["summary"] is not None) == ("withdrawn", True)
+    WITHDRAWALS.validate(told.json)
     later = wire("GET", f"/api/v1/withdrawals?since={int(time.time() * 1e6) + 10**9}")
     assert later.json["withdrawals"] == []
     shown = people.ok("rita", "hub", "withdrawals", "--hub", people.registry.host)
@@ -251,7 +257,8 @@ def test_strangers_and_malformed_requests(people):
         answer = ann("POST", f"{base}/decision", body)
         assert answer.status == 400, (body[:20], answer)
         assert answer.reason
-    assert ann("GET", f"{base}/decision?until_us=x").status == 400
+    for until in ("x", "-1", "9" * 17, "9" * 40):
+        assert ann("GET", f"{base}/decision?until_us={until}").status == 400
     assert ann("GET", "/api/v1/withdrawals?since=-1").status == 400
     assert ann("PUT", f"{base}/admission").status == 405
     assert ann("DELETE", "/api/v1/suppressions/01JG0000000000000000000000").status == 404

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.rig.exchange import log_in
-from tests.rig.fronts import Wire, hub_command
+from tests.rig.exchange import log_in, remit
+from tests.rig.fronts import Wire, front, hub_command
 from tests.rig.gated import CLEAN, POISONED, put
-from tests.rig.registries import hub
+from tests.rig.registries import docker_registry, hub
 from tests.rig.registry_clients import client
 from tests.rig.sigstore import sigstore
 
@@ -84,11 +84,114 @@ def test_what_is_refused_says_failed(world):
 
 def state_of(world, repository, digest):
     """The administrator gets everything, so the state is asked for."""
+    return about(world.wire, repository, digest)["state"]
+
+
+SIGNED = """
+@id("p") permit (principal, action == Remit::Action::"artifact.promote", resource)
+when { context.input.complete && context.input.unread == 0 };
+@id("signed") @reason("our build has to sign it")
+forbid (principal, action == Remit::Action::"artifact.promote", resource)
+unless { context.input.signed_by.contains("ci") };
+"""
+
+
+def test_a_policy_that_wants_a_signature(tmp_path):
+    keys = {name: tmp_path / f"keys-{name}" / "key" for name in ("ci", "other")}
+    env = {"REMIT_PASSPHRASE_FILE": str(tmp_path / "passphrase")}
+    (tmp_path / "passphrase").write_text("the passphrase of tests\n")
+    trust = 'format = "remit.trust/v1"\nname = "signers"\nserial = 1\n'
+    for name, path in keys.items():
+        done = remit("key", "signing", "new", path, state=tmp_path / "me", **env)
+        assert done.returncode == 0, done.stderr
+        pem = remit("key", "signing", "export", path, state=tmp_path / "me").stdout
+        if name == "ci":
+            trust += (
+                '[[keys]]\nname = "ci"\nroles = ["sign"]\nrepositories = ["**"]\n'
+                f'public = """\n{pem}"""\n'
+            )
+    (tmp_path / "signers.toml").write_text(trust)
+    bundle = tmp_path / "policy"
+    (bundle / "artifact").mkdir(parents=True)
+    (bundle / "bundle.toml").write_text('name = "signed"\nversion = "1"\nserial = 1\n')
+    (bundle / "artifact" / "a.cedar").write_text(SIGNED)
+    options = ["--policy", str(bundle), "--signers", str(tmp_path / "signers.toml")]
+    (tmp_path / "hub").mkdir()
+    with hub(tmp_path / "hub", gate=True, auth="basic", options=options) as registry:
+        wire = Wire.to(registry)
+        log_in(registry, tmp_path / "me")
+        digest, _ = put(wire, "team/signed", "v1", CLEAN)
+        found = about(wire, "team/signed", digest)
+        assert found["state"] == "refused"
+        assert "our build has to sign it" in found["reason"]
+        ref = f"{registry.host}/team/signed@{digest}"
+        for name, wanted in (("other", "refused"), ("ci", "admitted")):
+            done = remit("sign", ref, "--key", keys[name], state=tmp_path / "me", **env)
+            assert done.returncode == 0, done.stderr
+            until = time.monotonic() + 20
+            while about(wire, "team/signed", digest)["state"] != wanted or wanted == "refused":
+                if time.monotonic() > until - (17 if wanted == "refused" else 0):
+                    break
+                time.sleep(0.2)
+            assert about(wire, "team/signed", digest)["state"] == wanted, name
+
+
+def test_a_broken_policy_keeps_the_hub_from_starting(tmp_path):
+    bundle = tmp_path / "policy"
+    (bundle / "artifact").mkdir(parents=True)
+    (bundle / "bundle.toml").write_text('name = "broken"\nversion = "1"\nserial = 1\n')
+    (bundle / "artifact" / "a.cedar").write_text(SIGNED.replace("signed_by", "singed_by"))
+    done = remit(
+        "hub", "run", "--state", tmp_path / "hub", "--listen", "127.0.0.1:0",
+        "--policy", bundle, state=tmp_path / "me", timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "singed_by" in done.stderr
+
+
+def about(wire, repository, digest):
+    """What the API says, once it was decided."""
     until = time.monotonic() + 90
     path = f"/api/v1/repositories/{repository}/artifacts/{digest}/admission"
     while True:
-        state = world.wire("GET", path).json["state"]
-        if state != "quarantined":
-            return state
+        found = wire("GET", path).json
+        if found["state"] != "quarantined":
+            return found
         assert time.monotonic() < until
         time.sleep(0.2)
+
+
+def test_before_an_upstream(tmp_path):
+    with (
+        docker_registry(tmp_path / "upstream") as upstream,
+        front(tmp_path / "hub", upstream, gate=True) as registry,
+    ):
+        wire = Wire.to(registry)
+        digest, _ = put(wire, "team/fronted", "v1", CLEAN)
+        found = about(wire, "team/fronted", digest)
+        assert found["state"] == "admitted", found
+        assert found["summary"]
+        assert len(found["attestations"]) > 5
+        lines = hub_command(registry, "keys").stdout
+        trust = tmp_path / "trust.toml"
+        trust.write_text(f'format = "remit.trust/v1"\nname = "hub"\nserial = 1\n{lines}')
+        log_in(registry, tmp_path / "me")
+        arguments = ["--trust", trust, "--no-signature", "--policy-digest", found["policy"]]
+        # The upstream itself has the evidence, too, under the fallback tag.
+        for host in (registry.host, upstream.host):
+            ref = f"{host}/team/fronted@{digest}"
+            done = remit("verify", ref, *arguments, state=tmp_path / "me")
+            assert done.returncode == 0 or host == upstream.host, done.stdout + done.stderr
+            assert "PASSED" in done.stdout, done.stdout + done.stderr
+        decide = f"/api/v1/repositories/team/fronted/artifacts/{digest}/decision"
+        action = wire("GET", decide).json["action"]
+        body = json.dumps({"word": "refuse", "reason": "no", "action": action}).encode()
+        assert wire("POST", decide, body).status == 201
+        until = time.monotonic() + 30
+        while about(wire, "team/fronted", digest)["state"] != "withdrawn":
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        done = remit("verify", f"{registry.host}/team/fronted@{digest}", *arguments,
+                     state=tmp_path / "me")  # fmt: skip
+        assert done.returncode == 3
+        assert "FAILED" in done.stdout

@@ -133,7 +133,7 @@ class TrustRoot(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_signer(cls, key: PublicKey) -> Self:
         """A trust root of one key that may sign anything, and judge nothing."""
-        roles = ("build", "sign")
+        roles = ("build", "policy", "sign")
         trusted = TrustedKey(
             name=f"key-{key.fingerprint[7:19]}",
             public=key.pem,

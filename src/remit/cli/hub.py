@@ -34,6 +34,22 @@ BLOBS = click.option(
     help="s3://BUCKET[/PREFIX][?endpoint=URL] instead of files in the state directory.",
 )
 
+KEY_OPTIONS = (
+    click.option(
+        "--scan-key",
+        envvar="REMIT_HUB_SCAN_KEY",
+        default="",
+        metavar="KEY",
+        help="Key that signs what scanners found.  [default: keys/scan.key of the state]",
+    ),
+    click.option(
+        "--gate-key",
+        envvar="REMIT_HUB_GATE_KEY",
+        default="",
+        metavar="KEY",
+        help="Key that signs what the gate decided.  [default: keys/gate.key of the state]",
+    ),
+)
 
 UPSTREAM_OPTIONS = (
     click.option(
@@ -168,6 +184,14 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
+@KEY_OPTIONS[0]
+@KEY_OPTIONS[1]
+@click.option(
+    "--signers",
+    type=_FILE,
+    help="Trust root: whose signatures the policy is told of, context.input.signed_by.",
+)
+@click.option("--signers-key", type=_FILE, help="Public key that must have signed it.")
 @click.option(
     "--policy",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -209,6 +233,10 @@ def run(
     gate: bool,
     workers: int,
     policy: Path | None,
+    signers: Path | None,
+    signers_key: Path | None,
+    scan_key: str,
+    gate_key: str,
     max_waiting: int,
     rescan_days: float,
     upstream_poll: float,
@@ -252,6 +280,10 @@ def run(
             gate=gate,
             workers=workers,
             policy=policy,
+            signers=signers,
+            signers_key=signers_key,
+            scan_key=scan_key,
+            gate_key=gate_key,
             max_waiting=max_waiting,
             rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),

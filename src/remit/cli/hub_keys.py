@@ -6,28 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from remit.cli.hub import STATE, hub, state_of
+from remit.cli.hub import KEY_OPTIONS, STATE, hub, state_of
 from remit.cli.registry_ends import OUTPUT
 
 if TYPE_CHECKING:
     from remit.attest.ecdsa import PublicKey
-
-KEY_OPTIONS = (
-    click.option(
-        "--scan-key",
-        envvar="REMIT_HUB_SCAN_KEY",
-        default="",
-        metavar="KEY",
-        help="Key that signs what scanners found.  [default: keys/scan.key of the state]",
-    ),
-    click.option(
-        "--gate-key",
-        envvar="REMIT_HUB_GATE_KEY",
-        default="",
-        metavar="KEY",
-        help="Key that signs what the gate decided.  [default: keys/gate.key of the state]",
-    ),
-)
 
 
 @hub.command()

@@ -6,7 +6,8 @@
 3. Links to blobs that no manifest of the repository needs are dropped when their lease is over.
 4. Blobs that no repository links are marked: nobody sees them any more. A push revives them.
 5. A while later, under the lock that a push takes, bytes and row of what is still marked go.
-6. Bytes that the database does not know, left by a crash, go when they are old.
+6. Scans of what is gone, and old ones that no decision rests on, are forgotten.
+7. Bytes that the database does not know, left by a crash, go when they are old.
 
 Each step is many short transactions with a pause after each as long as it took, so that a push
 waits for one of them at most. A crash in between leaves something for the next run, never a row
@@ -25,7 +26,7 @@ from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import BlobStore, Record, Upload
-from remit.hub.store import collect, manifests, outbox, rows, uploads
+from remit.hub.store import collect, gatecheck, manifests, outbox, rows, uploads
 from remit.hub.store.database import Connection, Database
 
 _R = TypeVar("_R")
@@ -48,6 +49,7 @@ class Collected(msgspec.Struct, kw_only=True):
     bytes: int = 0
     documents: int = 0
     strays: int = 0
+    scans: int = 0
 
 
 class Collector:
@@ -94,6 +96,7 @@ class Collector:
         await self._links()
         await self._blobs()
         await self._documents()
+        await self._scans()
         await self._strays()
         await self._leftovers()
         found = msgspec.to_builtins(self._done)
@@ -206,6 +209,11 @@ class Collector:
         before = self._clock.now_us() - self._grace_us
         while gone := await self._change(lambda c: collect.drop_documents(c, before, BATCH)):
             self._done.documents += gone
+
+    async def _scans(self) -> None:
+        now = self._clock.now_us()
+        while gone := await self._change(lambda c: gatecheck.forget_scans(c, now, BATCH)):
+            self._done.scans += gone
 
     async def _strays(self) -> None:
         before = self._clock.now_us() - self._stray_us

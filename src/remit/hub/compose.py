@@ -38,7 +38,7 @@ from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import desk_of, guarding
+from remit.hub.guarding import desk_of, guarding, waiting_room
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -87,6 +87,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
         console: what its pages were asked to do; ``None`` for a Hub without pages.
+        signers: file of the trust root: whose signatures policy is told of; ``None`` for nobody's.
+        signers_key: public key that must have signed it; ``None`` to take it as it lies there.
+        scan_key: what signs what scanners found; empty for a key in ``state``.
+        gate_key: what signs what the gate decided; likewise.
     """
 
     state: Path
@@ -107,6 +111,10 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     rescan_days: float = 7.0
     policy: Path | None = None
     console: ConsoleOptions | None = ConsoleOptions()
+    signers: Path | None = None
+    signers_key: Path | None = None
+    scan_key: str = ""
+    gate_key: str = ""
 
 
 def hold_state(state: Path) -> int:
@@ -249,6 +257,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             desk = await desk_of(found, database, ledger)
             listed = Review(gate, catalog, desk, listed)
         rooms: dict[str, Application] = {
+            **waiting_room(options, gate, database, ledger),
             artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }

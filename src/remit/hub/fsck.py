@@ -2,7 +2,8 @@
 
 Rules: every manifest has its bytes, with its digest; all that it refers to is in its repository;
 every tag names a manifest; every blob that somebody may see has bytes of its size, and in a deep
-check of its digest. It may run beside a Hub: what looks wrong is looked at twice.
+check of its digest; the gate knows every manifest, and every scan that is open is of one. It may
+run beside a Hub: what looks wrong is looked at twice.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import msgspec
 from remit.artifacts.oci.digests import algorithm_of, hasher
 from remit.core.digest import Digest
 from remit.hub.registry.ports import BlobStore
-from remit.hub.store import check, collect
+from remit.hub.store import check, collect, gatecheck
 from remit.hub.store.check import Problem
 from remit.hub.store.database import Database
 
@@ -70,6 +71,11 @@ async def fsck(
         tell("manifests", done.manifests)
     done.problems += await database.look(check.dangling_tags)
     done.problems += await database.look(check.wrong_sums)
+    gate = await database.look(gatecheck.problems)
+    if gate:
+        # Something may have been pushed or dropped between two statements of the look.
+        again = await database.look(gatecheck.problems)
+        done.problems += [each for each in gate if each in again]
     await _blobs(database, store, done, deep=deep, tell=tell)
     await _strays(database, store, done)
     if front:

@@ -5,28 +5,39 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remit.artifacts.trust_files import load_trust
+from remit.attest.places import Place
+from remit.attest.trust import TrustRoot
 from remit.audit.clock import SystemClock
-from remit.core.digest import Digest, sha256
+from remit.core.digest import Digest
 from remit.core.ids import EntropyPool, ulid
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
 from remit.hub.admission.desk import Desk
 from remit.hub.admission.evidence import Naming
-from remit.hub.admission.keys import RoleKeys
+from remit.hub.admission.keys import Role, RoleKeys
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.renewal import Renewal
 from remit.hub.admission.rescan import Rescan
+from remit.hub.admission.signers import Signers, Trust
 from remit.hub.admission.sweep import Sweep
+from remit.hub.api import jobs
+from remit.hub.api.gate import Gate
+from remit.hub.app import Application
+from remit.hub.errors import HubError
 from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
+from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import CONTENTS
 from remit.hub.ledger import Ledger
 from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.ports import Small
 from remit.hub.store import accounts
 from remit.hub.store.cases import SqlCases
+from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.people import SqlPeople
@@ -66,7 +77,8 @@ async def guarding(
         What was scanned, and the policy.
 
     Raises:
-        BundleError: the artifact policy has errors: a Hub without one gives nothing out.
+        RemitError: the artifact policy has errors, or a key or the trust root cannot be read: a
+            Hub without them gives nothing out.
     """
     clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known)
@@ -81,16 +93,20 @@ async def guarding(
     policy = await asyncio.to_thread(ArtifactPolicy.load, options.policy)
     host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
-    keys = RoleKeys(options.state / "keys")
+    keys = keys_of(options)
+    keys.check()
     upstream = options.upstream is not None
     deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
+    trust = _trust(options, clock)
+    signers = Signers(SqlCatalog(database), small, trust, host, clock)
+    decider = Decider(cases, policy, ledger.settle, clock, deposit, signers)
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
     tasks = [
-        asyncio.create_task(Decider(cases, policy, ledger.settle, clock, deposit).run()),
+        asyncio.create_task(decider.run()),
         asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
-        asyncio.create_task(Rescan(asks, scanners, int(options.rescan_days * DAY_US)).run()),
+        asyncio.create_task(Rescan(asks, int(options.rescan_days * DAY_US)).run()),
     ]
 
     async def ended() -> None:
@@ -106,6 +122,48 @@ async def guarding(
     return cases, policy
 
 
+def keys_of(options: "HubOptions") -> RoleKeys:
+    """What the Hub signs with; what opens a key that was named is in a file."""
+    given: dict[Role, str] = {"scan": options.scan_key, "gate": options.gate_key}
+    return RoleKeys(options.state / "keys", given, _secret)
+
+
+def _secret(place: Place) -> bytes:
+    """A line of the file that REMIT_PASSPHRASE_FILE names: nobody is there to type.
+
+    Raises:
+        HubError: there is none.
+    """
+    file = os.environ.get("REMIT_PASSPHRASE_FILE", "")
+    if not place.asks_for:
+        return b""
+    try:
+        return Path(file).read_bytes().split(b"\n")[0]
+    except OSError as error:
+        raise HubError(
+            f"the {place.asks_for} of a key cannot be read: {error.strerror}",
+            code="hub.keys",
+            hint="set REMIT_PASSPHRASE_FILE to a private file that holds it",
+        ) from error
+
+
+def _trust(options: "HubOptions", clock: SystemClock) -> Trust | None:
+    """Reads the trust root anew for each decision; the first time now, so that it can be read.
+
+    Raises:
+        RemitError: it cannot.
+    """
+    file = options.signers
+    if file is None:
+        return None
+
+    def read() -> TrustRoot:
+        return load_trust(file, options.signers_key, clock.now_us(), options.state)
+
+    read()
+    return read
+
+
 async def desk_of(
     found: tuple[SqlCases, ArtifactPolicy], database: Database, ledger: Ledger
 ) -> Desk:
@@ -117,6 +175,16 @@ async def desk_of(
     hub = await database.change(lambda c: accounts.setting(c, "gate_id", fresh))
     people = SqlPeople(database, clock, cases, node, entropy)
     return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
+
+
+def waiting_room(
+    options: "HubOptions", gate: Gate, database: Database, ledger: Ledger
+) -> dict[str, Application]:
+    """Where the queue is looked after over HTTP; nowhere without a gate."""
+    if not options.gate:
+        return {}
+    asks = SqlScans(database, SystemClock(), ledger.log.origin, EntropyPool(os.urandom))
+    return {jobs.PREFIX: jobs.Jobs(gate, asks, ledger.settle)}
 
 
 @contextlib.asynccontextmanager
@@ -136,15 +204,7 @@ async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
 
 def known() -> tuple[tuple[str, ...], Digest]:
     """Names of the reports of a scan, and the digest of all scanners and their rules."""
-    from remit.scan.base import scanners
-    from remit.scan.external import environments
-
-    said = [f"{name} {each.version} {each.rules}" for name, each in scanners().items()]
-    for name in environments.available():
-        environment = environments.installed(name)
-        if environment is not None:
-            said.append(f"{name} {environment.record.version} {environment.rules()}")
-    return expected(), sha256("\n".join(sorted(said)).encode())
+    return expected(), fingerprint()
 
 
 def worker_command(options: "HubOptions") -> list[str]:

@@ -19,6 +19,7 @@ from remit.audit.clock import SystemClock
 from remit.core.locks import try_hold
 from remit.hub.compose import HubOptions, open_blobs
 from remit.hub.front import connected
+from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import Contents
 from remit.hub.jobs.ports import Content
 from remit.hub.jobs.values import Task
@@ -100,21 +101,32 @@ def scratch_of(parent: Path | None) -> Iterator[Path]:
     base = (parent or Path(tempfile.gettempdir())) / "remit-scan"
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     _sweep(base)
-    own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
-    own.mkdir(mode=0o700)
-    lock = try_hold(own / ".lock")
+    own, lock = _held(base)
     try:
         yield own
     finally:
         _remove(own)
-        if lock is not None:
-            os.close(lock)
+        os.close(lock)
+
+
+def _held(base: Path) -> tuple[Path, int]:
+    """A new directory and the lock of it; another one if it was taken for a leftover meanwhile."""
+    while True:
+        own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
+        own.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            lock = try_hold(own / ".lock")
+            if lock is not None and (own / ".lock").exists():
+                return own, lock
+            if lock is not None:
+                os.close(lock)
 
 
 def _sweep(base: Path) -> None:
     for each in base.iterdir():
         try:
-            lock = try_hold(each / ".lock") if (each / ".lock").exists() else None
+            # Also where there is none yet: its worker was killed before it made one.
+            lock = try_hold(each / ".lock")
         except OSError:
             continue
         if lock is not None:
@@ -136,11 +148,18 @@ def serve(options: WorkerOptions) -> int:
         OSError: the scratch directory cannot be used.
     """
     logging.basicConfig(stream=sys.stderr, format="remit hub worker: %(message)s")
+    # Until the loop has handlers of its own: a worker that is stopped early cleans up, too.
+    signal.signal(signal.SIGTERM, _stopped)
     with scratch_of(options.scratch) as scratch:
         # The sandbox makes its directories where Python makes temporary ones.
         tempfile.tempdir = str(scratch)
         asyncio.run(_serve(options, scratch))
     return 0
+
+
+def _stopped(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
 
 
 async def _serve(options: WorkerOptions, scratch: Path) -> None:
@@ -152,20 +171,20 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
             root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
         reports = run(target, bounds=options.bounds, progress=progress)
-        listed = bill(
-            contents.root,
-            digest=task.digest,
-            kind=task.kind,
-            metadata=contents.metadata,
-            bounds=options.bounds,
-        )
+        listed = bill(target, options.bounds)
         return [*reports, *([listed] if listed else [])]
 
     async with contextlib.AsyncExitStack() as stack:
         database = connect(options.hub.database, options.hub.state)
         stack.push_async_callback(database.close)
         content = await stack.enter_async_context(_content(options.hub))
-        worker = Worker(name, SqlQueue(database, clock), content, scan, scratch)
+        worker = Worker(
+            name,
+            SqlQueue(database, clock, await asyncio.to_thread(fingerprint)),
+            content,
+            scan,
+            scratch,
+        )
         task = asyncio.create_task(worker.run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

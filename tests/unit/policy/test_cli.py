@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from remit.cli.policy import policy
+from remit.policy.shipped import ARTIFACT_DEFAULT
 from tests.unit.policy.support import PERMIT, write
 
 TOOLS = [
@@ -177,3 +178,17 @@ def test_help_teaches_with_examples(verb):
 
 def test_the_group_lists_exit_codes():
     assert "Exit codes: 0 ok, 1" in run("--help").output
+
+
+def test_explain_an_artifact(tmp_path):
+    event = {"action": "artifact.promote", "artifact": {"complete": True, "counts": {"medium": 1}}}
+    place = tmp_path / "event.json"
+    place.write_text(json.dumps(event))
+    done = run("explain", str(ARTIFACT_DEFAULT), "--event", str(place))
+    assert done.exit_code == 1
+    assert "promote-medium" in done.output
+    event["artifact"]["cuonts"] = {}
+    place.write_text(json.dumps(event))
+    done = run("explain", str(ARTIFACT_DEFAULT), "--event", str(place))
+    assert done.exit_code == 2
+    assert "cuonts" in done.output

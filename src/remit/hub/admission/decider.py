@@ -19,6 +19,7 @@ from remit.attest.errors import StatementError
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.hub.admission.ports import Cases, Policy
+from remit.hub.admission.signers import nobody
 from remit.hub.admission.values import Outcome, Scanned, Sealed
 from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.errors import Denied
@@ -32,6 +33,8 @@ LATER_US = 10_000_000
 
 Deposit = Callable[[Scanned, Outcome], Awaitable[Sealed]]
 """Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
+Enrich = Callable[[Scanned], Awaitable[Scanned]]
+"""Adds to what is known of an artifact."""
 
 
 async def no_evidence(scanned: Scanned, outcome: Outcome) -> Sealed:
@@ -49,6 +52,7 @@ class Decider:
         settle: makes a record durable.
         clock: the time of decisions.
         deposit: makes evidence.
+        signers: finds out who signed what is decided on.
     """
 
     def __init__(
@@ -58,12 +62,14 @@ class Decider:
         settle: Settle,
         clock: Clock,
         deposit: Deposit = no_evidence,
+        signers: Enrich = nobody,
     ) -> None:
         self._cases = cases
         self._policy = policy
         self._settle = settle
         self._clock = clock
         self._deposit = deposit
+        self._signers = signers
         self._later: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -107,6 +113,7 @@ class Decider:
         left = await self._cases.claim_record(scanned.job)
         if left is not None:
             await self._settle(*left)
+        scanned = await self._signers(scanned)
         outcome = self._judged(scanned)
         evidence = Sealed()
         try:

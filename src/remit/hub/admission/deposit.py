@@ -22,6 +22,7 @@ from remit.hub.registry.ports import About, Placed
 from remit.hub.registry.routes import Route
 
 EMPTY_BLOB = b"{}"
+TOGETHER = 8
 
 
 class Depositor:
@@ -61,8 +62,13 @@ class Depositor:
         now = self._clock.now_us()
         # Opening a key takes half a second of work, once.
         made = await asyncio.to_thread(bundles, scanned, outcome, self._keys, self._naming, now)
-        for blob in dict.fromkeys((EMPTY_BLOB, *(each.bundle for each in made)) if made else ()):
-            await self._blob(scanned.repository, blob)
+        if made:
+            # Side by side, so that they share the waiting for the disk.
+            every = dict.fromkeys((EMPTY_BLOB, *(each.bundle for each in made)))
+            together = asyncio.Semaphore(TOGETHER)
+            await asyncio.gather(
+                *(self._blob(scanned.repository, blob, together) for blob in every)
+            )
         summary = next(
             (e.stored.descriptor.digest for e in reversed(made) if e.predicate_type == vsa.TYPE), ""
         )
@@ -73,11 +79,12 @@ class Depositor:
             await self._manifest(scanned.repository, each)
         return Sealed(summary=summary)
 
-    async def _blob(self, repository: str, data: bytes) -> None:
+    async def _blob(self, repository: str, data: bytes, together: asyncio.Semaphore) -> None:
         query = {"digest": digest_of(data)}
         request = _request("POST", f"/v2/{repository}/blobs/uploads/", query, {}, data)
         route = Route(kind="uploads", repository=repository, value="")
-        await self._taking.start(request, route, self._node, lambda _: False)
+        async with together:
+            await self._taking.start(request, route, self._node, lambda _: False)
 
     async def _manifest(self, repository: str, each: Evidence) -> None:
         digest = each.stored.descriptor.digest

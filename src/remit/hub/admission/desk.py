@@ -10,7 +10,14 @@ from remit.core.clock import Clock
 from remit.core.digest import sha256
 from remit.core.ids import ulid
 from remit.hub.admission.answering import Answered, suppression_of
-from remit.hub.admission.asking import Filed, Given, decision_of, filed, request_of
+from remit.hub.admission.asking import (
+    Filed,
+    Given,
+    WordError,
+    decision_of,
+    filed,
+    request_of,
+)
 from remit.hub.admission.evidence import document
 from remit.hub.admission.people import Decision, Suppression
 from remit.hub.admission.policy import ArtifactPolicy
@@ -99,6 +106,7 @@ class People(Protocol):
         ...
 
 
+MAX_US = 1 << 53
 OVERLAP_US = 30_000_000
 """Changes of other Hubs may become visible late: what is this young is told again."""
 
@@ -153,7 +161,10 @@ class Desk:
 
         Raises:
             NotDecidableError: it is not scanned, is evidence, or is an index.
+            WordError: ``until_us`` is no time.
         """
+        if not 0 <= until_us < MAX_US:
+            raise WordError("`until_us` is a time in microseconds since 1970")
         case = await self._people.case(repository, digest)
         scanned = case.scanned
         if scanned is None:

@@ -43,6 +43,21 @@ class RoleKeys:
         self._secret = secret
         self._opened: dict[Role, Signer] = {}
 
+    def check(self) -> None:
+        """See that the keys that there are can be read; none is made or opened.
+
+        Raises:
+            AttestError: one cannot be.
+            HubError: both roles have the same key.
+        """
+        there = [
+            self.public(role)
+            for role in ROLES
+            if self._given.get(role) or (self._directory / f"{role}.key").exists()
+        ]
+        if len({each.fingerprint for each in there}) != len(there):
+            raise _same()
+
     def signer(self, role: Role) -> Signer:
         """What signs for a role.
 
@@ -84,8 +99,12 @@ class RoleKeys:
         prints = [each.public.fingerprint for each in self._opened.values()]
         if len(set(prints)) != len(prints):
             self._opened.clear()
-            raise HubError(
-                "the scanners and the gate must have keys of their own",
-                code="hub.keys",
-                hint="give --scan-key and --gate-key different keys",
-            )
+            raise _same()
+
+
+def _same() -> HubError:
+    return HubError(
+        "the scanners and the gate must have keys of their own",
+        code="hub.keys",
+        hint="give --scan-key and --gate-key different keys",
+    )

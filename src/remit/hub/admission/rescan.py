@@ -7,18 +7,17 @@ import asyncio
 import logging
 from typing import Protocol
 
-from remit.core.digest import Digest
 from remit.core.errors import RemitError
 
 _log = logging.getLogger("remit.hub")
-EVERY_S = 60.0
+EVERY_S = 20.0
 BUSY_S = 5.0
 
 
 class Due(Protocol):
     """What is to be scanned again."""
 
-    async def rescan_due(self, scanners: Digest, every_us: int) -> int:
+    async def rescan_due(self, every_us: int) -> int:
         """Ask for scans of it, not too many at once; how many."""
         ...
 
@@ -28,13 +27,11 @@ class Rescan:
 
     Args:
         due: what is to be scanned again.
-        scanners: digest of the scanners and rules in force.
-        every_us: age of a decision at which it is looked at again; 0 for never.
+        every_us: age of a scan at which it is done again; 0 for never.
     """
 
-    def __init__(self, due: Due, scanners: Digest, every_us: int) -> None:
+    def __init__(self, due: Due, every_us: int) -> None:
         self._due = due
-        self._scanners = scanners
         self._every_us = every_us
 
     async def run(self) -> None:
@@ -42,7 +39,7 @@ class Rescan:
         while True:
             pause = EVERY_S
             try:
-                if await self._due.rescan_due(self._scanners, self._every_us):
+                if await self._due.rescan_due(self._every_us):
                     pause = BUSY_S
             except (RemitError, OSError) as error:
                 _log.error("nothing is scanned again: %s", error)

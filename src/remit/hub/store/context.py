@@ -17,8 +17,6 @@ from remit.hub.store.tables import admissions, edges, jobs, manifests, repositor
 from remit.scan.base import Report
 from remit.scan.bill import NAME as BOM
 
-_NODES = "remit.hub/%"
-"""Who stores what Hubs sign; no account can be called so."""
 _KNOWN_GRAPHS = frozenset({"", "complete", "unlocked"})
 
 
@@ -29,7 +27,9 @@ def query(*, last: bool = False) -> Select[Any]:
         select(
             jobs.c.id.label("job"),
             jobs.c.ended_us,
+            jobs.c.detail,
             jobs.c.reason.label("why"),
+            jobs.c.detail,
             repositories.c.name.label("called"),
             manifests,
             admissions.c.state.label("admission"),
@@ -74,7 +74,7 @@ def scanned(
         name=row.name,
         reports=tuple(each for each in reports if each.scanner != BOM),
         expected=expected,
-        scanners=scanners,
+        scanners=Digest(bytes(row.detail).decode()) if row.detail else scanners,
         finished_us=row.ended_us,
         job=row.job,
         tags=tuple(named),
@@ -146,7 +146,10 @@ def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> t
     found = connection.execute(
         select(manifests.c.digest, manifests.c.descriptor)
         .where(manifests.c.repository == id_, manifests.c.subject == digest)
-        .where(manifests.c.pushed_by.like(_NODES), manifests.c.pushed_us >= since_us)
+        .where(
+            manifests.c.pushed_by.startswith(words.HUBS, autoescape=True),
+            manifests.c.pushed_us >= since_us,
+        )
         .order_by(manifests.c.digest)
     )
     return tuple(

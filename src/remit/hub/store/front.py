@@ -43,7 +43,7 @@ class SqlNotes(SqlMetadata):
 
         def work(connection: Connection) -> str | None:
             changed = note(connection, placed, by, now)
-            self._gate(connection, placed, now)
+            self._gate(connection, placed, now, by=by)
             return self._write(connection, record) if changed or always else None
 
         return await self._database.change(work)

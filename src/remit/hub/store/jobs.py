@@ -146,12 +146,27 @@ def renew(connection: Connection, id_: str, worker: str, progress: int, now_us: 
     return done.rowcount > 0
 
 
-def finish(connection: Connection, id_: str, worker: str, now_us: int) -> bool:
-    """The work is done; ``False`` if the lease was lost, and then nothing may be kept of it."""
+def finish(connection: Connection, id_: str, worker: str, now_us: int, scanners: str = "") -> bool:
+    """The work is done; ``False`` if the lease was lost, and then nothing may be kept of it.
+
+    Args:
+        connection: the transaction that stores the reports.
+        id_: of the job.
+        worker: who says so.
+        now_us: when.
+        scanners: digest of the scanners and rules that looked.
+    """
     done = connection.execute(
         update(jobs)
         .where(_held(id_, worker))
-        .values(state="done", progress=1000, error="", ended_us=now_us, leased_us=0)
+        .values(
+            state="done",
+            progress=1000,
+            error="",
+            detail=scanners.encode(),
+            ended_us=now_us,
+            leased_us=0,
+        )
     )
     return done.rowcount > 0
 

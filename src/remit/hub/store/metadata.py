@@ -10,7 +10,7 @@ from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import Placed, Record, Stored, Upload
-from remit.hub.store import admissions, blobs, manifests, outbox, pressure, rows, uploads
+from remit.hub.store import admissions, blobs, manifests, outbox, pressure, rows, uploads, words
 from remit.hub.store.database import Database
 
 MAX_WAITING = 10_000
@@ -162,12 +162,20 @@ class SqlMetadata:
 
         def work(connection: Connection) -> str:
             manifests.put(connection, placed, by, now)
-            self._gate(connection, placed, now)
+            self._gate(connection, placed, now, by=by)
             return self._write(connection, record)
 
         return await self._database.change(work)
 
-    def _gate(self, connection: Connection, placed: Placed, now: int, reason: str = "push") -> None:
+    def _gate(
+        self,
+        connection: Connection,
+        placed: Placed,
+        now: int,
+        reason: str = "push",
+        *,
+        by: str = "",
+    ) -> None:
         """Put what was stored behind the gate, in the transaction that stored it."""
         if not self._gated:
             return
@@ -175,6 +183,10 @@ class SqlMetadata:
         assert id_ is not None
         job = ulid(now, self._entropy(10))
         admissions.enter(connection, id_, placed, job=job, reason=reason, now_us=now)
+        subject = placed.manifest.subject
+        if subject is not None and placed.about.evidence and not by.startswith(words.HUBS):
+            # Somebody else's signature may be what was missing.
+            words.reopen(connection, id_, subject.digest)
 
     async def manifest(self, repository: str, name: str) -> Stored | None:
         """The manifest with this tag or digest."""

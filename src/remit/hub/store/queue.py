@@ -57,7 +57,7 @@ class SqlQueue:
         record = _record(task, reports)
 
         def work(connection: Connection) -> bool:
-            if not jobs.finish(connection, task.id, task.worker, now):
+            if not jobs.finish(connection, task.id, task.worker, now, self._scanners):
                 return False
             put(connection, task.id, bodies, now)
             # One scan has one record, so that the job's id can be its id.

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from remit.core.clock import Clock
-from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.errors import HubError
 from remit.hub.jobs.values import Job, Seen, Status
@@ -20,7 +19,6 @@ BATCH = 200
 BUSY = 100
 """Rescans are asked for while fewer jobs wait: what is pushed must not wait for them."""
 _SCANNED = ("admitted", "review", "refused", "withdrawn")
-_HOUR_US = 3_600_000_000
 
 
 class SqlScans:
@@ -128,20 +126,25 @@ class SqlScans:
         id_ = await self._database.change(lambda c: self._write(c, record, self._clock.now_us()))
         return total, id_, record
 
-    async def rescan_due(self, scanners: Digest, every_us: int) -> int:
-        """Ask for scans of what other rules judged, what was scanned long ago, what ends soon.
+    async def rescan_due(self, every_us: int) -> int:
+        """Ask for scans of what no worker's scanners and rules looked at, and of what is old.
+
+        Workers may differ while a fleet is brought up to date: what one of them scanned is not
+        scanned again for another. Without a worker nothing is due.
 
         Args:
-            scanners: digest of the scanners and rules that are in force.
-            every_us: age of a decision at which it is looked at again; 0 for never.
+            every_us: age of a scan at which it is done again; 0 for never.
         """
         now = self._clock.now_us()
 
         def work(connection: Connection) -> int:
-            if kept.waiting(connection) >= BUSY:
+            in_force = [
+                each.scanners.encode() for each in workers.alive(connection, now) if each.scanners
+            ]
+            if not in_force or kept.waiting(connection) >= BUSY:
                 return 0
             count = 0
-            for reason, pages in _due(connection, scanners, every_us, now):
+            for reason, pages in _due(connection, in_force, every_us, now):
                 count += self._ask(connection, pages, reason, now)
             return count
 
@@ -237,27 +240,22 @@ def _page(connection: Connection, last: tuple[int, str], count: int) -> list[tup
 
 
 def _due(
-    connection: Connection, scanners: Digest, every_us: int, now: int
+    connection: Connection, in_force: list[bytes], every_us: int, now: int
 ) -> list[tuple[str, list[tuple[int, str]]]]:
     """Artifacts to be looked at again, by the reason: those that are given out first."""
-    # An admission that ends within a quarter of its time; not more than once an hour.
-    left = admissions.c.expires_us - now
-    ends = and_(
-        admissions.c.expires_us > 0,
-        left * 3 < now - admissions.c.changed_us,
-        admissions.c.changed_us < now - _HOUR_US,
-    )
-    old = admissions.c.changed_us < now - every_us if every_us else admissions.c.changed_us < 0
+    # By when it was scanned: it may have been decided on anew since, on the same reports.
+    scan = jobs.alias()
+    old = exists().where(scan.c.id == admissions.c.job, scan.c.ended_us < now - every_us)
+    other = ~exists().where(scan.c.id == admissions.c.job, scan.c.detail.in_(in_force))
     open_ = exists().where(
         jobs.c.repository == admissions.c.repository,
         jobs.c.digest == admissions.c.digest,
         jobs.c.slot.is_not(None),
     )
     found = []
-    for reason, wanted in (
-        ("rescan", admissions.c.scanners != scanners),
-        ("schedule", or_(old, ends)),
-    ):
+    for reason, wanted in (("rescan", other), ("schedule", old)):
+        if reason == "schedule" and not every_us:
+            continue
         page = connection.execute(
             select(admissions.c.repository, admissions.c.digest)
             .where(admissions.c.state.in_(_SCANNED), admissions.c.job != "")

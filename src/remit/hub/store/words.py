@@ -26,6 +26,8 @@ PAUSE_US = 86_400_000_000
 """How long after a decision it is not decided again only because it ends soon."""
 DECIDED = ("admitted", "refused", "review", "withdrawn")
 SLICE = 500
+HUBS = "remit.hub/"
+"""How origins of Hubs begin, in whose name Hubs store evidence; no account can be called so."""
 
 
 class Curators:

@@ -6,6 +6,7 @@ from remit.artifacts.attestations import Attestation
 from remit.artifacts.verification import Demand, Verifier
 from remit.attest.bundle import parse_bundle
 from remit.attest.dsse import VerifiedPayload
+from remit.attest.errors import KeyFileError
 from remit.attest.predicates import bom, scan, vsa
 from remit.attest.statements import artifact_statement
 from remit.attest.trust import TrustRoot
@@ -167,9 +168,24 @@ def test_one_key_for_both_is_refused(tmp_path):
     own.public("gate")
     path = str(tmp_path / "keys" / "gate.key")
     both = RoleKeys(tmp_path / "keys", {"scan": path, "gate": path})
+    with pytest.raises(HubError, match="keys of their own"):
+        both.check()
     both.signer("scan")
     with pytest.raises(HubError, match="keys of their own"):
         both.signer("gate")
+
+
+def test_keys_that_cannot_be_read_are_told_at_the_start(tmp_path):
+    own = RoleKeys(tmp_path / "keys")
+    own.check()
+    assert not (tmp_path / "keys").exists()
+    own.public("gate")
+    own.check()
+    (tmp_path / "keys" / "gate.key").chmod(0o644)
+    with pytest.raises(KeyFileError):
+        own.check()
+    with pytest.raises(KeyFileError):
+        own.signer("gate")
 
 
 def test_the_default_policy_has_a_digest(keys):

@@ -1,0 +1,99 @@
+"""Who signed an artifact: signatures beside it, held against the trust root of the gate.
+
+Every rule of :mod:`remit.artifacts.verification` holds; what breaks one is as if it were not there.
+A trust root that cannot be used trusts nobody: a policy that asks for a signature refuses then.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from remit.artifacts.attestations import MAX_BUNDLE_BYTES, Attestation, bundle_layer
+from remit.artifacts.errors import ArtifactError
+from remit.artifacts.oci.manifest import parse_manifest
+from remit.artifacts.verification import Verifier
+from remit.attest.trust import TrustRoot
+from remit.core.clock import Clock
+from remit.core.errors import RemitError
+from remit.hub.admission.values import Scanned, Signed
+from remit.hub.catalog.ports import Catalog
+from remit.hub.registry.ports import Small
+
+_log = logging.getLogger("remit.hub")
+MAX_ATTESTATIONS = 200
+MAX_TOTAL_BYTES = 64 * 1024 * 1024
+
+Trust = Callable[[], TrustRoot]
+"""Reads the trust root, as it is now."""
+
+
+class Signers:
+    """Finds out who signed what is decided on.
+
+    Args:
+        catalog: has the manifests of referrers.
+        small: reads bundles.
+        trust: whose keys count; ``None`` if nobody's do.
+        host: how clients reach the Hub, for the scope of keys.
+        clock: the time.
+    """
+
+    def __init__(
+        self, catalog: Catalog, small: Small, trust: Trust | None, host: str, clock: Clock
+    ) -> None:
+        self._catalog = catalog
+        self._small = small
+        self._trust = trust
+        self._host = host
+        self._clock = clock
+
+    async def __call__(self, scanned: Scanned) -> Scanned:
+        """The same with whoever signed it.
+
+        Raises:
+            RemitError, OSError: the database or the store cannot be used.
+        """
+        if self._trust is None:
+            return scanned
+        try:
+            verifier = Verifier(self._trust(), self._clock.now_us())
+        except (RemitError, OSError) as error:
+            _log.error("no signature counts: %s", error)
+            return scanned
+        signed: dict[tuple[str, str], Signed] = {}
+        where = f"{self._host}/{scanned.repository}"
+        for each in await self._attestations(scanned):
+            found = verifier.examine(scanned.digest, where, each)
+            if found.passed:
+                one = Signed(predicate_type=found.predicate_type, key=found.key, name=found.key)
+                signed[one.predicate_type, one.name] = one
+        return msgspec.structs.replace(scanned, signed=tuple(signed.values()))
+
+    async def _attestations(self, scanned: Scanned) -> Sequence[Attestation]:
+        found = await self._catalog.find(scanned.repository, scanned.digest)
+        taken: list[Attestation] = []
+        total = 0
+        for listed in found.referrers if found is not None else ():
+            one = await self._catalog.find(scanned.repository, listed.digest)
+            if one is None:
+                continue
+            try:
+                manifest = parse_manifest(one.body, one.item.media_type)
+                layer = bundle_layer(manifest, scanned.digest)
+            except ArtifactError:
+                continue
+            if layer is None or total + layer.size > MAX_TOTAL_BYTES:
+                continue
+            total += layer.size
+            data = await self._small(scanned.repository, layer, MAX_BUNDLE_BYTES)
+            if data is not None:
+                taken.append(Attestation(manifest=listed.digest, data=data))
+            if len(taken) >= MAX_ATTESTATIONS:
+                break
+        return taken
+
+
+async def nobody(scanned: Scanned) -> Scanned:
+    """The same, of a Hub that trusts no signature."""
+    return scanned
