@@ -12,6 +12,7 @@ from remit.artifacts.oci.manifest import parse_manifest
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.values import Outcome
+from remit.hub.catalog.ports import Offer
 from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS
 from remit.hub.registry.errors import TooMany
 from remit.hub.registry.ports import About, Placed, Record
@@ -582,5 +583,23 @@ def test_scans_that_nobody_needs_are_forgotten(known):
         assert left.id == (await k.admissions.manifest("a/b", scanned.digest)).job
         k.clock.us += gatecheck.KEPT_US
         assert await forget() == 0
+
+    known(work)
+
+
+def test_the_catalogue_and_the_mcp_registry_are_told(known):
+    async def work(k):
+        digest = await k.push()
+        scanned = await k.scanned()
+        id_ = await k.database.look(lambda c: c.scalars(select(jobs.jobs.c.repository)).first())
+        offer = Offer(id=id_, repository="a/b", digest=digest, name="x/y", version="1", pushed_us=1)
+        elsewhere = Offer(
+            id=id_ + 1, repository="c", digest=digest, name="x/y", version="1", pushed_us=1
+        )
+        assert await k.admissions.admitted([offer, elsewhere]) == [False, False]
+        assert await k.admissions.states([digest, NOBODY]) == {}
+        await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
+        assert await k.admissions.admitted([offer, elsewhere]) == [True, False]
+        assert await k.admissions.states([digest, NOBODY]) == {digest: "passed"}
 
     known(work)

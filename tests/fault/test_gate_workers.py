@@ -294,8 +294,13 @@ def check(hub, asked, writer, wanted):
 def leftovers(crew):
     """What killed workers left is removed by the next one; nothing of them runs."""
     crew.stop()
+    dead = crew.scratch / "remit-scan" / "1-dead"
+    dead.mkdir()
     crew.start()
-    time.sleep(3)
+    until = time.monotonic() + 60
+    while dead.exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
     crew.stop()
     places = list((crew.scratch / "remit-scan").iterdir())
     assert places == [], places

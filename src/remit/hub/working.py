@@ -101,21 +101,32 @@ def scratch_of(parent: Path | None) -> Iterator[Path]:
     base = (parent or Path(tempfile.gettempdir())) / "remit-scan"
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     _sweep(base)
-    own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
-    own.mkdir(mode=0o700)
-    lock = try_hold(own / ".lock")
+    own, lock = _held(base)
     try:
         yield own
     finally:
         _remove(own)
-        if lock is not None:
-            os.close(lock)
+        os.close(lock)
+
+
+def _held(base: Path) -> tuple[Path, int]:
+    """A new directory and the lock of it; another one if it was taken for a leftover meanwhile."""
+    while True:
+        own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
+        own.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            lock = try_hold(own / ".lock")
+            if lock is not None and (own / ".lock").exists():
+                return own, lock
+            if lock is not None:
+                os.close(lock)
 
 
 def _sweep(base: Path) -> None:
     for each in base.iterdir():
         try:
-            lock = try_hold(each / ".lock") if (each / ".lock").exists() else None
+            # Also where there is none yet: its worker was killed before it made one.
+            lock = try_hold(each / ".lock")
         except OSError:
             continue
         if lock is not None:
@@ -137,11 +148,18 @@ def serve(options: WorkerOptions) -> int:
         OSError: the scratch directory cannot be used.
     """
     logging.basicConfig(stream=sys.stderr, format="remit hub worker: %(message)s")
+    # Until the loop has handlers of its own: a worker that is stopped early cleans up, too.
+    signal.signal(signal.SIGTERM, _stopped)
     with scratch_of(options.scratch) as scratch:
         # The sandbox makes its directories where Python makes temporary ones.
         tempfile.tempdir = str(scratch)
         asyncio.run(_serve(options, scratch))
     return 0
+
+
+def _stopped(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
 
 
 async def _serve(options: WorkerOptions, scratch: Path) -> None:
