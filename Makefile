@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-peers rig-agents rig-names rig-registry demo test test-all lint format screenshots bench clean
+.PHONY: help setup rig rig-scanners rig-peers rig-agents rig-names rig-registry demo test test-all lint format screenshots bench clean
 
 PYTEST := .venv/bin/python -m pytest
 # One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
@@ -28,6 +28,11 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 	@scripts/install.sh deb-docker-registry
 	@scripts/install.sh py-moto
 	@scripts/prerequisites.sh postgresql
+	@.venv/bin/remit scanners install --directory .rig/scanners bandit detect-secrets picklescan
+
+# All scanners of others: 1.3 GB, minutes.
+rig-scanners: setup
+	@.venv/bin/remit scanners install --directory .rig/scanners
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp
@@ -50,7 +55,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 
 test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
-	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals and of the Hub are NOT tested." >&2
 	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap the sandbox of scans is NOT tested." >&2
 	@scripts/prerequisites.sh skopeo || echo "Without skopeo copying to and from the Hub is NOT tested." >&2
 	@REMIT_FUZZ=short $(PYTEST) $(ORDER) $(TWO) -m "not slow" $(SUITES)
@@ -58,9 +63,9 @@ test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two 
 rig-names: setup
 	@scripts/install.sh names
 
-test-all: rig-peers rig-agents rig-names rig-registry ## Every test, the slow and the long ones too
+test-all: rig-peers rig-agents rig-names rig-registry rig-scanners ## Every test, the slow and the long ones too
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
-	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals are NOT tested." >&2
+	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals and of the Hub are NOT tested." >&2
 	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap the sandbox of scans is NOT tested." >&2
 	@REMIT_FUZZ=long $(PYTEST) $(SUITES)
 
@@ -77,6 +82,7 @@ format: setup ## Let ruff fix and format
 screenshots: rig ## Make the pictures of the guide anew, of the real thing
 	@scripts/prerequisites.sh chromium
 	@.venv/bin/python -m tests.rig.screenshots
+	@.venv/bin/python -m tests.rig.console_screenshots
 
 bench: rig-peers ## Measure latency, throughput, start-up and memory beside peers
 	@.venv/bin/python -m tests.bench

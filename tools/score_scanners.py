@@ -19,8 +19,11 @@ from remit.scan.sandbox import Bounds, scan
 from remit.scan.verdict import Verdict, distinct, judge
 from remit.scan.worker import Request
 
+KINDS = {"skill": "skill", "mcp": "mcp-server", "prompt": "prompt", "dataset": "dataset"}
+"""What the Hub knows of an artifact when it scans it; a file of another family is of a model."""
 
-def scanned(path: Path, names: tuple[str, ...]) -> tuple[Verdict, list[str]]:
+
+def scanned(path: Path, names: tuple[str, ...], family: str) -> tuple[Verdict, list[str]]:
     """The verdict on one sample, and its findings in short."""
     with tempfile.TemporaryDirectory(prefix="remit-score-") as folder:
         root = Path(folder) / "artifact"
@@ -31,7 +34,9 @@ def scanned(path: Path, names: tuple[str, ...]) -> tuple[Verdict, list[str]]:
             # Names of files that readers look for are kept, others say what the sample is.
             kept = path.stem in {"tokenizer_config", "config", "saved_model", "chat_template"}
             shutil.copyfile(path, root / (path.name if kept else "sample" + path.suffix))
-        request = Request(root="", scratch="", scanners=names, digest="")
+        request = Request(
+            root="", scratch="", scanners=names, digest="", kind=KINDS.get(family, "")
+        )
         reports = scan(root, request, Bounds(seconds=120))
     shown = [f"{f.severity[:4]} {f.rule} {f.evidence[:60]}" for f in distinct(reports)]
     return judge(reports, ("archives", *names)), shown
@@ -55,7 +60,7 @@ def main() -> None:
     for row in rows:
         if wanted and row["family"] not in wanted:
             continue
-        verdict, found = scanned(given.corpus / row["path"], names)
+        verdict, found = scanned(given.corpus / row["path"], names, row["family"])
         origin = row["path"].partition("/")[0]
         table[row["family"], origin][f"{row['label']} {verdict.word}"] += 1
         wrong = {"malicious": "clean", "benign": "blocked", "malformed": "clean"}

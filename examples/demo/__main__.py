@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from examples.demo.gate import gate
 from examples.demo.registry import registry
 from examples.demo.stage import CUSTOMER, Stage, line, paint, say, website
 from tests.rig.programs import ROOT, count_rows, make_database, sqlite_server
@@ -317,6 +318,7 @@ def main() -> int:
         content,
         approval,
         registry,
+        gate,
     ):
         chapter(stage)
     tampering(stage, verification(stage))

@@ -14,26 +14,29 @@ from tests.rig.governed import REMIT
 from tests.rig.web import free_port
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+OVER_S = 90.0
+PENDING = 4
 
 
 class OneHub:
     """`remit hub run`, and people who use it."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, name: str = "hub") -> None:
         self.stage = stage
         self.host = f"127.0.0.1:{free_port()}"
-        self.state = stage.directory / "hub"
+        self.state = stage.directory / name
+        said = stage.directory / f"{name}.txt"
         # The story of the gate is another one; here a registry is enough.
-        options = ["--no-gate", "--listen", self.host]
+        options = ["--listen", self.host]
         line("command", f"remit hub run {' '.join(options)}", "bold")
-        with (stage.directory / "hub.txt").open("w") as log:
+        with said.open("w") as log:
             self._process = subprocess.Popen(
                 [REMIT, "hub", "run", *options, "--state", str(self.state)],
                 cwd=stage.directory, stdin=subprocess.DEVNULL, stderr=log, stdout=log,
             )  # fmt: skip
         until = time.monotonic() + 60
         while not self._answers():
-            assert time.monotonic() < until, (stage.directory / "hub.txt").read_text()
+            assert time.monotonic() < until, said.read_text()
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -52,20 +55,31 @@ class OneHub:
         """A command of the Hub's operator."""
         return self.stage.remit("hub", *arguments, "--state", str(self.state), who="operator")
 
-    def robot(self, name: str, role: str, pattern: str) -> Command:
+    def over(self, ref: str, who: Command) -> None:
+        """Wait until the gate has decided on an artifact."""
+        until = time.monotonic() + OVER_S
+        while time.monotonic() < until:
+            done = who("hub", "admission", ref, "-o", "json", quiet=True)
+            if done.returncode != PENDING:
+                return
+            time.sleep(0.3)
+
+    def robot(self, name: str, role: str, pattern: str, **more: str) -> Command:
         """Make an account for a program and log it in; returns its `remit`."""
         made = self.operate("robot", "add", name, "-o", "json")
         account = json.loads(made.stdout)
         self.operate("grant", account["name"], role, pattern)
         home = self.stage.directory / "people" / name
         home.mkdir(parents=True, exist_ok=True)
-        env = {**os.environ, "REMIT_STATE": str(home), "HOME": str(home)}
+        env = {**os.environ, "REMIT_STATE": str(home), "HOME": str(home), **more}
         subprocess.run(
             [REMIT, "login", self.host, "-u", account["name"], "--password-stdin"],
             input=account["secret"], text=True, env=env, check=True, capture_output=True,
         )  # fmt: skip
 
-        def remit(*arguments: str) -> subprocess.CompletedProcess[str]:
+        def remit(*arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+            if quiet:
+                return self.stage.run([REMIT, *arguments], env)
             return self.stage.remit(*arguments, who=name, env=env)
 
         return remit
@@ -108,6 +122,7 @@ def _story(stage: Stage, hub: OneHub) -> None:
     _refused(stage, moved, "must not move", "the tag v1 should not move")
     stage.expect(ci("push", f"{name}:v2").returncode == 0, "v2 should be pushed")
 
+    hub.over(f"{name}:v2", ci)
     taken = stage.directory / "edge-policy"
     edge("pull", f"{name}:v2")
     edge("unpack", f"{name}:v2", "-d", str(taken))

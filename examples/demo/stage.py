@@ -154,18 +154,19 @@ class Stage:
         """Run the command line, and show it."""
         shown = [self.short(argument) for argument in arguments]
         line(who, "remit " + " ".join(shown), "bold")
-        return self._run([REMIT, *arguments], env)
+        return self.run([REMIT, *arguments], env)
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a Python program, and show it."""
         line(
             "command", "python " + " ".join(self.short(argument) for argument in arguments), "bold"
         )
-        return self._run([sys.executable, *arguments])
+        return self.run([sys.executable, *arguments])
 
-    def _run(
+    def run(
         self, command: list[str], env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command, and show nothing of it."""
         return subprocess.run(
             command, cwd=self.directory, capture_output=True, text=True, timeout=60, check=False,
             env=env,

@@ -12,6 +12,7 @@ import json
 import pydoc_data.topics
 import random
 import statistics
+import string
 import sys
 import time
 from pathlib import Path
@@ -214,6 +215,7 @@ def hostile(size):
     made["hashes"] = " ".join(f"{chance.getrandbits(160):040x}" for _ in range(size // 41))
     made["random letters"] = "".join(chance.choices(letters[:52], k=size))
     made["random words"] = "".join(chance.choices(letters[26:52] + "     ", k=size))
+    made["random printable"] = "".join(chance.choices(string.printable[:95], k=size))
     made["all keywords"] = _keywords(size)
     return made
 

@@ -1,5 +1,6 @@
 """A machine whose servers are artifacts: keys, a trust root, a store, and a Guard that verifies."""
 
+import atexit
 import datetime as dt
 import json
 import os
@@ -43,7 +44,10 @@ class Machine:
         self.home = home
         self.state = home / "state"
         # A directory of its own in memory, so that tests beside each other do not meet.
-        self.memory = Path("/dev/shm") / f"remit-tests-{os.getpid()}-{time.monotonic_ns()}"
+        shared = Path("/dev/shm")
+        name = f"remit-tests-{os.getpid()}-{time.monotonic_ns()}"
+        self.memory = shared / name if shared.is_dir() else home / "memory"
+        atexit.register(shutil.rmtree, self.memory, ignore_errors=True)
         self.layout = Layout.open(home / "artifacts", create=True)
         roles = ("sign", "gate", "scan", "stranger")
         self.keys = {role: key_of(number) for number, role in enumerate(roles, 21)}

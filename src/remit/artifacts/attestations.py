@@ -23,6 +23,7 @@ from remit.artifacts.oci.manifest import (
     Manifest,
     parse_manifest,
 )
+from remit.artifacts.subjects import referring
 from remit.artifacts.transfer.ports import Source
 from remit.attest.bundle import MEDIA_TYPE, dump_bundle
 from remit.attest.dsse import sign
@@ -175,23 +176,21 @@ async def find_attestations(source: Source, subject: Digest) -> list[Attestation
 def stored_attestations(layout: Layout, subject: Digest) -> list[Attestation]:
     """The same for a layout, without a loop: what whoever loads an artifact offline asks.
 
+    It takes as long as there are attestations of ``subject``, not as long as the store is large.
+
     Raises:
         LayoutError: the index of the layout cannot be read.
         ManifestError: too many.
     """
     found: list[Attestation] = []
     total, named = 0, hex_of(subject).encode()
-    for listed in _listed(layout.entries()):
-        other = listed.artifact_type and not listed.artifact_type.startswith(_BUNDLES)
-        if other or listed.size > MAX_MANIFEST_BYTES or listed.media_type not in MANIFESTS:
-            continue
+    for listed in referring(layout, subject, _may_be_bundle):
         try:
             data = layout.read(listed.digest, limit=listed.size)
-            # Most of a store is about something else: what does not name the digest is not parsed.
-            if named not in data:
-                continue
         except ArtifactError:
             continue  # nobody knows what it was about; what is asked for is found or not
+        if named not in data:
+            continue
         try:
             layer = bundle_layer(parse_manifest(data, listed.media_type), subject)
         except ArtifactError as error:
@@ -208,6 +207,14 @@ def stored_attestations(layout: Layout, subject: Digest) -> list[Attestation]:
         except ArtifactError as error:
             found.append(Attestation(manifest=listed.digest, problem=error))
     return found
+
+
+def _may_be_bundle(listed: Descriptor) -> bool:
+    return (
+        (not listed.artifact_type or listed.artifact_type.startswith(_BUNDLES))
+        and listed.size <= MAX_MANIFEST_BYTES
+        and listed.media_type in MANIFESTS
+    )
 
 
 class TooManyError(ManifestError):

@@ -10,7 +10,7 @@ from remit.attest.bundle import parse_bundle
 from remit.attest.dsse import Envelope, VerifiedPayload, verify
 from remit.attest.ecdsa import PublicKey
 from remit.attest.errors import AttestError, StatementError
-from remit.attest.predicates import known, scan, vsa
+from remit.attest.predicates import known, policy_check, scan, vsa
 from remit.attest.predicates.fields import PredicateError, time_text, time_us
 from remit.attest.statements import ArtifactStatement, artifact_statement
 from remit.attest.trust import TrustedKey, TrustRoot
@@ -264,7 +264,11 @@ class Examination:
         return f"it counts until {time_text(ends)}" if ends else "it has no end"
 
 
-_BEGINS = {scan.TYPE: "finishedOn", vsa.TYPE: "timeVerified"}
+_BEGINS = {
+    policy_check.TYPE: "checkedOn",
+    scan.TYPE: "finishedOn",
+    vsa.TYPE: "timeVerified",
+}
 _ENDS = {scan.TYPE: "expires", vsa.TYPE: "remit_expires"}
 
 

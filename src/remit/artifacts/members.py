@@ -21,6 +21,9 @@ from remit.artifacts.errors import ArchiveError
 from remit.core.text import normal, printable
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+_ORDINARY_PART = r"\.?[A-Za-z0-9_@+-][A-Za-z0-9_@+. -]*"
+_ORDINARY = re.compile(rf"(?:{_ORDINARY_PART}/)*{_ORDINARY_PART}")
+"""Names that keep all of the rules but those of length; nearly all names are such."""
 _MAX_PART = 255
 _LAST_CONTROL = 0x1F
 _DELETE = 0x7F
@@ -73,6 +76,9 @@ def member_name(name: str, limits: Limits = LIMITS) -> str:
 
 
 def _problem(name: str, limits: Limits) -> str:
+    short = len(name) <= min(_MAX_PART, limits.name) and name.count("/") < limits.depth
+    if short and _ORDINARY.fullmatch(name):
+        return ""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

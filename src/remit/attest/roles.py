@@ -4,17 +4,18 @@
 scan too. So the key of the scanners or of the gate must not be the one that signs.
 """
 
-from remit.attest.predicates import bom, known, provenance, scan, signature, vsa
+from remit.attest.predicates import bom, known, policy_check, provenance, scan, signature, vsa
 
 ROLES: dict[str, frozenset[str]] = {
     "build": frozenset({provenance.TYPE, bom.TYPE}),
     "gate": frozenset({vsa.TYPE, known.PROPERTIES}),
+    "policy": frozenset({policy_check.TYPE}),
     "scan": frozenset({scan.TYPE, known.VULNERABILITIES, known.KITOPS_SCAN, bom.TYPE}),
     "sign": frozenset({signature.TYPE, known.MODEL_SIGNING}),
 }
 """Role to the predicate types that a key with it may sign."""
 
-TOGETHER = frozenset({"build", "sign"})
+TOGETHER = frozenset({"build", "policy", "sign"})
 """The only roles that one key may have at once."""
 
 OWNED = frozenset().union(*ROLES.values())

@@ -8,7 +8,7 @@ bring back a key that was revoked since.
 import datetime as dt
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import msgspec
@@ -133,7 +133,7 @@ class TrustRoot(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_signer(cls, key: PublicKey) -> Self:
         """A trust root of one key that may sign anything, and judge nothing."""
-        roles = ("build", "sign")
+        roles = ("build", "policy", "sign")
         trusted = TrustedKey(
             name=f"key-{key.fingerprint[7:19]}",
             public=key.pem,
@@ -144,6 +144,25 @@ class TrustRoot(msgspec.Struct, frozen=True, kw_only=True):
             repositories=("**",),
         )
         return cls(name="key", serial=1, keys=(trusted,), digest=sha256(key.der))
+
+    @classmethod
+    def of_roles(cls, name: str, keys: Mapping[str, PublicKey]) -> Self:
+        """A trust root of keys with one role each, under the names of the roles."""
+        trusted = tuple(
+            TrustedKey(
+                name=role,
+                public=key.pem,
+                fingerprint=key.fingerprint,
+                hints=_hints(key),
+                roles=(role,),
+                predicates=ROLES[role],
+                repositories=("**",),
+            )
+            for role, key in keys.items()
+        )
+        return cls(
+            name=name, serial=1, keys=trusted, digest=sha256(b"".join(k.der for k in keys.values()))
+        )
 
     @classmethod
     def parse(cls, data: bytes) -> Self:

@@ -37,6 +37,7 @@ KINDS = frozenset(
         "registry.delete", "registry.deny", "registry.token", "registry.retire",
         "registry.collect", "registry.found", "registry.lost", "account.add", "account.password",
         "account.remove", "account.grant", "account.revoke", "rule.set", "rule.drop",
+        "console.login", "console.logout", "console.refuse",
     )
 )  # fmt: skip
 """Kinds that have a meaning today. Others of the same form are kept and verified all the same."""

@@ -33,6 +33,11 @@ def show_status(found: dict[str, Any]) -> None:
             f"{_safe(last['problem'])}",
             highlight=False,
         )
+    if policy["problem"]:
+        console.print(
+            f"        [red]no newer bundle is in force:[/red] {_safe(policy['problem'])}",
+            highlight=False,
+        )
     trouble = f", [red]{_safe(log['poisoned'])}[/red]" if log["poisoned"] else ""
     console.print(
         f"log     {log['records']} records, {log['durable']} on disk, {log['signed']} signed, "

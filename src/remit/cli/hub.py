@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from remit.cli.hub_console import console_of, console_options
+
 if TYPE_CHECKING:
     from remit.hub.front import UpstreamOptions
 
@@ -217,6 +219,7 @@ def hub() -> None:
     is_flag=True,
     help="Send it each blob in one request, if it takes no pieces; found out by itself mostly.",
 )
+@console_options
 def run(
     state: Path | None,
     database: str,
@@ -255,6 +258,8 @@ def run(
     from remit.hub.compose import HubOptions
     from remit.hub.compose import run as serve
 
+    console = console_of(upstream)
+
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdigit():
         raise click.BadParameter("is ADDRESS:PORT", param_hint="--listen")
@@ -282,5 +287,6 @@ def run(
             max_waiting=max_waiting,
             rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
+            console=console,
         )
     )

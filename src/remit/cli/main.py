@@ -31,6 +31,7 @@ GROUPS = {
     "logout": ("remit.cli.login:logout", "Forget credentials for a registry."),
     "mcp": ("remit.cli.mcp:mcp", "Put MCP servers under Guard."),
     "policy": ("remit.cli.policy:policy", "Write, check, test and explain policy bundles."),
+    "probe": ("remit.cli.probe:probe", "Ask a served model what it should refuse."),
     "pull": ("remit.cli.registry:pull", "Pull an artifact from a registry."),
     "push": ("remit.cli.registry:push", "Push an artifact to a registry."),
     "referrers": ("remit.cli.registry:referrers", "List what refers to an artifact."),

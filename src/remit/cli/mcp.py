@@ -95,7 +95,7 @@ def exec_(
         name=name,
         workspace=workspace,
     )
-    if chosen.server.url or chosen.server.artifact or chosen.judge:
+    if chosen.server.url or chosen.server.artifact or chosen.judge or chosen.bundle is None:
         sys.modules.pop("typing_extensions", None)
     else:
         # asyncio takes TLS along where it finds it: 4 MB and 14 ms for pipes that have none.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from remit.cli import policy_artifacts
+
 if TYPE_CHECKING:
     from remit.facts.base import Fact
     from remit.policy.bundle import Bundle
@@ -483,3 +485,8 @@ def _fail(text: str) -> NoReturn:
 
 def _usage(text: str) -> NoReturn:
     raise click.UsageError(text)
+
+
+policy.add_command(policy_artifacts.build)
+policy.add_command(policy_artifacts.push)
+policy.add_command(policy_artifacts.pull)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 _REFUSED, _NOT_VERIFIED, _UNREACHABLE = 1, 3, 5
 _LAYOUT = "oci:"
+_UNTRUSTED = ("trust.", "verify.", "guard.memory")
+"""Codes of what nobody vouches for, or of a memory that does not count."""
 
 STORE = click.option(
     "--store",
@@ -149,8 +151,10 @@ def _status(error: RemitError) -> int:
 
     if isinstance(error, UnreachableError):
         return _UNREACHABLE
-    if isinstance(error, DigestError | ManifestError) or error.code.startswith("trust."):
+    if isinstance(error, DigestError | ManifestError) or error.code.startswith(_UNTRUSTED):
         return _NOT_VERIFIED
+    if error.code.startswith("policy."):
+        return _REFUSED
     return _REFUSED if isinstance(error, RegistryError | LayoutError) else 2
 
 

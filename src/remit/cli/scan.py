@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from remit.scan.base import Report
     from remit.scan.verdict import Verdict
 
+KINDS = ("agent", "code", "dataset", "mcp-server", "model", "prompt", "skill")
 CLEAN, FINDINGS, USAGE, NOT_VERIFIED = 0, 1, 2, 3
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow"}
 _NOT_VERIFIED = frozenset(
@@ -58,12 +59,23 @@ def _hosts(
     "--scanner", "names", multiple=True, metavar="NAME", help="Only this scanner; repeatable."
 )
 @click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    help="What it is, where its files do not say so: rules differ. An artifact says it itself.",
+)
+@click.option(
     "--index",
     "indexes",
     multiple=True,
     metavar="HOST",
     callback=_hosts,
     help="Host of a package index that you vouch for; repeatable.",
+)
+@click.option(
+    "--advisories",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="REMIT_ADVISORIES",
+    help="Directory of advisories (OSV), for what packages are known for.",
 )
 @click.option(
     "-o",
@@ -103,7 +115,9 @@ def _hosts(
 def scan(
     target: str,
     names: tuple[str, ...],
+    kind: str | None,
     indexes: tuple[str, ...],
+    advisories: Path | None,
     output: str,
     store: Path | None,
     time_limit: float,
@@ -121,10 +135,13 @@ def scan(
       remit scan models/qwen:7b -o json | jq .verdict
       remit scan weights.pt --scanner pickles
       remit scan . -o sarif > remit.sarif
-      remit scan ./server --index packages.example.com
+      remit scan ./prompts --kind prompt
+      remit scan ./server --index packages.example.com --advisories ./osv
 
     Exit codes: 0 clean, 1 findings or unread, 2 wrong usage, 3 could not be verified.
     """
+    import msgspec
+
     from remit.core.paths import user_state
     from remit.scan.base import Settings
     from remit.scan.run import run
@@ -136,13 +153,13 @@ def scan(
     bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
     with opened(target, store or user_state(os.environ) / "artifacts") as found:
         reports = run(
-            found,
+            msgspec.structs.replace(found, kind=found.kind or kind or ""),
             wanted=wanted,
             bounds=bounds,
-            settings=Settings(indexes=indexes),
+            settings=Settings(indexes=indexes, advisories=str(advisories or "")),
         )
     verdict = judge(reports, ("archives", *wanted))
-    _print(output, target, found.digest, reports, verdict)
+    show(output, target, found.digest, reports, verdict)
     sys.exit(CLEAN if verdict.word == "clean" else FINDINGS)
 
 
@@ -171,9 +188,10 @@ def _wanted(names: "Sequence[str]") -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or able
 
 
-def _print(
+def show(
     output: str, target: str, digest: str, reports: "Sequence[Report]", verdict: "Verdict"
 ) -> None:
+    """Print what was found, as a table, JSON or SARIF."""
     import msgspec
 
     from remit.cli.diff_output import ascii_json

@@ -35,6 +35,10 @@ _CONCEALING = frozenset(
         "octal",
         "base85",
         "uuencode",
+        "vowels",
+        "pig",
+        "scrambled",
+        "solid",
     )
 )
 _PRIOR = 1.0

@@ -42,6 +42,7 @@ _WORD_MULTIPLIER = 0x100000001B3
 _FINAL = (0x85EBCA6B, 0xC2B2AE35)
 _FOLD_LIMIT = 0x3000
 _MIN_WORDLIKE = 0xAA
+_ALPHABET = 26
 
 
 class Window(NamedTuple):
@@ -124,12 +125,16 @@ def score(text: str, model: Model) -> Iterator[Window]:
     import numpy as np
 
     table, scale, bias = model.table, model.scale, model.bias
-    scratch = _scratch(table.size)
+    scratch, numbers = _scratch(table.size), _order()
     for start, end, grams in windows(text):
-        features = unique(grams, scratch)
-        if features.size >= LEAST_FEATURES:
-            total = int(np.add.reduce(table.take(features), dtype=np.int64))
-            yield Window(start, end, scale * total / float(features.size) ** 0.5 + bias)
+        # As in `unique`, without the array of what is left.
+        order = numbers[: grams.size]
+        scratch[grams] = order
+        first = scratch.take(grams) == order
+        count = np.count_nonzero(first)
+        if count >= LEAST_FEATURES:
+            total = int(np.add.reduce(table.take(grams) * first, dtype=np.int64))
+            yield Window(start, end, scale * total / float(count) ** 0.5 + bias)
 
 
 def _scratch(size: int) -> NDArray[np.int16]:
@@ -161,14 +166,17 @@ def _windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
     codes, places = fold(text)
     if not codes.size:
         return
-    last = max(codes.size - WINDOW, 0)
+    if codes.size <= WINDOW:
+        every = [*(some for some, _ in _char_grams(codes)), *_words(codes)[0]]
+        yield int(places[0]), int(places[-1]) + 1, np.concatenate(every)
+        return
+    last = codes.size - WINDOW
     starts = np.array([*range(0, last, STRIDE), last])
     stops = np.minimum(starts + WINDOW, codes.size)
     # All grams, and where those of each window begin and end among them.
     grams: list[NDArray[np.int64]] = []
     bounds: list[Iterable[tuple[int, int]]] = []
-    for n in CHAR_GRAMS:
-        some, at = _char_grams(codes, n)
+    for n, (some, at) in zip(CHAR_GRAMS, _char_grams(codes), strict=True):
         grams.append(some)
         bounds.append(_bounds(at.searchsorted(starts), at.searchsorted(stops - n, "right")))
     words, begins, ends = _words(codes)
@@ -194,14 +202,27 @@ def fold(text: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """
     import numpy as np
 
-    raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    codes = np.where(raw < _FOLD_LIMIT, _fold_table()[np.minimum(raw, _FOLD_LIMIT - 1)], raw)
-    space = np.concatenate([[True], codes == ord(" ")])
-    keep = np.flatnonzero(~(space[1:] & space[:-1]))
-    if not keep.size:
+    if text.isascii():
+        codes = _fold_table().take(np.frombuffer(text.encode("ascii"), np.uint8))
+    else:
+        raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        codes = np.where(raw < _FOLD_LIMIT, _fold_table().take(raw, mode="clip"), raw)
+    if not codes.size:
         return np.empty(0, np.uint32), np.empty(0, np.int64)
-    codes = np.concatenate([[ord(" ")], codes[keep], [ord(" ")]]).astype(np.uint32)
-    return codes, np.concatenate([[keep[0]], keep, [keep[-1]]])
+    space = codes == ord(" ")
+    keep = np.empty(codes.size, np.bool_)
+    keep[0] = not space[0]
+    np.logical_and(space[1:], space[:-1], out=keep[1:])
+    np.logical_not(keep[1:], out=keep[1:])
+    kept = keep.nonzero()[0]
+    if not kept.size:
+        return np.empty(0, np.uint32), np.empty(0, np.int64)
+    folded, places = np.empty(kept.size + 2, np.uint32), np.empty(kept.size + 2, np.int64)
+    folded[0] = folded[-1] = ord(" ")
+    codes.take(kept, out=folded[1:-1], mode="clip")
+    places[1:-1] = kept
+    places[0], places[-1] = kept[0], kept[-1]
+    return folded, places
 
 
 @functools.cache
@@ -222,23 +243,42 @@ def _fold_table() -> NDArray[np.uint32]:
     return table
 
 
-def _char_grams(codes: NDArray[np.uint32], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hashes of the grams of ``n`` characters without a space inside, and their places."""
+def _char_grams(
+    codes: NDArray[np.uint32],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """For each length hashes of the grams without a space inside, and their places."""
     import numpy as np
 
-    count = codes.size - n + 1
-    if count <= 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    hashed = np.full(count, n, np.uint32)
-    for step in range(n):
-        hashed = hashed * np.uint32(_MULTIPLIER) + codes[step : step + count]
+    size = codes.size
     space = codes == ord(" ")
-    # No space inside; a gram of two has no inside, but must not be two spaces.
-    spaced = space[:count] & space[1:] if n == min(CHAR_GRAMS) else np.zeros(count, bool)
-    for step in range(1, n - 1):
-        spaced |= space[step : step + count]
-    places = np.flatnonzero(~spaced)
-    return _bucket(hashed[places], CHAR_BITS), places
+    multiplier = np.uint32(_MULTIPLIER)
+    # A gram is hashed as its length and then its characters, so that the hash of one is that of
+    # the one before it in length and another character, and the lengths can be added last.
+    hashed, spaced = codes, space[:0]
+    for n in CHAR_GRAMS:
+        count = size - n + 1
+        if count <= 0:
+            yield np.empty(0, np.int64), np.empty(0, np.int64)
+            continue
+        hashed = hashed[:count] * multiplier
+        hashed += codes[n - 1 :]
+        if n == min(CHAR_GRAMS):
+            # It has no inside, but must not be two spaces.
+            free = ~(space[:-1] & space[1:])
+        else:
+            inside = space[n - 2 : n - 2 + count]
+            spaced = spaced[:count] | inside if spaced.size else inside
+            free = ~spaced
+        places = free.nonzero()[0]
+        yield _bucket(hashed.take(places) + _of_length(n), CHAR_BITS), places
+
+
+@functools.cache
+def _of_length(n: int) -> np.uint32:
+    """What the length ``n`` adds to the hash of the ``n`` characters that follow it."""
+    import numpy as np
+
+    return np.uint32(n * _MULTIPLIER**n & 0xFFFFFFFF)
 
 
 def _words(
@@ -247,17 +287,19 @@ def _words(
     """Hashes of 1, 2 and 3 words on end, and where each word begins and ends."""
     import numpy as np
 
-    letter = (codes >= ord("a")) & (codes <= ord("z"))
+    letter = codes - np.uint32(ord("a")) < _ALPHABET
     letter |= (codes == ord("0")) | (codes >= _MIN_WORDLIKE)
-    edges = np.flatnonzero(np.diff(letter.astype(np.int8), prepend=0, append=0))
+    # A folded text begins and ends with a space.
+    edges = (letter[1:] != letter[:-1]).nonzero()[0] + 1
     begins, ends = edges[::2], edges[1::2]
     if not begins.size:
         empty = np.empty(0, np.int64)
         return [empty], begins, ends
     opens = np.zeros(codes.size, np.int64)
-    opens[begins] = np.diff(begins, prepend=0)
-    powers = _powers()[(np.arange(codes.size) - np.cumsum(opens)) % _WORD_POWERS]
-    one = np.add.reduceat(np.where(letter, codes * powers, np.uint64(0)), begins)
+    opens[begins] = begins
+    opens[begins[1:]] -= begins[:-1]
+    powers = _powers().take((np.arange(codes.size) - opens.cumsum()) % _WORD_POWERS)
+    one = np.add.reduceat((codes * letter) * powers, begins)
     two = one[:-1] * np.uint64(_WORD_MULTIPLIER) + one[1:]
     three = two[:-1] * np.uint64(_WORD_MULTIPLIER) + one[2:]
     grams = []

@@ -4,26 +4,26 @@ CSV (RFC 4180, simple cells), tab, semicolon and pipe separated, Markdown tables
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
-
-import re2
 
 from remit.content import _checks as checks
 from remit.content.base import View
+from remit.content.patterns import Pattern
 
 MAX_ROWS = 5000
 _MAX_HEAD = 2000
-_OPTIONS = re2.Options()
-_OPTIONS.encoding = re2.Options.Encoding.LATIN1
-_HEAD = re2.compile(
-    rb"(?im)(?:^|[,;\t|])[ \t]*\"?(?:mrn|medical[ _]?record[ _]?(?:number|no)|patient[ _]?(?:id|mrn)|npi"
-    rb"|(?:provider|prescriber)[ _]?npi|dea(?:[ _]?(?:number|no))?|ssn|dob|date[ _]of[ _]birth"
-    rb"|birth[ _]?date|member[ _]?id|subscriber[ _]?id|policy[ _]?(?:number|no)"
-    rb"|passport(?:[ _]?(?:number|no))?|icd(?:[ _-]?10)?(?:[ _]?code)?|(?:diagnosis|dx)(?:[ _]?code)?"
-    rb"|phone(?:[ _]?number)?|tel|mobile)\"?[ \t]*(?:[,;\t|]|$)",
-    _OPTIONS,
+HEAD = Pattern(
+    id="table-head",
+    regex=(
+        r"(?im)(?:^|[,;\t|])[ \t]{0,200}\"?(?:mrn|medical[ _]?record[ _]?(?:number|no)|patient[ _]?(?:id|mrn)|npi"
+        r"|(?:provider|prescriber)[ _]?npi|dea(?:[ _]?(?:number|no))?|ssn|dob|date[ _]of[ _]birth"
+        r"|birth[ _]?date|member[ _]?id|subscriber[ _]?id|policy[ _]?(?:number|no)"
+        r"|passport(?:[ _]?(?:number|no))?|icd(?:[ _-]?10)?(?:[ _]?code)?|(?:diagnosis|dx)(?:[ _]?code)?"
+        r"|phone(?:[ _]?number)?|tel|mobile)\"?[ \t]{0,200}(?:[,;\t|]|$)"
+    ),
 )
+"""The name of a column that counts."""
 
 
 def _number(least: int) -> Callable[[str], bool]:
@@ -57,13 +57,15 @@ class Cell(NamedTuple):
     end: int
 
 
-def cells(view: View) -> Iterator[Cell]:
-    """Identifiers in the columns of every table in a text."""
+def cells(view: View, heads: Iterable[int]) -> Iterator[Cell]:
+    """Identifiers in the columns of every table in a text; ``heads`` are where a ``HEAD`` ends."""
     text = view.text
     at = 0
-    while (found := _HEAD.search(view.plain, at)) is not None:
-        start = text.rfind("\n", 0, found.end() - 1) + 1
-        end = text.find("\n", found.end() - 1)
+    for head in heads:
+        if head - 1 < at:
+            continue
+        start = text.rfind("\n", 0, head - 1) + 1
+        end = text.find("\n", head - 1)
         end = len(text) if end < 0 else end
         at = end + 1
         if end - start > _MAX_HEAD:

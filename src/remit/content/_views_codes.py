@@ -7,6 +7,7 @@ uuencode (POSIX). A run is read if what it gives is a sentence.
 import base64
 import binascii
 import re
+import string
 from collections.abc import Callable, Iterator
 from string import ascii_lowercase as abc
 from typing import NamedTuple
@@ -24,9 +25,17 @@ _SIGNALS = (
 _MORSE = dict(zip(_SIGNALS.split(), abc + "0123456789", strict=True))
 _HEAD = 40
 _GROUP = 5
+_NOT_ASCII = ~0x7F7F7F7F
+_NEAR = 64
 _LONG = 120
 _LETTERS = 7
 _LEAST_BASE85 = 25
+_BASE85 = {
+    char: value
+    for value, char in enumerate(
+        string.digits + string.ascii_uppercase + string.ascii_lowercase + "!#$%&()*+-;<=>?@^_`{|}~"
+    )
+}
 _PRINTED = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
@@ -67,7 +76,11 @@ def _base85(run: str) -> str:
     if len(run) < _LEAST_BASE85 or head.islower() or head.isupper():
         return ""
     # Most candidates are no text from their first bytes on.
-    base64.b85decode(head[:_GROUP]).decode("ascii")
+    first = 0
+    for char in head[:_GROUP]:
+        first = first * len(_BASE85) + _BASE85[char]
+    if first & _NOT_ASCII:
+        return ""
     base64.b85decode(head).decode("ascii")
     return base64.b85decode(run).decode("utf-8")
 
@@ -128,7 +141,10 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
     data = view.plain
+    news = view.news
     for start, end in spans(_SIGNS[kind], data):
+        if news is not None and not news.touch(start - _NEAR, end):
+            continue  # it was in the reading before, and is in its view
         if decoding.left <= 0:
             decoding.spent = True
             return

@@ -7,6 +7,8 @@ or string concatenation.
 
 import functools
 import html
+import html.entities
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -43,12 +45,21 @@ _NOT_SINGLE = Candidates(
     re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
 )
 _MANY = 64
+_OFTEN = 4
 _FEW = 256
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
+_NAMES = sorted({name[:2] for name in html.entities.html5})
+_NAMED = "|".join(
+    f"{letter}[{''.join(name[1] for name in names)}]"
+    for letter, names in itertools.groupby(_NAMES, lambda name: name[0])
+)
+# Letters behind an ampersand are seldom a name, and `html` tries every part of them.
 _ENTITY = Candidates(
-    re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});?"),
-    rb"&[#A-Za-z]",
+    re.compile(
+        rf"&(?:#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|(?={_NAMED})[A-Za-z][A-Za-z0-9]{{1,31}});?"
+    ),
+    rf"&(?:#|{_NAMED})".encode(),
 )
 _PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
 _QUOTED = Candidates(
@@ -218,7 +229,8 @@ def _unescaped(view: View) -> tuple[str, int] | None:
     left are escapes that do not touch, and each kind of them is replaced at once.
     """
     text = view.text
-    if text.count("\\") < _MANY:
+    signs = text.count("\\")
+    if signs < _MANY or _OFTEN * (text.count('\\"') + text.count("\\n")) < signs:
         return None
     aside = next((c for c in "\x01\x02\x03" if c not in text), None)
     if aside is None:

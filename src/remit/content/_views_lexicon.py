@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from remit.content._views_lexicon_others import OTHERS
+
 _COMMON = """
 the and to you of your in is for this that are what as with it on not be do all any me my we if
 or an at by from so no now can how who why when where which will would should could must may
@@ -102,7 +104,8 @@ COMMON = tuple(_COMMON.split())
 """Words that hold sentences together."""
 TELLING = tuple(_TELLING.split())
 """Words of requests and orders; the commonest first."""
-KNOWN = frozenset((*COMMON, *TELLING))
+# The others only confirm that a text is English; none of them gives a reason to read it so.
+KNOWN = frozenset((*COMMON, *TELLING, *OTHERS))
 CORE = (
     "ignore", "disregard", "previous", "instructions", "instruction", "system", "prompt", "reveal",
     "password", "forget", "guidelines", "restrictions", "override", "bypass", "execute", "secret",

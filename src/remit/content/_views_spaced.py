@@ -64,13 +64,19 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
     Also what surrounds each of them up to white space: with its figures and punctuation, which end
     a row.
     """
-    whole: list[Piece] = []
+    apart: list[Piece] = []
+    solid: list[Piece] = []
     rows = [
-        *(_apart(view, decoding, whole) if _APART in signs else ()),
-        *(_solid(view, decoding, whole) if _SOLID in signs else ()),
+        *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
-    for name, pieces in (("words", rows), ("phrases", whole)):
+    runs = _solid(view, decoding, solid) if _SOLID in signs else ()
+    for name, pieces in (
+        ("words", rows),
+        ("solid", runs),
+        ("phrases", apart),
+        ("solid>phrases", solid),
+    ):
         made = joined(view, nested(view, name), pieces)
         if made is not None:
             yield made
@@ -136,6 +142,13 @@ def _solid(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
     done = 0
     for at, end in spans(_SOLID, data):
         run = data[at:end].decode()
+        if at >= done:
+            low, done = _unbroken(source, at, end)
+            if end - at < done - low <= left:
+                left -= done - low
+                text = decoding.take(_sentence(source[low:done]))
+                if text:
+                    whole.append(Piece(text, [low] * len(text), [done] * len(text)))
         if not _INSIDE.search(run.lower()):
             continue
         if len(run) > left:
@@ -145,12 +158,14 @@ def _solid(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
         text = decoding.take(words)
         if text:
             yield Piece(text, [at] * len(text), [at + len(run)] * len(text))
-        if text and at >= done:
-            low, done = _unbroken(source, at, end)
-            if end - at < done - low <= left:
-                left -= done - low
-                text = decoding.take(_LETTERS_ON_END.sub(_cut, source[low:done]))
-                whole.append(Piece(text, [low] * len(text), [done] * len(text)))
+
+
+def _sentence(unbroken: str) -> str:
+    """What has no white space, with its figures and punctuation, if it is a sentence."""
+    if not _INSIDE.search(unbroken.lower()):
+        return ""
+    words = _LETTERS_ON_END.sub(_cut, unbroken)
+    return words if is_order(_LETTERS.findall(words.lower()), _MOST, _SENTENCE) else ""
 
 
 def _cut(run: re.Match[str]) -> str:

@@ -5,17 +5,20 @@ letters. The reason to read a text in such a way is a word of :mod:`_views_lexic
 written so, and hardly ever is a word of anything else.
 """
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
+from remit.content._views_lexicon_others import OTHERS
 from remit.content._views_map import Edit, applied, edited, excerpt, nested
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _LEAST_TELLING = 6
+_CORE = frozenset(CORE)
 _TELLING = tuple(dict.fromkeys((*CORE, *(w for w in TELLING if len(w) >= _LEAST_TELLING))))
 _FREQUENT = ("the", "you", "your", "and", "this", "that", "with", "what", "all", "are", "have")
 _TOKEN = re.compile(r"(?<![A-Za-z'])[A-Za-z]+")
@@ -42,14 +45,20 @@ def _jumbled(word: str) -> str:
     return word[0] + "".join(sorted(word[1:-1])) + word[-1]
 
 
-_JUMBLED = {_jumbled(w): w for w in reversed(_BY_RANK) if len(w) >= _LEAST_SCRAMBLED}
+_ALL = (*_BY_RANK, *OTHERS)
+
+
+# Tables of all words are made when a text has given a reason to read it so.
+@functools.cache
+def _jumbles() -> Mapping[str, str]:
+    return {_jumbled(w): w for w in reversed(_ALL) if len(w) >= _LEAST_SCRAMBLED}
 
 
 def _unscrambled(word: str) -> str:
     low = word.lower()
     if len(low) < _LEAST_SCRAMBLED or low in KNOWN:
         return word
-    return _JUMBLED.get(_jumbled(low), word)
+    return _jumbles().get(_jumbled(low), word)
 
 
 def _frame(word: str) -> tuple[str, str, int]:
@@ -77,24 +86,29 @@ _VOWELS = re.compile(r"[aeiou]")
 _LETTERS_FOR = {"y": "you", "t": "to", "f": "of", "n": "in", "r": "are", "b": "be"}
 
 
-def _skeletons() -> dict[str, str]:
+def _skeletons(words: Iterable[str]) -> Mapping[str, str]:
     """Words by their consonants, and by those behind the first letter."""
     made = dict(_LETTERS_FOR)
-    for word in _BY_RANK:
+    for word in words:
         for bare in (_VOWELS.sub("", word), word[0] + _VOWELS.sub("", word[1:])):
             if bare not in KNOWN and 1 < len(bare) < len(word):
                 made.setdefault(bare, word)
     return made
 
 
-_SKELETONS = _skeletons()
+_TELLING_SKELETONS = _skeletons(_BY_RANK)
+
+
+@functools.cache
+def _all_skeletons() -> Mapping[str, str]:
+    return _skeletons(_ALL)
 
 
 def _voiced(word: str) -> str:
     low = word.lower()
     if low in KNOWN or (len(word) == 1 and word.isupper()):
         return word
-    return _SKELETONS.get(low, word)
+    return _all_skeletons().get(low, word)
 
 
 _CONSONANTS = (
@@ -183,7 +197,7 @@ class _Way(NamedTuple):
 _WAYS = (
     _Way(
         "vowels",
-        _whole(s for s, w in _SKELETONS.items() if len(s) >= _LEAST_SKELETON or w in CORE),
+        _whole(s for s, w in _TELLING_SKELETONS.items() if len(s) >= _LEAST_SKELETON or w in _CORE),
         _TOKEN,
         _voiced,
     ),

@@ -29,6 +29,7 @@ Engine = Literal["auto", "re2", "hyperscan"]
 MAX_PROGRAM_BYTES = 64 << 20
 _MATCHES = 4096
 _SMALL = 1 << 16
+_CHUNK = 1 << 15
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
 _WASTED = 2000
@@ -166,9 +167,20 @@ class PatternSet:
         """Where to run which pattern without keywords."""
         if not self._always:
             return
-        windows = _places(len(data), news, _REACH)
-        for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
-            yield index, windows
+        size = len(data)
+        if news is not None or size <= _CHUNK:
+            windows = _places(size, news, _REACH)
+            for index in self._any_of.matching(self._always, _parts(data, news, _REACH)):
+                yield index, windows
+            return
+        # They overlap by what a match can be long, so that it is seen in each that it touches.
+        around: dict[int, list[Span]] = {}
+        for at in range(0, size, _CHUNK):
+            low, high = max(at - _REACH, 0), min(at + _CHUNK + _REACH, size)
+            for index in self._any_of.matching(self._always, data[low:high]):
+                around.setdefault(index, []).append((low, high))
+        for index, spans in sorted(around.items()):
+            yield index, _merged(spans)
 
     def _run(
         self,
@@ -203,16 +215,17 @@ class PatternSet:
             if len(starts) > common:
                 whole.update(self._users[keyword])
                 continue
+            near, known = starts, (-1, -1)
             for index, before, reach in self._reach[keyword]:
-                low, high = before + _CONTEXT, reach + _BEYOND
-                around.setdefault(index, []).extend(
-                    (s - before, s + reach)
-                    for s in starts
-                    if news is None or news.touch(s - low, s + high)
-                )
+                if news is not None and (before, reach) != known:
+                    known = before, reach
+                    low, high = before + _CONTEXT, reach + _BEYOND
+                    near = [s for s in starts if news.touch(s - low, s + high)]
+                if near:
+                    around.setdefault(index, []).extend([(s - before, s + reach) for s in near])
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise _too_dense()
-        windows = {i: _merged(s) for i, s in around.items() if s and i not in whole}
+        windows = {i: _merged(s) for i, s in around.items() if i not in whole}
         common_ones: Sequence[int] = sorted(whole)
         if self._any_whole is not None and common_ones:
             reach = max(self._longest[i] for i in common_ones)

@@ -44,6 +44,7 @@ from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from remit.guard.admission.admission import Admission
+    from remit.guard.admission.bundles import BundleSource
     from remit.guard.admission.copies import Copies
 
 COPIES = "run"
@@ -59,7 +60,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         server: what to start.
-        bundle: directory of the policy bundle.
+        bundle: directory of the policy bundle; None if ``config`` names an artifact.
         judge: a model that gives second opinions.
         config: that the server is of, if it is of one.
         state: exact state directory, or ``None`` for a lane below the user's.
@@ -68,7 +69,7 @@ class ExecOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     server: ServerConfig
-    bundle: Path
+    bundle: Path | None
     state: Path | None = None
     judge: JudgeConfig | None = None
     config: Config | None = None
@@ -148,15 +149,22 @@ async def run_exec(options: ExecOptions) -> int:
     Raises:
         RemitError: Guard cannot start; nothing was forwarded.
     """
-    if not options.bundle.is_dir():
+    if options.bundle is not None and not options.bundle.is_dir():
         raise no_bundle(options.bundle)
     clock = SystemClock()
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(options.bundle) if options.bundle is not None else None
     place = paths.take(options.state, options.server.id, os.environ)
     try:
+        source = None
+        if bundle is None and options.config is not None:
+            source = bundle_source(options.config, place.state, clock)
+            await source.refresh()
+            bundle = source.current()
+        if bundle is None:
+            raise no_bundle(None)
         log = open_log(place.state, clock)
         try:
-            return await _govern(options, bundle, place, log, clock)
+            return await _govern(options, bundle, source, place, log, clock)
         finally:
             log.close()
     finally:
@@ -164,8 +172,9 @@ async def run_exec(options: ExecOptions) -> int:
 
 
 async def _govern(
-    options: ExecOptions, bundle: Bundle, place: paths.Place, log: Log, clock: SystemClock
-) -> int:
+    options: ExecOptions, bundle: Bundle, source: "BundleSource | None", place: paths.Place,
+    log: Log, clock: SystemClock,
+) -> int:  # fmt: skip
     usage = Usage(bundle.limits)
     snapshot = place.state / "usage.json"
     opened = restore(directory_of(place.state, log.origin), snapshot, log, usage)
@@ -179,6 +188,10 @@ async def _govern(
         server=config.id,
     )
     close_orphans(ledger, opened)
+    for kind, body in source.drain() if source is not None else ():
+        ledger.note(kind, **body)
+    if source is not None and source.problem:
+        say(f"remit: the last good policy bundle stays in force: {source.problem}")
     resolve = Secrets(place.state).resolve
     governed = GovernedServer(config, bundle, usage, ledger, clock, place.pins)
     governed.guard.opinion = LlmJudge(options.judge, resolve) if options.judge else None
@@ -210,6 +223,27 @@ async def _govern(
 def say(text: str) -> None:
     """Tell the user; standard output may be the protocol's."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
+
+
+def bundle_source(config: Config, state: Path, clock: Clock) -> "BundleSource":
+    """The policy bundle that a configuration names by reference."""
+    from remit.artifacts.oci.names import Reference
+    from remit.guard.admission.bundles import BundlePlaces, BundleSource
+    from remit.guard.admission.shelf import store_path
+    from remit.guard.admission.supply import ATTEST_S, RegistrySupply
+
+    assert config.trust is not None
+    return BundleSource(
+        Reference.parse(config.bundle_reference),
+        config.trust,
+        BundlePlaces(
+            store=store_path(config.artifacts.store),
+            directory=state / "policy",
+            memory=state / "trust",
+        ),
+        None if config.artifacts.offline else RegistrySupply(config.artifacts, ATTEST_S),
+        clock,
+    )
 
 
 def copies_of(state: Path) -> "Copies":

@@ -3,7 +3,8 @@
 ::
 
     [guard]
-    bundle = "policy"          # directory of the policy bundle, relative to this file
+    bundle = "policy"          # directory of the policy bundle, relative to this file; or
+                               # "oci://hub.example/policies/base:stable", verified by [trust]
     state = "state"            # optional
 
     [servers.git]
@@ -78,6 +79,8 @@ from remit.policy.pins import check_server_id
 from remit.web.urls import ALGORITHMS
 
 DEFAULT = "remit.toml"
+OCI = "oci://"
+"""Before the reference of a policy bundle in a registry, in place of a directory."""
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 _OURS = frozenset(
     {"host", "content-type", "content-length", "accept", "transfer-encoding", "connection"}
@@ -235,9 +238,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed ``remit.toml``."""
+    """A parsed ``remit.toml``; one of ``bundle`` and ``bundle_reference`` at most is there."""
 
     bundle: Path | None
+    bundle_reference: str = ""
     state: Path | None
     servers: Mapping[str, ServerConfig]
     base: Path = Path()
@@ -317,8 +321,14 @@ def load(path: Path) -> Config:
         if not set(file.approvals.openid.algorithms) <= set(ALGORITHMS):
             raise GuardError("[approvals.openid] has an unknown algorithm", code="config.invalid")
     callers = CallersConfig(oauth=file.oauth, mtls=file.mtls)
+    bundle, named = file.guard.bundle, ""
+    if bundle.startswith(OCI):
+        bundle, named = "", bundle.removeprefix(OCI)
+        reference_of(named, "bundle of [guard]")
+        _check_trust(file, "the policy bundle")
     return Config(
-        bundle=base / file.guard.bundle if file.guard.bundle else None,
+        bundle=base / bundle if bundle else None,
+        bundle_reference=named,
         state=base / file.guard.state if file.guard.state else None,
         servers=servers,
         base=base,
@@ -346,9 +356,13 @@ def _check_artifact(name: str, table: _ServerTable, file: _File) -> None:
             code="config.invalid",
             hint='for example command = ["node", "{artifact}/index.js"]',
         )
+    _check_trust(file, f"server `{name}`")
+
+
+def _check_trust(file: _File, what: str) -> None:
     if file.trust is None:
         raise GuardError(
-            f"server `{name}` is an artifact, and there is no [trust] to verify it by",
+            f"{what} is an artifact, and there is no [trust] to verify it by",
             code="config.invalid",
             hint='add [trust] with root = "trust.toml"; `remit trust` checks that file',
         )

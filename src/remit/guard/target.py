@@ -14,10 +14,10 @@ _NOT_AN_ID = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A server and where its policy and state are."""
+    """A server and where its policy and state are; without a bundle here ``config`` names one."""
 
     server: ServerConfig
-    bundle: Path
+    bundle: Path | None
     state: Path | None
     judge: JudgeConfig | None = None
     config: Config | None = None
@@ -50,7 +50,7 @@ def resolve(
         server = _command(target, chosen, name)
     if workspace is not None:
         server = msgspec.structs.replace(server, workspace=workspace.resolve())
-    if chosen is None:
+    if chosen is None and not (config and config.bundle_reference):
         raise GuardError(
             "no policy bundle is given, and without one nothing may run",
             code="config.no_bundle",

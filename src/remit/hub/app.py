@@ -33,6 +33,8 @@ class Hub:
         if path == "/healthz":
             await self._health(send)
             return
+        if path in {"/", "/ui"} and "/ui/" in self._rooms:
+            path = "/ui/"
         for prefix, room in self._rooms.items():
             if path.startswith(prefix):
                 await room(scope, receive, send)

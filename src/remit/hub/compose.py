@@ -33,6 +33,8 @@ from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
+from remit.hub.console.deciding import DeskCuration
+from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
@@ -49,6 +51,7 @@ from remit.hub.registry.ports import BlobStore, Small
 from remit.hub.registry.pulls import Pulls
 from remit.hub.registry.pushes import Pushes
 from remit.hub.registry.tokens import Tokens
+from remit.hub.showing import Parts, Place, console_of, no_trust, own_keys
 from remit.hub.store import accounts
 from remit.hub.store.accounts import SqlAccounts
 from remit.hub.store.cases import SqlAdmissions
@@ -83,6 +86,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_waiting: scans that may wait before pushes are told to come back later.
         rescan_days: age of a decision at which the artifact is scanned again; 0 for never.
         policy: directory of the artifact policy; ``None`` for the one that comes with Remit.
+        console: what its pages were asked to do; ``None`` for a Hub without pages.
         signers: file of the trust root: whose signatures policy is told of; ``None`` for nobody's.
         signers_key: public key that must have signed it; ``None`` to take it as it lies there.
         scan_key: what signs what scanners found; empty for a key in ``state``.
@@ -106,6 +110,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = MAX_WAITING
     rescan_days: float = 7.0
     policy: Path | None = None
+    console: ConsoleOptions | None = ConsoleOptions()
     signers: Path | None = None
     signers_key: Path | None = None
     scan_key: str = ""
@@ -247,6 +252,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         states = admissions if options.gate else NotScanned()
         offered = admissions if options.gate else Tagged()
         listed: Application = Artifacts(gate, catalog, small, states, gatekeeper)
+        desk = None
         if found is not None:
             desk = await desk_of(found, database, ledger)
             listed = Review(gate, catalog, desk, listed)
@@ -255,8 +261,35 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
             artifacts.PREFIX: listed,
             servers.PREFIX: Servers(gate, catalog, offered),
         }
+        if options.console is not None:
+            rooms["/ui/"] = console_of(
+                stack,
+                options.console,
+                _place(options),
+                Parts(
+                    database=database,
+                    catalog=catalog,
+                    small=small,
+                    keeper=doorkeeper,
+                    ledger=ledger,
+                    clock=clock,
+                    curation=DeskCuration(desk) if desk is not None else None,
+                    own=own_keys(options.state) if options.gate else no_trust,
+                ),
+            )
         yield Hub(registry, ledger, rooms)
         await ledger.note("hub.stop", {"pid": os.getpid()})
+
+
+def _place(options: HubOptions) -> Place:
+    scheme = "https" if options.certificate else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return Place(
+        state=options.state,
+        url=options.url,
+        listen=f"{scheme}://{host}:{options.port}",
+        gated=options.gate,
+    )
 
 
 async def _endpoints(

@@ -171,13 +171,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
             root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
         reports = run(target, bounds=options.bounds, progress=progress)
-        listed = bill(
-            contents.root,
-            digest=task.digest,
-            kind=task.kind,
-            metadata=contents.metadata,
-            bounds=options.bounds,
-        )
+        listed = bill(target, options.bounds)
         return [*reports, *([listed] if listed else [])]
 
     async with contextlib.AsyncExitStack() as stack:

@@ -168,6 +168,19 @@ def load_bundle(directory: Path) -> Bundle:
     return msgspec.structs.replace(bundle, warnings=tuple(problems))
 
 
+def files_of(bundle: Bundle) -> dict[str, bytes]:
+    """The files of a loaded bundle by their paths, read again.
+
+    Raises:
+        BundleError: they are not what was loaded.
+    """
+    files, problems = _read(bundle.directory)
+    if digest(files) != bundle.digest:
+        changed = Problem(code="policy.changed", message="the bundle changed while it was read")
+        raise BundleError([*problems, changed])
+    return files
+
+
 def digest(files: Mapping[str, bytes]) -> Digest:
     """The identity of a bundle: over path and digest of every file, in order of path."""
     listing: list[Any] = [[name.encode().hex(), sha256(files[name])] for name in sorted(files)]
@@ -256,5 +269,6 @@ __all__ = [
     "PolicyError",
     "Problem",
     "digest",
+    "files_of",
     "load_bundle",
 ]

@@ -65,10 +65,10 @@ def compile_bundle(bundle: Bundle, pins: Mapping[str, PinnedServer]) -> Compiled
     actions[schema.GRANT] = msgspec.structs.replace(
         actions[schema.GRANT], principal="User", resource="Approval"
     )
+    actions[schema.LOAD] = msgspec.structs.replace(actions[schema.LOAD], resource="Artifact")
     actions[schema.PROMOTE] = msgspec.structs.replace(
         actions[schema.PROMOTE], principal="User", resource="Artifact"
     )
-    actions[schema.LOAD] = msgspec.structs.replace(actions[schema.LOAD], resource="Artifact")
     schemas: dict[str, Any] = {}
     refused: dict[str, str] = {}
     taken = set(schema.ENTITY_TYPES)

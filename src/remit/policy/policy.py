@@ -217,25 +217,6 @@ class Policy:
         return engine.Answer(allowed=False, reasons=())
 
     @functools.cached_property
-    def _promotions(self) -> Promotions:
-        action = self.actions[PROMOTE]
-        return Promotions(action, self._slicer.of_action(action), self.bundle.entities, self.digest)
-
-    def promote(self, promotion: Promotion) -> Explanation:
-        """Judge whether an artifact may be pulled. Never raises; doubt is a deny."""
-        expires = self.bundle.expires_us
-        if expires is not None and promotion.now_us >= expires:
-            return self._failed("bundle_expired", "the policy bundle has expired")
-        try:
-            return self._promotions.judge(promotion)
-        except BadArgument as error:
-            return self._failed("bad_argument", error.message)
-        except BaseException as error:
-            if not is_failure(error):
-                raise
-            return self._failed("engine_error", "policy could not be evaluated", repr(error))
-
-    @functools.cached_property
     def _loads(self) -> Loads:
         action = self.actions[LOAD]
         return Loads(action, self._slicer.of_action(action), self.bundle.entities)
@@ -264,6 +245,25 @@ class Policy:
             detail=f"no policy permits `{LOAD}` of it" if silent else "",
             policy_digest=self.digest,
         )
+
+    @functools.cached_property
+    def _promotions(self) -> Promotions:
+        action = self.actions[PROMOTE]
+        return Promotions(action, self._slicer.of_action(action), self.bundle.entities, self.digest)
+
+    def promote(self, promotion: Promotion) -> Explanation:
+        """Judge whether an artifact may be pulled. Never raises; doubt is a deny."""
+        expires = self.bundle.expires_us
+        if expires is not None and promotion.now_us >= expires:
+            return self._failed("bundle_expired", "the policy bundle has expired")
+        try:
+            return self._promotions.judge(promotion)
+        except BadArgument as error:
+            return self._failed("bad_argument", error.message)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            return self._failed("engine_error", "policy could not be evaluated", repr(error))
 
     def decide(self, event: Event, signals: Signals) -> Decision:
         """Judge an event. Never raises; what cannot be judged is denied."""

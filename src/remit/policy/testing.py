@@ -23,6 +23,7 @@ from remit.policy import request
 from remit.policy.errors import BadArgument, PolicyError, Problem
 from remit.policy.grants import Grant
 from remit.policy.inspection import flow_of
+from remit.policy.loads import Load, Scans, Summary
 from remit.policy.policy import Policy, Signals
 from remit.policy.promotions import Promotion, nothing_known
 from remit.policy.schema import FIXED, PROMOTE
@@ -59,6 +60,7 @@ _TEST = frozenset(
         "requester",
         "artifact",
         "repository",
+        "load",
     }
 )
 _AFTER = frozenset({"fulfil", "over_limit", "expect"})
@@ -165,6 +167,18 @@ def _run(
                 message=message,
                 decision=decision,
             )
+        if "load" in test:
+            decision = policy.may_load(_asked(test))
+            determined.update(decision.rules)
+            message = _differs(test.get("expect"), decision)
+            return Outcome(
+                file=file,
+                line=line,
+                name=name,
+                passed=not message,
+                message=message,
+                decision=decision,
+            )
         event, signals = event_of(policy, test)
         decision = policy.decide(event, signals)
         determined.update(decision.rules)
@@ -188,6 +202,27 @@ def _run(
     return Outcome(
         file=file, line=line, name=name, passed=not message, message=message, decision=decision
     )
+
+
+_LOAD = frozenset({"name", "load", "agent", "user", "server", "now_us", "expect"})
+_LOADED = frozenset(Load.__struct_fields__) - {"agent", "user", "server", "now_us"}
+
+
+def _asked(test: Mapping[str, Any]) -> Load:
+    """What is asked of an artifact; what a test does not say of it nobody attested."""
+    _only(test, _LOAD, "a test with `load`")
+    given = test["load"]
+    _only(given, _LOADED, "`load`")
+    for name, kind in (("vsa", Summary), ("scan", Scans)):
+        _only(given.get(name, {}), frozenset(kind.__struct_fields__), f"`load.{name}`")
+    defaults = {"kind": "", "repository": "", "digest": f"sha256:{'0' * 64}"}
+    asked = {key: test[key] for key in ("agent", "user", "server", "now_us") if key in test}
+    try:
+        return msgspec.convert(
+            {"agent": "agent", "user": "user", "now_us": NOW_US, **asked, **defaults, **given}, Load
+        )
+    except msgspec.ValidationError as error:
+        raise TestError(f"`load` is malformed: {error}") from error
 
 
 _APPROVE = frozenset({"name", "approve", "user", "requester", "agent", "tool", "now_us", "expect"})

@@ -11,12 +11,12 @@ A new scanner is one new module in ``remit.scan.scanners`` that registers an ins
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, ClassVar, Literal, Protocol
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, BinaryIO, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from remit.core.digest import Digest
+from remit.core.digest import Digest, sha256
 from remit.core.errors import RemitError
 
 Severity = Literal["critical", "high", "medium", "low", "info"]
@@ -144,15 +144,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         indexes: host names of package indexes that the operator vouches for, in lower case.
-        advisories: directory of the offline database of advisories, as the worker sees it; empty
-            without one.
+        advisories: directory of the offline database of advisories; empty without one.
+        advisories_digest: of that database (:func:`remit.scan.advisories.settled`).
         today: the day of the scan, ISO 8601 (UTC): how old something is counts from it; empty if
             it is not known.
     """
 
     indexes: tuple[str, ...] = ()
     advisories: str = ""
+    advisories_digest: str = ""
     today: str = ""
+
+
+NO_SETTINGS = Settings()
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +174,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     members: Sequence[Member] = ()
     metadata: dict[str, Any] = {}
-    settings: Settings = Settings()
+    settings: Settings = NO_SETTINGS
 
 
 Result = Finding | Coverage
@@ -203,6 +207,41 @@ class Scanner(Protocol):
         It may raise: what has no coverage then counts as ``error``.
         """
         ...
+
+
+@runtime_checkable
+class Configured(Protocol):
+    """A scanner that also finds by what the operator gives it."""
+
+    def rules_with(self, settings: Settings) -> Digest:
+        """Digest of everything that decides what it finds, with these settings."""
+        ...
+
+
+def rules_in_force(scanner: Scanner, settings: Settings) -> Digest:
+    """Digest of everything that decides what a scanner finds."""
+    if isinstance(scanner, Configured):
+        return scanner.rules_with(settings)
+    return scanner.rules
+
+
+def fingerprint(settings: Settings = NO_SETTINGS, names: Collection[str] = ()) -> Digest:
+    """One digest over all scanners: their names, versions and rules, and the operator's settings.
+
+    Where it is another than at the last scan of an artifact, a new scan of that is due.
+
+    Args:
+        settings: with the digest of their database (:func:`remit.scan.advisories.settled`).
+        names: of the scanners that are asked; all without.
+    """
+    from remit.scan.rules import rules_of
+
+    found = scanners()
+    parts = [rules_of("walk.py", "worker.py", "verdict.py"), *sorted(settings.indexes)]
+    for name, scanner in found.items():
+        if not names or name in names:
+            parts += [name, scanner.version, rules_in_force(scanner, settings)]
+    return sha256("\0".join(parts).encode())
 
 
 _SCANNERS: dict[str, Scanner] = {}

@@ -5,9 +5,7 @@
 
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -19,6 +17,7 @@ from remit.scan.base import Artifact, Report, ScanError
 from remit.scan.bom import bom_bytes
 from remit.scan.rules import rules_of
 from remit.scan.sandbox import ROOT, SCRATCH, Bounds, command, run
+from remit.scan.target import Target
 from remit.scan.walk import Walk
 from remit.scan.worker import Request, confine
 
@@ -28,21 +27,11 @@ MAX_BILL = 16 * 1024 * 1024
 VERSION = "1"
 
 
-def bill(
-    root: Path,
-    *,
-    digest: str,
-    kind: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    bounds: Bounds | None = None,
-) -> Report | None:
+def bill(target: Target, bounds: Bounds | None = None) -> Report | None:
     """A report whose document is the bill; None if none could be made: nothing rests on it.
 
     Args:
-        root: directory with the artifact's files.
-        digest: of its manifest.
-        kind: of artifact; empty if it is none that Remit knows.
-        metadata: its configuration, a Kitfile as JSON.
+        target: the unpacked artifact.
         bounds: what it may cost.
 
     Raises:
@@ -53,15 +42,15 @@ def bill(
         root=ROOT,
         scratch=SCRATCH,
         scanners=(),
-        digest=digest,
-        kind=kind,
-        metadata=dict(metadata or {}),
+        digest=target.digest,
+        kind=target.kind,
+        metadata=target.metadata,
         memory=limits.memory,
         cpu_s=int(limits.seconds) + 1,
     )
     with tempfile.TemporaryDirectory(prefix="remit-bill-") as scratch:
         inner = (sys.executable, "-I", "-m", "remit.scan.bill", _text(request))
-        output, why = run(command(root, Path(scratch), inner), limits.seconds)
+        output, why = run(command(target.root, Path(scratch), inner), limits.seconds)
     if why or not 0 < len(output) <= MAX_BILL:
         return None
     try:

@@ -137,7 +137,7 @@ def run(
         for each in as_completed(waiting):
             reports |= {report.scanner: report for report in _result(each, waiting[each])}
             told.add(len(waiting[each]))
-    return settled([reports[name] for name in (ARCHIVES, *names)])
+    return settled([reports[name] for name in (ARCHIVES, *names)], tools)
 
 
 def _result(done: Future[list[Report]], names: Sequence[str]) -> list[Report]:

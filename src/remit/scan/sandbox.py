@@ -6,6 +6,7 @@ ends with its parent. Without bubblewrap nothing is scanned, and so nothing is c
 """
 
 import contextlib
+import datetime as dt
 import os
 import shutil
 import signal
@@ -19,11 +20,13 @@ from pathlib import Path
 
 import msgspec
 
+from remit.scan.advisories import settled
 from remit.scan.base import Report, ScanError
 from remit.scan.worker import Request
 
 MAX_REPORT = 32 * 1024 * 1024
 ROOT = "/artifact"
+ADVISORIES = "/advisories"
 SCRATCH = "/scratch"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/alternatives", "/etc/ld.so.cache")
 
@@ -44,8 +47,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     budget: int = 4 << 30
 
 
-def command(artifact: Path, scratch: Path, inner: Sequence[str]) -> list[str]:
+def command(artifact: Path, scratch: Path, inner: Sequence[str], advisories: str = "") -> list[str]:
     """The bubblewrap command that runs ``inner`` with Remit, the artifact and a scratch directory.
+
+    ``advisories`` is bound read-only if it is given.
 
     Raises:
         ScanError: there is no bubblewrap.
@@ -53,6 +58,8 @@ def command(artifact: Path, scratch: Path, inner: Sequence[str]) -> list[str]:
     shown = [sys.prefix, sys.base_prefix, str(_source())]
     arguments = [*_shell(), *_read_only({path: path for path in shown})]
     arguments += ["--ro-bind", str(artifact), ROOT, "--bind", str(scratch), SCRATCH]
+    if advisories:
+        arguments += ["--ro-bind", str(Path(advisories).resolve()), ADVISORIES]
     return [*arguments, "--chdir", SCRATCH, *inner]
 
 
@@ -74,6 +81,21 @@ def confined(
     for name, value in variables.items():
         arguments += ["--setenv", name, value]
     arguments += ["--size", str(scratch_bytes), "--tmpfs", SCRATCH, *_read_only(shown)]
+    return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
+
+
+def connected(shown: Mapping[str, str], scratch: Path, inner: Sequence[str]) -> list[str]:
+    """The bubblewrap command that runs ``inner`` with the network, for what asks a served model.
+
+    Args:
+        shown: what it sees read-only, and where.
+        scratch: a directory that it may write to, and its home.
+        inner: what runs.
+
+    Raises:
+        ScanError: there is no bubblewrap.
+    """
+    arguments = [*_shell(), "--share-net", *_read_only(shown), "--bind", str(scratch), SCRATCH]
     return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
 
 
@@ -114,24 +136,30 @@ def scan(
 
     Args:
         artifact: its directory, mounted read-only.
-        request: what to do; paths and limits in it are set here.
+        request: what to do; paths and limits in it are set here, and of its settings the digest of
+            the database of advisories, and the day.
         bounds: what it may cost.
         program: what to run instead of :mod:`remit.scan.worker`, with the request behind it.
         stop: ends it, when somebody else sets it.
 
     Raises:
-        ScanError: there is no sandbox.
+        ScanError: there is no sandbox, or no database of advisories where one should be.
     """
+    settings = settled(request.settings, request.settings.today or _today())
     with tempfile.TemporaryDirectory(prefix="remit-scan-") as scratch:
         inside = msgspec.structs.replace(
             request,
             root=ROOT,
             scratch=SCRATCH,
+            settings=msgspec.structs.replace(
+                settings, advisories=ADVISORIES if settings.advisories else ""
+            ),
             memory=bounds.memory,
             cpu_s=int(bounds.seconds) + 1,
         )
         inner = program or (sys.executable, "-I", "-m", "remit.scan.worker")
-        outer = command(artifact, Path(scratch), [*inner, msgspec.json.encode(inside).decode()])
+        words = [*inner, msgspec.json.encode(inside).decode()]
+        outer = command(artifact, Path(scratch), words, settings.advisories)
         output, why = run(outer, bounds.seconds, stop=stop)
     if not why:
         try:
@@ -141,6 +169,10 @@ def scan(
         else:
             return _complete(reports, request)
     return [failed(name, why) for name in ("archives", *request.scanners)]
+
+
+def _today() -> str:
+    return dt.datetime.now(dt.UTC).date().isoformat()
 
 
 def _complete(reports: list[Report], request: Request) -> list[Report]:

@@ -21,6 +21,7 @@ from remit.scan.base import (
     Result,
     Scanner,
     Settings,
+    rules_in_force,
     scanners,
 )
 from remit.scan.walk import FileMember, Walk
@@ -126,7 +127,8 @@ def run(scanner: Scanner, artifact: Artifact, members: list[FileMember]) -> Repo
         if member.path not in covered
     ]
     milli = int((time.monotonic() - started) * 1000)
-    return _report(scanner.name, scanner.version, scanner.rules, results, milli, failed)
+    rules = rules_in_force(scanner, artifact.settings)
+    return _report(scanner.name, scanner.version, rules, results, milli, failed)
 
 
 def _report(

@@ -40,7 +40,7 @@ class Pages:
         }
 
     def page(
-        self, name: str, *, status: int = 200, more: dict[str, str] | None = None, **what: Any
+        self, name: str, /, *, status: int = 200, more: dict[str, str] | None = None, **what: Any
     ) -> Reply:
         """A page of a template."""
         text = self._found.get_template(f"{name}.html").render(what)

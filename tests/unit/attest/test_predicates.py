@@ -7,12 +7,12 @@ import pytest
 
 from remit.attest.dsse import VerifiedPayload
 from remit.attest.errors import StatementError
-from remit.attest.predicates import bom, fields, known, scan, signature, vsa
+from remit.attest.predicates import bom, fields, known, policy_check, scan, signature, vsa
 from remit.attest.predicates.provenance import IMPORT, PACK, Dependency, Provenance
 from remit.attest.statements import artifact_statement, statement_payload
 from remit.core.digest import sha256
 
-SCHEMA = Path(__file__).parents[3] / "spec" / "scan.schema.json"
+SPEC = Path(__file__).parents[3] / "spec"
 A, B = sha256(b"a"), sha256(b"b")
 T = fields.time_us("2026-06-01T12:00:00Z", "t")
 
@@ -31,9 +31,15 @@ PROVENANCE = Provenance(
     dependencies=(Dependency(uri="hf://m", digest="gitCommit:" + "ab" * 20), Dependency(uri="d", digest=A)),
     started_us=T, finished_us=T,
 )  # fmt: skip
+CHECK = policy_check.PolicyCheck(
+    name="base", version="1.4", serial=14, bundle_digest=A, expires_us=T + 1_000_000, checker="1.0",
+    policies=21, warnings=1, tests=30, uncovered=2, previous_digest=B, previous_serial=13,
+    changes={"critical": 0, "high": 1, "medium": 0, "low": 0, "info": 2}, summaries=("one", "two"),
+    checked_us=T,
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [SUMMARY, SCAN, PROVENANCE])
+@pytest.mark.parametrize("value", [SUMMARY, SCAN, PROVENANCE, CHECK])
 def test_what_is_written_is_read(value):
     predicate = value.predicate()
     assert type(value).read(json.loads(json.dumps(predicate))) == value
@@ -48,7 +54,7 @@ def leaves(value, *above):
             yield from leaves(value[key], *above, key)
 
 
-@pytest.mark.parametrize("value", [SUMMARY, SCAN, PROVENANCE])
+@pytest.mark.parametrize("value", [SUMMARY, SCAN, PROVENANCE, CHECK])
 @pytest.mark.parametrize("odd", [None, 1, -1, True, "", [], {}, "x" * 5000, "\x00", ["a", 1]])
 def test_a_member_of_another_type_is_refused_or_harmless(value, odd):
     for place in leaves(value.predicate()):
@@ -85,12 +91,15 @@ def test_a_scan_that_leaves_out_a_severity():
         scan.Scan.read(predicate)
 
 
-def test_the_schema_of_scans_says_the_same():
-    schema = jsonschema_rs.validator_for(json.loads(SCHEMA.read_text()))
-    assert schema.is_valid(SCAN.predicate())
-    for place in leaves(SCAN.predicate()):
+@pytest.mark.parametrize(
+    ("value", "file"), [(SCAN, "scan.schema.json"), (CHECK, "policy-check.schema.json")]
+)
+def test_the_schema_says_the_same(value, file):
+    schema = jsonschema_rs.validator_for(json.loads((SPEC / file).read_text()))
+    assert schema.is_valid(value.predicate())
+    for place in leaves(value.predicate()):
         for odd in (None, 1.5, "", [], {"a": 1}):
-            changed = json.loads(json.dumps(SCAN.predicate()))
+            changed = json.loads(json.dumps(value.predicate()))
             if not place:
                 continue
             target = changed
@@ -98,13 +107,14 @@ def test_the_schema_of_scans_says_the_same():
                 target = target[key]
             target[place[-1]] = odd
             try:
-                scan.Scan.read(changed)
+                type(value).read(changed)
             except fields.PredicateError:
                 # A schema does not look into times.
                 assert not schema.is_valid(changed) or place[-1] in {
                     "startedOn",
                     "finishedOn",
                     "expires",
+                    "checkedOn",
                 }
             else:
                 assert schema.is_valid(changed), (place, odd)

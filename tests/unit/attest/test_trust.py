@@ -163,3 +163,12 @@ def test_patterns():
     assert matches("a.b/c", "a.b/c")
     assert not matches("a.b/c", "axb/c")
     assert not matches("a/b", "a/b\n")
+
+
+def test_keys_of_one_role_each():
+    root = TrustRoot.of_roles("hub", {"scan": key(1).public, "gate": key(2).public})
+    scan, gate = root.keys
+    assert (scan.name, scan.roles, gate.roles) == ("scan", ("scan",), ("gate",))
+    assert scan.predicates.isdisjoint(gate.predicates)
+    assert scan.speaks_for("any/where")
+    assert root.usable(NOW).serial == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from remit.content import patterns
 from remit.content.base import ContentError
 from remit.content.detectors import pii, secrets
 from remit.content.patterns import Match, Pattern, PatternSet
@@ -185,3 +186,26 @@ def test_every_rule_compiles_and_its_keywords_are_bytes_of_it():
         for pattern in module.pattern_set("re2").patterns:
             PatternSet([pattern], engine="re2").scan(" ".join(pattern.keywords) or "x")
             assert all(k == k.lower() or any(c.isupper() for c in k) for k in pattern.keywords)
+
+
+CHUNK = patterns._CHUNK
+SIMPLE = (Pattern(id="a", regex="aa+b"), Pattern(id="c", regex="[cd]{9}"))
+
+
+@pytest.mark.parametrize("at", range(CHUNK - 40, CHUNK + 10, 7))
+def test_what_lies_across_two_chunks_is_found_once(at):
+    some = PatternSet([Pattern(id="figures", regex=r"\b[0-9]{20,40}\b"), *SIMPLE])
+    text = " " * at + "1" * 30 + " " * CHUNK + "2" * 25 + " é"
+    found = [(m.start, m.end) for m in some.scan(text) if m.pattern == 0]
+    assert found == [(at, at + 30), (at + 30 + CHUNK, at + 55 + CHUNK)]
+
+
+@pytest.mark.parametrize("row", ["12345 ", "1234567890", "é12345 ", "12 345 6"])
+@pytest.mark.parametrize("lead", [0, 3, CHUNK - 100, CHUNK - 513, CHUNK + 511])
+def test_rows_of_matches_are_cut_as_in_one_piece(row, lead, monkeypatch):
+    some = PatternSet([Pattern(id="figures", regex=r"[0-9]{2}(?: ?[0-9]{3}){1,3}"), *SIMPLE])
+    text = "x" * lead + row * (CHUNK // 12) + "y" * CHUNK + row * 9
+    in_chunks = some.scan(text)
+    monkeypatch.setattr(patterns, "_CHUNK", len(text) * 4)
+    assert in_chunks == some.scan(text)
+    assert in_chunks

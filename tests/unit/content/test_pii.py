@@ -140,6 +140,15 @@ def test_tables():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("before", [0, 32_700, 32_760, 33_300, 70_000])
+def test_tables_far_down(before):
+    table = "name;MRN\nAnn;12345678\nBob;87654321\n"
+    text = "a\n" * (before // 2) + table + "a\n" * 40_000 + "id\tmobile\n7\t+1 212 555 0142\n"
+    found = labels(text)
+    assert found[:2] == [("MRN", "12345678"), ("MRN", "87654321")]
+    assert found[2][0] == "PHONE_NUMBER"
+
+
 def test_in_disguise():
     value = MAKE["CREDIT_CARD"]()
     for text in (

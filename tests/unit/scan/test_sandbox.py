@@ -5,10 +5,11 @@ import shutil
 import sys
 import time
 
+import msgspec
 import pytest
 
 from remit.scan import sandbox
-from remit.scan.base import ScanError
+from remit.scan.base import ScanError, Settings
 from remit.scan.sandbox import Bounds, scan
 from remit.scan.verdict import judge
 from remit.scan.worker import Request
@@ -160,3 +161,36 @@ def test_without_a_sandbox_nothing_is_scanned(artifact, monkeypatch):
     assert caught.value.code == "scan.no_sandbox"
     assert "bubblewrap" in caught.value.hint
     assert [each.name for each in artifact.iterdir()] == ["m.pkl"]
+
+
+@needs_bwrap
+def test_advisories_reach_the_sandbox_and_are_read_only(artifact, tmp_path):
+    (artifact / "requirements.txt").write_text("evil==1\n")
+    folder = tmp_path / "advisories"
+    folder.mkdir()
+    package = {"ecosystem": "PyPI", "name": "evil"}
+    advisory = {
+        "id": "MAL-1",
+        "modified": "2026-01-01T00:00:00Z",
+        "affected": [{"package": package}],
+    }
+    (folder / "a.json").write_text(json.dumps(advisory))
+    settings = Settings(advisories=str(folder), today="2026-01-02")
+    request = Request(root="", scratch="", scanners=("dependencies",), digest="", settings=settings)
+    with_one = scan(artifact, request, Bounds())[1]
+    assert "dependencies.malicious" in {each.rule for each in with_one.findings}
+    assert with_one.coverage[0].status == "complete"
+    found = sandbox.command(artifact, tmp_path, ["true"], str(folder))
+    assert found[found.index(sandbox.ADVISORIES) - 2] == "--ro-bind"
+    without = scan(artifact, msgspec.structs.replace(request, settings=Settings()), Bounds())[1]
+    assert {each.rule for each in without.findings} == {"dependencies.no_advisories"}
+    assert with_one.rules != without.rules
+    # The day comes from this machine if nobody says it: then this database is old, or will be.
+    late = msgspec.structs.replace(request, settings=Settings(advisories=str(folder)))
+    assert "old" in str(scan(artifact, late, Bounds())[1].coverage)
+
+
+def test_a_database_that_is_not_there_is_an_error_before_anything_is_scanned(artifact):
+    request = msgspec.structs.replace(REQUEST, settings=Settings(advisories="/nowhere"))
+    with pytest.raises(ScanError, match="advisories"):
+        scan(artifact, request, Bounds())

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from remit.attest.predicates import bom, provenance, scan, signature, suppression, vsa
+from remit.attest.predicates import (
+    bom,
+    policy_check,
+    provenance,
+    scan,
+    signature,
+    suppression,
+    vsa,
+)
 
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
 MODEL_SIGNING = "https://model_signing/signature/v1.0"
@@ -12,6 +20,7 @@ KITOPS_SCAN = "https://kitops.org/attestation/scan/v1"
 
 SHORT = {
     "cyclonedx": bom.TYPE,
+    "policy-check": policy_check.TYPE,
     "provenance": provenance.TYPE,
     "scan": scan.TYPE,
     "signature": signature.TYPE,
@@ -23,6 +32,7 @@ SHORT = {
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], object]] = {
     bom.TYPE: bom.read,
+    policy_check.TYPE: policy_check.PolicyCheck.read,
     provenance.TYPE: provenance.Provenance.read,
     scan.TYPE: scan.Scan.read,
     suppression.TYPE: suppression.SuppressionStatement.read,

@@ -9,7 +9,7 @@ Whether it was the user's wish is not in the text; labels and provenance have to
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from remit.content import _injection_rules as rules
@@ -49,8 +49,7 @@ class InjectionDetector:
         """
         model = ngrams.load()
         threshold = model.thresholds[ngrams.CHANNELS.index(around.channel)]
-        scored = [s for s in score(text, model) if s.logit >= threshold]
-        for span in _merged(scored):
+        for span in _merged(score(text, model, threshold)):
             yield Finding(
                 kind="injection",
                 label=span.label,
@@ -63,16 +62,22 @@ class InjectionDetector:
             )
 
 
-def score(text: Views, model: ngrams.Model) -> Iterator[_Scored]:
-    """Every window of every reading that says something new, in places of the original."""
+def score(text: Views, model: ngrams.Model, threshold: float) -> Iterator[_Scored]:
+    """Windows of readings that say something new, from a logit on, in places of the original."""
     hides = any(view.name == "hidden" for view in text.views)
     for piece in pieces(text):
         found = rules.hits(piece.text)
         as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
         if as_it_is and not found.all and _is_fragment(piece.text):
             continue
+        prior = piece.prior
         for window in ngrams.score(piece.text, model):
-            yield _combine(piece, window, found)
+            inside = found.within(window.start, window.end) if found.all else ()
+            logit = window.logit + prior
+            if inside:
+                logit = rules.weigh(inside).on(logit)
+            if logit >= threshold:
+                yield _scored(piece, window, inside, logit)
 
 
 def _is_fragment(text: str) -> bool:
@@ -80,16 +85,16 @@ def _is_fragment(text: str) -> bool:
     return len(short) <= _FRAGMENT_LENGTH and _FRAGMENT.fullmatch(short) is not None
 
 
-def _combine(piece: Piece, window: ngrams.Window, found: rules.Hits) -> _Scored:
-    """A window's logit with the points of the rules that match in it."""
-    logit = window.logit + piece.prior
-    inside = found.within(window.start, window.end)
+def _scored(
+    piece: Piece, window: ngrams.Window, inside: Sequence[rules.Hit], logit: float
+) -> _Scored:
+    """A window, or the best of the rules that match in it."""
     if not inside:
         start, end = piece.origin(window.start, window.end)
         return _Scored(start, end, logit, "suspicious", "ngrams")
     top = max(inside, key=lambda h: (h.points, -h.start))
     start, end = piece.origin(top.start, top.end)
-    return _Scored(start, end, rules.weigh(inside).on(logit), top.rule.label, top.rule.id)
+    return _Scored(start, end, logit, top.rule.label, top.rule.id)
 
 
 def _merged(scored: Iterable[_Scored]) -> list[_Scored]:

@@ -19,7 +19,8 @@ PHI = frozenset(("MRN", "NPI", "DEA", "MBI", "MEMBER_ID", "ICD10"))
 @functools.cache
 def pattern_set(engine: Engine = "auto") -> PatternSet:
     """The rules as patterns, in the same order."""
-    return PatternSet((r.pattern for r in _pii_rules.RULES), engine=engine, together=True)
+    patterns = (*(r.pattern for r in _pii_rules.RULES), _pii_tables.HEAD)
+    return PatternSet(patterns, engine=engine, together=True)
 
 
 class Pii(PatternDetector):
@@ -35,7 +36,13 @@ class Pii(PatternDetector):
         found: list[Finding] = []
         known: _pii_rules.Known = {}
 
+        heads: list[int] = []
+
         def place(match: Match, read: str) -> tuple[int, int] | None:
+            if match.pattern == len(_pii_rules.RULES):
+                if read is text.original:
+                    heads.append(match.end)
+                return None
             return _pii_rules.RULES[match.pattern].place(read, match, known)
 
         for index, start, end in pattern_set().places(text.views, place):
@@ -44,7 +51,7 @@ class Pii(PatternDetector):
             found.append(self._identifier(rule.label, sure, (start, end), rule.pattern.id))
         found += [
             self._identifier(cell.label, ("medium", 850), (cell.start, cell.end), "table")
-            for cell in _pii_tables.cells(text.views[0])
+            for cell in _pii_tables.cells(text.views[0], heads)
         ]
         return _apart(found)
 

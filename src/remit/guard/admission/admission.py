@@ -53,6 +53,10 @@ DENIED = "artifact_denied"
 """``error`` of decisions about a server that was not admitted."""
 
 
+REFRESH_S = 10.0
+"""Longest time to ask for a newer word of the gate, while the one that is there counts."""
+
+
 class Supply(Protocol):
     """Where artifacts come from that are not in the store."""
 
@@ -221,7 +225,11 @@ class Admission:
         if self._supply is None or reference is None or not reference.host:
             return False
         try:
-            await self._supply.pull(reference, self._places.store)
+            # What is there would do: nobody waits long for something newer.
+            async with asyncio.timeout(None if error is not None else REFRESH_S):
+                await self._supply.pull(reference, self._places.store)
+        except TimeoutError:
+            return False
         except RemitError as problem:
             if error is None:
                 return False

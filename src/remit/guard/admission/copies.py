@@ -118,7 +118,7 @@ def _usable(place: Path) -> bool:
 
 def _on_tmpfs(place: Path) -> bool:
     """Whether its mount is a tmpfs, by ``/proc/self/mountinfo``; never on other systems."""
-    device = os.stat(place).st_dev  # noqa: PTH116 - of the place itself
+    device = place.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
         left, _, right = line.partition(" - ")

@@ -1,7 +1,9 @@
 """How an admitted server is started: by the command of the configuration, or by its own manifest.
 
 A manifest is that of an MCP bundle (``manifest.json``, 0.1 to 0.4), part of what was verified.
-A command that fetches its program when it starts is refused: no digest covers what it brings.
+A command that fetches its program when it starts is refused: no digest covers what it brings. So
+is a program by a relative path, which would be looked for in the working directory; an argument of
+a manifest that is a file of the artifact is that file, wherever the server starts.
 
 The environment is a small one: what the client or the agent set there would decide what runs
 (``NODE_OPTIONS``, ``PYTHONPATH``, ``LD_PRELOAD``). More is what the configuration adds.
@@ -85,8 +87,13 @@ def _launch(command: tuple[str, ...], env: Mapping[str, Value]) -> Launch:
 def small_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of an admitted server, before what the configuration adds."""
     kept = {k: v for k, v in environ.items() if k in KEPT or k.startswith("LC_")}
-    # It could write them beside its files only, which it must not.
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
+    if "PATH" in kept:
+        # A relative part is a part of the working directory.
+        parts = [each for each in kept["PATH"].split(os.pathsep) if Path(each).is_absolute()]
+        kept["PATH"] = os.pathsep.join(parts)
+    # Python could write beside its files only, which it must not, and must not load what is in the
+    # user's own directory of modules.
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
 
 
 def _placed(value: Value, root: Path) -> Value:
@@ -123,13 +130,22 @@ def _command(server: dict[str, Any], manifest: McpbManifest, fill: "_Filling") -
         args = server.get("args", [])
         if not isinstance(args, list) or not all(isinstance(each, str) for each in args):
             raise _malformed("`mcp_config.args` is no list of texts")
-        words = [word for each in args for word in fill.words(each)]
+        words = [_own(word, fill.root) for each in args for word in fill.words(each)]
         return (fill.text(program, "command"), *words)
     entry = manifest.entry_point
     if not entry or PurePosixPath(entry).is_absolute() or ".." in PurePosixPath(entry).parts:
         raise _malformed("it has neither a command nor an entry point in it")
     runner = _RUNNERS.get(manifest.type)
     return (*((runner,) if runner else ()), str(fill.root / entry))
+
+
+def _own(word: str, root: Path) -> str:
+    """A word, or the file of the artifact that it names without saying where."""
+    try:
+        relative = word and not word.startswith(("-", "/")) and (root / word).is_file()
+    except (OSError, ValueError):
+        return word
+    return str(root / word) if relative else word
 
 
 def _texts(server: dict[str, Any], name: str) -> dict[str, str]:
@@ -143,11 +159,18 @@ def _checked(command: tuple[str, ...]) -> str:
     """The name of the program that is started."""
     if any("\0" in word for word in command):
         raise _malformed("its command holds NUL")
-    program = PurePosixPath(command[0].replace("\\", "/")).name.lower()
+    said = command[0].replace("\\", "/")
+    program = PurePosixPath(said).name.lower()
     for ending in (".cmd", ".exe", ".bat"):
         program = program.removesuffix(ending)
     if program in FETCHING:
         raise _fetches(program)
+    if "/" in said and not Path(command[0]).is_absolute():
+        raise GuardError(
+            f"`{command[0][:200]}` is no program of the artifact, but one of the working directory",
+            hint="`{artifact}/…` in remit.toml, `${__dirname}/…` in a manifest",
+            code="artifact.relative",
+        )
     return program
 
 

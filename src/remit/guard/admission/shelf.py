@@ -7,11 +7,12 @@ import msgspec
 
 from remit.artifacts.attestations import Attestation, stored_attestations
 from remit.artifacts.kinds.stored import stored_kind
-from remit.artifacts.layout import Layout
+from remit.artifacts.layout import Layout, LayoutError
 from remit.artifacts.local import find, read
 from remit.artifacts.modelkit import Artifact
-from remit.artifacts.oci.manifest import Descriptor
+from remit.artifacts.oci.manifest import MAX_MANIFEST_BYTES, Descriptor, parse_manifest
 from remit.artifacts.oci.names import Reference
+from remit.core.digest import Digest
 from remit.core.paths import user_state
 
 
@@ -47,8 +48,17 @@ def look(root: Path, reference: Reference) -> Held:
         ManifestError, DefinitionError: it is malformed.
     """
     layout = Layout.open(root)
-    descriptor = find(layout, reference)
+    # By its digest it is found without the list of names, which may be long.
+    descriptor = (
+        _described(layout, reference.digest) if reference.digest else find(layout, reference)
+    )
     manifest, artifact = read(layout, descriptor)
+    for layer in artifact.layers:
+        if not layout.has(layer.descriptor.digest):
+            raise LayoutError(
+                f"`{layer.descriptor.digest}` is not in the store `{layout.root}`",
+                hint="`remit pull` fetches what is missing",
+            )
     return Held(
         layout=layout,
         descriptor=descriptor,
@@ -56,6 +66,12 @@ def look(root: Path, reference: Reference) -> Held:
         kind=stored_kind(manifest, artifact.kitfile),
         attestations=tuple(stored_attestations(layout, descriptor.digest)),
     )
+
+
+def _described(layout: Layout, digest: Digest) -> Descriptor:
+    data = layout.read(digest, limit=MAX_MANIFEST_BYTES)
+    manifest = parse_manifest(data)
+    return Descriptor(media_type=manifest.media_type, digest=digest, size=len(data))
 
 
 def repository_of(reference: Reference) -> str:

@@ -87,7 +87,7 @@ def check_private(directory: Path) -> None:
     Raises:
         GuardError: somebody can, at the directory or above it.
     """
-    place = Path(os.path.abspath(directory))  # noqa: PTH100 - a link in it is refused, not followed
+    place = directory.absolute()
     for each in (place, *place.parents):
         found = each.lstat()
         ours = found.st_uid in {0, os.geteuid()}

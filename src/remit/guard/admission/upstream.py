@@ -18,6 +18,7 @@ from remit.guard.mcp.framing import Line
 from remit.guard.mcp.messages import METHOD_NOT_FOUND, Message, Request, Response, encode, failure
 from remit.guard.mcp.methods import MODERN_VERSIONS, is_modern
 from remit.guard.mcp.upstream import BarredError, Connect, OnExit, OnLine, ProcessUpstream, Upstream
+from remit.policy.pins import PinnedServer
 
 
 class Understudy:
@@ -27,9 +28,9 @@ class Understudy:
     nothing. Nothing else ever reaches this: the session denies it before.
     """
 
-    def __init__(self, tools: list[dict[str, Any]] | None, on_line: OnLine, said: str) -> None:
+    def __init__(self, pinned: PinnedServer | None, on_line: OnLine, said: str) -> None:
         self.on_pressure: Callable[[bool], None] = lambda _full: None
-        self._tools = tools
+        self._pinned = pinned
         self._said = said
         self._on_line = on_line
         self._loop = asyncio.get_running_loop()
@@ -46,24 +47,21 @@ class Understudy:
     def _answer(self, request: Request) -> Response:
         modern = is_modern(request.params)
         result: dict[str, Any] | None = None
-        about = {"name": "remit", "version": __version__}
+        about: dict[str, Any] = {
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "remit", "version": __version__},
+        }
+        if self._pinned is not None and self._pinned.instructions:
+            about["instructions"] = self._pinned.instructions
         match request.method:
             case "initialize":
-                result = {
-                    "protocolVersion": request.params.get("protocolVersion"),
-                    "capabilities": {"tools": {}},
-                    "serverInfo": about,
-                }
+                result = {"protocolVersion": request.params.get("protocolVersion"), **about}
             case "server/discover":
-                result = {
-                    "supportedVersions": sorted(MODERN_VERSIONS),
-                    "capabilities": {"tools": {}},
-                    "serverInfo": about,
-                }
+                result = {"supportedVersions": sorted(MODERN_VERSIONS), **about}
             case "ping":
                 result = {}
-            case "tools/list" if self._tools is not None:
-                result = {"tools": self._tools}
+            case "tools/list" if self._pinned is not None:
+                result = {"tools": [dict(tool.definition) for tool in self._pinned.tools]}
         if result is None:
             return failure(request.id, METHOD_NOT_FOUND, self._said)
         if modern:
@@ -199,10 +197,9 @@ def admitted(
     return connect
 
 
-def _pinned(governed: GovernedServer) -> list[dict[str, Any]] | None:
-    """The definitions of its accepted tools; None if it was never seen."""
+def _pinned(governed: GovernedServer) -> PinnedServer | None:
+    """Its accepted tools; None if it was never seen."""
     try:
-        found = governed.pins.get(governed.config.id)
+        return governed.pins.get(governed.config.id)
     except RemitError:
         return None
-    return None if found is None else [dict(tool.definition) for tool in found.tools]

@@ -24,6 +24,7 @@ from remit.guard.approvals.notify import Apprise, Notifier, Webhook
 from remit.guard.compose import (
     EXIT_OK,
     admission_of,
+    bundle_source,
     connect_to,
     copies_of,
     end_on_signals,
@@ -33,7 +34,7 @@ from remit.guard.compose import (
 )
 from remit.guard.config import Config, Value
 from remit.guard.config import load as load_config
-from remit.guard.daemon.daemon import Daemon, Load
+from remit.guard.daemon.daemon import Daemon
 from remit.guard.daemon.unix import Listener
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_user
@@ -48,6 +49,7 @@ from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from remit.guard.admission.admission import Admission
+    from remit.guard.admission.bundles import BundleSource
     from remit.guard.daemon.rooms import HttpRooms
     from remit.guard.http.app import Pages, PagesApp
     from remit.guard.http.listener import HttpListener
@@ -93,27 +95,62 @@ async def run_guard(options: GuardOptions) -> int:
     Raises:
         RemitError: Guard cannot start; nothing was forwarded.
     """
-
-    def read() -> tuple[Config, Bundle]:
-        config = load_config(options.config)
-        bundle = options.bundle or config.bundle
-        if bundle is None or not bundle.is_dir():
-            raise no_bundle(bundle)
-        return config, load_bundle(bundle)
-
     _many_descriptors()
     clock = SystemClock()
-    config, bundle = read()
+    config = load_config(options.config)
     state = options.state or config.state or user_state(os.environ) / "guard"
     place = paths.take(state, "guard", os.environ)
+    bundles = _Bundles(options, place.state, clock)
     try:
+        await bundles.refresh(config)
+        config, bundle = bundles.read()
         log = open_log(place.state, clock)
         try:
-            return await _run_daemon(options, read, config, bundle, place, log, clock)
+            return await _run_daemon(options, bundles, config, bundle, place, log, clock)
         finally:
             log.close()
     finally:
         os.close(place.lock)
+
+
+class _Bundles:
+    """Reads configuration and policy bundle, wherever that is."""
+
+    def __init__(self, options: GuardOptions, state: Path, clock: SystemClock) -> None:
+        self._options = options
+        self._state = state
+        self._clock = clock
+        self._known: tuple[object, ...] = ()
+        self.source: BundleSource | None = None
+
+    async def refresh(self, config: Config) -> None:
+        """Ask the registry, if the bundle is an artifact."""
+        self._choose(config)
+        if self.source is not None:
+            await self.source.refresh()
+
+    def read(self) -> tuple[Config, Bundle]:
+        """Both, as they are now.
+
+        Raises:
+            RemitError: one of them does not check, or there is no bundle.
+        """
+        config = load_config(self._options.config)
+        self._choose(config)
+        if self.source is not None:
+            return config, self.source.current()
+        bundle = self._options.bundle or config.bundle
+        if bundle is None or not bundle.is_dir():
+            raise no_bundle(bundle)
+        return config, load_bundle(bundle)
+
+    def _choose(self, config: Config) -> None:
+        """The source of the configuration; the one there is, if nothing of it changed."""
+        named = "" if self._options.bundle else config.bundle_reference
+        wanted = (named, config.trust, config.artifacts)
+        if wanted != self._known:
+            self._known = wanted
+            self.source = bundle_source(config, self._state, self._clock) if named else None
 
 
 def _many_descriptors() -> None:
@@ -199,7 +236,7 @@ def _openid(config: Config, resolve: Resolve, origin: str) -> "OpenId | None":
 
 async def _run_daemon(
     options: GuardOptions,
-    read: Load,
+    bundles: _Bundles,
     config: Config,
     bundle: Bundle,
     place: paths.Place,
@@ -228,6 +265,11 @@ async def _run_daemon(
 
     def opine(config: Config) -> LlmJudge | None:
         return LlmJudge(config.judge, resolve) if config.judge else None
+
+    def read() -> tuple[Config, Bundle]:
+        found = bundles.read()
+        daemon.source = bundles.source
+        return found
 
     daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
 
@@ -259,7 +301,7 @@ async def _run_daemon(
         stack.push_async_callback(listener.close)
         loop = asyncio.get_running_loop()
         end_on_signals(daemon.stopping)
-        loop.add_signal_handler(signal.SIGHUP, daemon.reload_quietly)
+        loop.add_signal_handler(signal.SIGHUP, daemon.renew_quietly)
         alive = loop.create_task(daemon.keep_alive())
         stack.callback(alive.cancel)
         where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket

@@ -14,7 +14,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from remit import __version__
 from remit.attest.cipher import SubjectCipher
@@ -23,7 +23,6 @@ from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.core.text import printable
 from remit.facts.usage import Usage
-from remit.guard.admission.admission import Admission
 from remit.guard.approvals.desk import Desk
 from remit.guard.approvals.invitations import Invitations
 from remit.guard.approvals.notify import Notices, Notifier
@@ -53,6 +52,10 @@ from remit.guard.store.approvals import ApprovalStore
 from remit.policy.bundle import Bundle, Directory
 from remit.policy.policy import Policy
 
+if TYPE_CHECKING:
+    from remit.guard.admission.admission import Admission
+    from remit.guard.admission.bundles import BundleSource
+
 SIGN_OF_LIFE_S = 2.0
 STREAMS = 3
 
@@ -72,6 +75,7 @@ class Daemon:
         notify: tells people that a call waits for them, likewise.
         admits: makes what admits artifacts, likewise.
         admission: admits artifacts; None if the configuration does not say by whose word.
+        source: of the policy bundle, if it is an artifact; whoever loads sets it.
         questions: confirmations that wait for a person.
         sessions: those that go on.
         desk: where people approve.
@@ -93,6 +97,7 @@ class Daemon:
         self.opine: Callable[[Config], Opinion | None] = lambda _config: None
         self.admits: Callable[[Config], Admission | None] = lambda _config: None
         self.admission: Admission | None = None
+        self.source: BundleSource | None = None
         self.notify: Callable[[Config], Sequence[Notifier]] = lambda _config: ()
         self._load = load
         self._usage = usage
@@ -105,6 +110,7 @@ class Daemon:
         self._bundle: Bundle | None = None
         self._peers: set[Caller] = set()
         self._reloaded: dict[str, Any] = {}
+        self._renewing: set[asyncio.Task[None]] = set()
         self.address = ""
         self.log_since_us = clock.now_us()
         self._started_us = clock.now_us()
@@ -177,12 +183,37 @@ class Daemon:
         self.sessions.replaced(gone)
         self._note_reload(ok=True, servers=len(self._servers), serial=bundle.serial)
 
+    async def renew(self) -> None:
+        """:meth:`reload`, after the registry was asked for the newest policy bundle.
+
+        Raises:
+            RemitError: something does not check; what was in force stays.
+        """
+        if self.source is not None:
+            await self.source.refresh()
+        self.reload()
+
     def reload_quietly(self) -> None:
-        """:meth:`reload` for a signal; a refusal is recorded and shown by ``status``."""
+        """:meth:`reload`; a refusal is recorded and shown by ``status``."""
         with contextlib.suppress(RemitError):
             self.reload()
 
+    def renew_quietly(self) -> None:
+        """:meth:`renew` for a signal; a refusal is recorded and shown by ``status``."""
+
+        async def work() -> None:
+            if self.source is not None:
+                await self.source.refresh()
+            self.reload_quietly()
+
+        task = asyncio.get_running_loop().create_task(work())
+        self._renewing.add(task)
+        task.add_done_callback(self._renewing.discard)
+
     def _note_reload(self, **what: Any) -> None:
+        for kind, body in self.source.drain() if self.source is not None else ():
+            with contextlib.suppress(RemitError):
+                self._ledger.note(kind, **body)
         self._reloaded = {"time_us": self._clock.now_us(), **what}
         with contextlib.suppress(RemitError):
             self._ledger.note("guard.reload", **what)
@@ -216,7 +247,7 @@ class Daemon:
             case "status":
                 return self.status()
             case "reload":
-                self.reload()
+                await self.renew()
                 return {"reload": self._reloaded}
             case "stop":
                 self.stopping.set()
@@ -348,6 +379,7 @@ class Daemon:
                 "serial": bundle.serial if bundle else 0,
                 "mode": bundle.mode if bundle else "",
                 "digest": bundle.digest if bundle else "",
+                "problem": self.source.problem if self.source else "",
                 "reload": self._reloaded,
             },
             "log": {

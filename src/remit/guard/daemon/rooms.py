@@ -23,6 +23,7 @@ from remit.guard.mcp.upstream import Connect
 LEGACY_IDLE_S = 1800.0
 SHARED_IDLE_S = 600.0
 SWEEP_S = 15.0
+BARRED_S = 15.0
 MAX_PER_CALLER = 64
 MAX_NOTED_PER_MINUTE = 60
 MINUTE_S = 60.0
@@ -144,7 +145,11 @@ class HttpRooms:
             await conversation.close()
             await self._house.sessions.remove(live, "it could not begin")
             raise
-        task = asyncio.get_running_loop().create_task(self._keep(conversation, live))
+        loop = asyncio.get_running_loop()
+        if conversation.session.barred is not None:
+            # The next request after that asks anew whether the server may be started.
+            loop.call_later(BARRED_S, conversation.done.set)
+        task = loop.create_task(self._keep(conversation, live))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return conversation

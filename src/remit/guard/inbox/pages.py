@@ -12,7 +12,9 @@ _SHARED = frozenset({"base.css", "icon.svg"})
 ASSETS = _OWN | _SHARED
 
 
-def page(name: str, *, status: int = 200, more: dict[str, str] | None = None, **what: Any) -> Reply:
+def page(
+    name: str, /, *, status: int = 200, more: dict[str, str] | None = None, **what: Any
+) -> Reply:
     """A page of a template."""
     return _pages().page(name, status=status, more=more, **what)
 

@@ -46,6 +46,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
         digest: exactly this one; empty for all.
         tagged: with a tag, without, or either.
         referrers: also what refers to another manifest, such as signatures.
+        states: any of these, by the gate; empty for all.
         sort, after, limit: which page.
     """
 
@@ -55,6 +56,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     tagged: bool | None = None
     referrers: bool = False
+    states: tuple[str, ...] = ()
     sort: Sort = "-pushed"
     after: After | None = None
     limit: int = 50

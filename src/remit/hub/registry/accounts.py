@@ -173,6 +173,14 @@ class Doorkeeper:
             raise Unauthorized("the account of this token is no more")
         return Caller(name=name, grants=grants, scopes=scopes)
 
+    async def known(self, name: str) -> tuple[Caller, bytes] | None:
+        """A person's account, if it is there now, and a mark that changes with the password."""
+        account, grants = await self._look(name)
+        if account is None or account.kind != "user" or not self._alive(account):
+            return None
+        mark = hmac.digest(self._key, account.secret, "sha256")
+        return Caller(name=name, grants=grants), mark
+
     async def anonymous(self) -> Caller:
         """Nobody in particular."""
         _, grants = await self._look(ANONYMOUS)

@@ -26,7 +26,7 @@ from remit.artifacts.oci.manifest import Descriptor
 from remit.core.digest import Digest
 from remit.hub.catalog.ports import Found, Item, Query, Sees
 from remit.hub.patterns import matches
-from remit.hub.store.tables import documents, manifests, repositories, tags
+from remit.hub.store.tables import admissions, documents, manifests, repositories, tags
 
 MAX_REFERRERS = 1000
 SLICE = 500
@@ -102,6 +102,8 @@ def search(connection: Connection, query: Query, sees: Sees | None) -> list[Item
         wanted = wanted.where(or_(said, begun, named))
     if query.kinds:
         wanted = wanted.where(manifests.c.kind.in_(query.kinds))
+    if query.states:
+        wanted = wanted.where(_in_state(query.states))
     if query.digest:
         wanted = wanted.where(manifests.c.digest == query.digest)
     if query.tagged is not None:
@@ -116,6 +118,16 @@ def search(connection: Connection, query: Query, sees: Sees | None) -> list[Item
         wanted = wanted.where(tuple_(*order) < last if down else tuple_(*order) > last)
     wanted = wanted.order_by(*(each.desc() if down else each for each in order))
     return items(connection, connection.execute(wanted.limit(query.limit + 1)).all())
+
+
+def _in_state(states: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether the gate says one of these of a manifest; without a row it is quarantined."""
+    row = exists().where(
+        admissions.c.repository == manifests.c.repository,
+        admissions.c.digest == manifests.c.digest,
+    )
+    found = row.where(admissions.c.state.in_(states))
+    return or_(found, ~row) if "quarantined" in states else found
 
 
 def items(connection: Connection, found: Sequence[Any]) -> list[Item]:

@@ -27,6 +27,7 @@ def query(*, last: bool = False) -> Select[Any]:
         select(
             jobs.c.id.label("job"),
             jobs.c.ended_us,
+            jobs.c.detail,
             jobs.c.reason.label("why"),
             jobs.c.detail,
             repositories.c.name.label("called"),

@@ -13,9 +13,13 @@ outside (:mod:`remit.scan.external.report`).
 """
 
 import contextlib
+import ctypes
+import gc
 import importlib
+import importlib.util
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -25,10 +29,16 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, BinaryIO, ClassVar
 
+UNKNOWN = "unknown"
+"""Format of what nobody says can execute."""
 MAX_ANSWER = 4 * 1024 * 1024
 MAX_FINDINGS = 500
 MAX_TEXT = 600
+MAX_PROCESSES = 512
+_OWN_COUNT = (5, 14)
+"""The first kernel that counts processes of a name space apart from the user's others."""
 _PIECE = 65536
+_PR_SET_DUMPABLE = 4
 
 
 class Found:
@@ -90,6 +100,9 @@ class Tool:
         item_seconds: what one item may take.
         max_bytes: larger files are not asked for.
         cost: seconds that it usually takes; the dearest begins first.
+        executes: whether what it reads may run, so that somebody must have read it completely.
+        vouches: formats that can execute, for which a complete reading by it counts. Others it
+            reads beside Remit's own scanners, and does not answer for them.
     """
 
     name: ClassVar[str] = ""
@@ -101,6 +114,8 @@ class Tool:
     item_seconds: ClassVar[float] = 60.0
     max_bytes: ClassVar[int] = 256 * 1024 * 1024
     cost: ClassVar[float] = 1.0
+    executes: ClassVar[bool] = True
+    vouches: ClassVar[frozenset[str]] = frozenset()
 
     def claims(self, artifact: Any, member: Any) -> str:
         """The format as which it would read a member, empty if it does not. Runs in Remit."""
@@ -123,6 +138,18 @@ class Tool:
         raise NotImplementedError
 
 
+def hollow(*names: str) -> None:
+    """Make packages known without what they load for other uses, so that a start is quick.
+
+    Args:
+        names: of packages, outer ones first; their modules can be imported afterwards.
+    """
+    for name in names:
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+
+
 def load(name: str) -> Tool:
     """The scanner of that name."""
     module = importlib.import_module("remit.scan.external.tools." + name.replace("-", "_"))
@@ -140,6 +167,8 @@ def main() -> int:
 
     tool = load(request["tool"])
     tool.prepare()
+    gc.collect()
+    gc.freeze()  # children then share what is loaded, in place of copying it when they collect
     _say(out, {"tool": tool.name, "version": version(tool.distribution)})
     for item in request["items"]:
         answer = _child(tool, item, out, request["item_seconds"])
@@ -150,6 +179,8 @@ def main() -> int:
 
 
 def _limit(memory: int, seconds: float) -> None:
+    # Nobody may trace this process or write to its memory, not even its children.
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CPU, int(seconds) + 1),
@@ -158,6 +189,9 @@ def _limit(memory: int, seconds: float) -> None:
         (resource.RLIMIT_FSIZE, 512 * 1024 * 1024),
     ):
         resource.setrlimit(kind, (limit, limit))
+    release = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if release is not None and tuple(map(int, release.groups())) >= _OWN_COUNT:
+        resource.setrlimit(resource.RLIMIT_NPROC, (MAX_PROCESSES, MAX_PROCESSES))
 
 
 def _say(out: BinaryIO, value: dict[str, Any]) -> None:

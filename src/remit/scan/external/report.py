@@ -93,21 +93,35 @@ def read(
         line = lines.get(item.item)
         status: Status = "error" if line is None else line.status
         reason = "it was not reached" if line is None else _said(line.reason)
+        whole = status == "complete" and item.within
         coverage += [
-            Coverage(
-                member=members[number], status=status, reason=reason, format=item.form,
-                executes=item.executes,
-            )
-            for number in (item.within or (item.member,))
-        ]  # fmt: skip
+            covered(item, tool, members[number], status, reason)
+            for number in (whole or (item.member,))
+        ]
         if line is not None:
-            findings += [
-                _finding(seen, tool, members[item.member], paths) for seen in line.findings
-            ]
+            member = members[item.member]
+            base = f"{member.rpartition('/')[0]}/".lstrip("/") if item.within else ""
+            findings += [_finding(seen, tool, member, base, paths) for seen in line.findings]
     if len(findings) > MAX_FINDINGS:
         why = why or f"it found more than {MAX_FINDINGS} things"
         findings = findings[:MAX_FINDINGS]
     return Answer(findings=tuple(findings), coverage=tuple(coverage), failed=why)
+
+
+def covered(item: Item, tool: str, member: str, status: Status, reason: str) -> Coverage:
+    """What became of a member.
+
+    A complete reading counts for the format only if the scanner vouches for it. What was not read
+    completely must be read by another scanner of that format, whoever it is.
+    """
+    other = status == "complete" and not item.vouches
+    return Coverage(
+        member=member,
+        status=status,
+        reason=reason,
+        format=f"{tool}:{item.form}" if other else item.form,
+        executes=item.executes and not other,
+    )
 
 
 def _read(
@@ -145,12 +159,10 @@ def _one(row: bytes) -> _Line | _Done:
         return msgspec.json.decode(row, type=_Done)
 
 
-def _finding(seen: _Seen, tool: str, member: str, paths: frozenset[str]) -> Finding:
-    place = member
-    for joint in ("!/", "/"):
-        if seen.inner and f"{member}{joint}{seen.inner}" in paths:
-            place = f"{member}{joint}{seen.inner}"
-            break
+def _finding(seen: _Seen, tool: str, member: str, base: str, paths: frozenset[str]) -> Finding:
+    """A finding of the member that it names, if there is one; of the item itself else."""
+    named = (f"{base}{seen.inner}", f"{member}!/{seen.inner}") if seen.inner else ()
+    place = next((each for each in named if each in paths), member)
     return Finding(
         rule=_rule(seen.rule, tool),
         title=_said(seen.title),

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from remit.scan import sandbox
-from remit.scan.base import Coverage, Report
+from remit.scan.base import Report
 from remit.scan.external.driver import Tool
 from remit.scan.external.environments import Environment
-from remit.scan.external.report import read
-from remit.scan.external.stage import EXECUTES_NOT, Listing, Request
+from remit.scan.external.report import covered, read
+from remit.scan.external.stage import Listing, Request
 from remit.scan.sandbox import Bounds
 
 STAGE = "/stage"
@@ -103,14 +103,16 @@ def scan(
     items = listing.items.get(tool.name, [])
     asked = [item for item in items if item.place]
     large = [
-        Coverage(
-            member=listing.members[item.member], status="unsupported", format=item.form,
-            reason=f"files of more than {tool.max_bytes} bytes are not given to {tool.name}",
-            executes=item.form not in EXECUTES_NOT,
+        covered(
+            item,
+            tool.name,
+            listing.members[item.member],
+            "unsupported",
+            f"files of more than {tool.max_bytes} bytes are not given to {tool.name}",
         )
         for item in items
         if not item.place
-    ]  # fmt: skip
+    ]
     answer = None
     if asked:
         request = {

@@ -16,17 +16,16 @@ from typing import Any
 import msgspec
 
 from remit.scan.base import Artifact
-from remit.scan.external.driver import Tool, load
+from remit.scan.external.driver import UNKNOWN, Tool, load
 from remit.scan.walk import FileMember, Walk
 
 COPIED = 64 * 1024 * 1024
-EXECUTES_NOT = frozenset({"text", "mcp", "safetensors", "json"})
 ITEMS = "items"
 _SUFFIX = re.compile(r"(?:\.[A-Za-z0-9_]{1,12}){1,2}\Z")
 _KEPT = re.compile(
     r"(?i)(?:\A|[/\\])((?:config|tokenizer_config|model_index|generation_config|adapter_config"
-    r"|preprocessor_config|chat_template|saved_model|keras_metadata|metadata|schema)"
-    r"\.(?:json|pb|jinja|yaml|yml))\Z"
+    r"|preprocessor_config|chat_template|saved_model|keras_metadata|metadata|schema|package|setup"
+    r"|pyproject)\.(?:json|pb|jinja|yaml|yml|py|cfg|toml))\Z"
 )
 
 
@@ -60,7 +59,8 @@ class Item(
         place: below the scratch directory.
         form: format as which it is read.
         size: in bytes.
-        executes: whether a reader of this format may run what it holds.
+        executes: whether what it does not read must be read by somebody else.
+        vouches: whether its complete reading counts for the format.
         within: numbers of all members of a directory.
     """
 
@@ -69,7 +69,8 @@ class Item(
     place: str
     form: str
     size: int = 0
-    executes: bool = False
+    executes: bool = True
+    vouches: bool = False
     within: tuple[int, ...] = ()
 
 
@@ -169,14 +170,15 @@ def _items(tool: Tool, artifact: Artifact, members: list[FileMember], layout: La
         found.append(
             Item(
                 item=len(found), member=layout.number(member), form=form, size=member.size,
-                place="" if large else layout.file(member), executes=form not in EXECUTES_NOT,
+                place="" if large else layout.file(member), vouches=form in tool.vouches,
+                executes=tool.executes and form != UNKNOWN,
             )
         )  # fmt: skip
     for path, inside in tool.folders(artifact):
         numbers = tuple(layout.number(member) for member in inside)
         found.append(
             Item(
-                item=len(found), member=numbers[0], form="folder", within=numbers,
+                item=len(found), member=numbers[0], form="text", within=numbers,
                 place=layout.folder(path, inside), size=sum(each.size for each in inside),
             )
         )  # fmt: skip

@@ -20,6 +20,7 @@ from remit.scan.scanners._pyrules import (
     PERSISTS,
     PROCESS,
     SECRET_PATH,
+    SPIES,
     URL,
     VENDORS,
     Facts,
@@ -116,6 +117,8 @@ class _Reader(Names):
             self.facts.sends.append((node.lineno, name))
             self._untrusting(node)
             self._body(node)
+        if SPIES.match(name):
+            self._takes(node, "what somebody types, copies, says or sees")
         if PROCESS.match(name):
             self._process(node, arguments)
         if name in {"dict", "str", "repr", "list", "json.dumps", "pprint.pformat"} and any(
@@ -224,6 +227,8 @@ class _Reader(Names):
                     node, "assembled_name", "it imports what it puts together",
                     "high" if found else "medium",
                 )  # fmt: skip
+        if isinstance(node.func, ast.Name) and node.func.id == "getattr":
+            self._attribute(node)
         if isinstance(node.func, ast.Call) and self.dotted(node.func.func) == "getattr":
             wanted = node.func.args[1] if len(node.func.args) > 1 else None
             module = self.dotted(node.func.args[0]) if node.func.args else ""
@@ -236,6 +241,14 @@ class _Reader(Names):
             }
             if wanted is not None and not isinstance(wanted, ast.Constant) and dangerous:
                 self._issue(node, "assembled_name", "it calls what it puts together", "critical")
+
+    def _attribute(self, node: ast.Call) -> None:
+        """An attribute of a module that runs things, under a name that is put together."""
+        if len(node.args) > 1:
+            module = self.dotted(node.args[0]).split(".")[0]
+            built = isinstance(node.args[1], (ast.BinOp, ast.JoinedStr, ast.Call))
+            if built and module in {"os", "subprocess", "builtins", "__builtins__"}:
+                self._issue(node, "assembled_name", "it calls what it puts together", "high")
 
     def _writes(self, node: ast.Call, name: str) -> None:
         last = name.rpartition(".")[2] or (

@@ -23,6 +23,11 @@ NETWORK = re.compile(
 PROCESS = re.compile(
     r"\A(?:os\.(?:system|popen|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)|subprocess\.\w+|pty\.spawn|commands\.getoutput|asyncio\.create_subprocess_\w+)\Z"
 )
+SPIES = re.compile(
+    r"\A(?:pynput\.(?:keyboard|mouse)\.\w+|keyboard\.(?:on_press|hook|record|read_event)|pyperclip\.paste"
+    r"|PIL\.ImageGrab\.\w+|ImageGrab\.\w+|mss\.mss|pyautogui\.screenshot|win32clipboard\.\w+|cv2\.VideoCapture"
+    r"|sounddevice\.rec|pyaudio\.PyAudio)\Z"
+)
 EVALUATE = frozenset(
     {
         "exec",

@@ -157,7 +157,11 @@ def mentioned(text: str, start: int, end: int) -> bool:
     at, to = start - first, min(end - first, len(line))
     # A detector's span may begin before the quotation: what counts is whether all of the commands
     # inside of it are quoted, so the quoted parts are taken out and what is left must be calm.
-    return _quoted(line, at, to) and _DISCUSSES.search(line) is not None
+    quote = _quoted(line, at, to)
+    if quote is None:
+        return False
+    # What is quoted does not discuss itself: a host may be called `attack.example`.
+    return _DISCUSSES.search(f"{line[: quote[0]]} {line[quote[1] :]}") is not None
 
 
 _NEGATED = re.compile(
@@ -174,7 +178,8 @@ def negated(text: str, start: int) -> bool:
     return _NEGATED.search(text[max(0, start - 80) : start]) is not None
 
 
-def _quoted(line: str, start: int, end: int) -> bool:
+def _quoted(line: str, start: int, end: int) -> tuple[int, int] | None:
+    """The quotation that a span lies in: where it begins, and where it has ended."""
     at = 0
     while at < len(line):
         close = _QUOTES.get(line[at])
@@ -182,10 +187,10 @@ def _quoted(line: str, start: int, end: int) -> bool:
         stop = line.find(close, at + 1) if opens and close is not None else -1
         if stop > at:
             if at <= start and end <= stop + 1:
-                return True
+                return at, stop + 1
             at = stop
         at += 1
-    return False
+    return None
 
 
 def inspected(

@@ -1,8 +1,8 @@
 """Dependencies: known vulnerabilities, malicious packages, places that are no registry.
 
-Advisories come from a directory of OSV files, which ``REMIT_ADVISORIES`` names; nothing is asked over
-the network, and nothing in an artifact can name another one. Without one, packages are listed and nobody says that
-they are good: coverage is ``partial``.
+Advisories come from a directory of OSV files that the operator names; nothing is asked over the
+network, and nothing in an artifact can name another one. Without one, or with one that is older than
+30 days, packages are listed and nobody says that they are good: coverage is ``partial``.
 """
 
 import re
@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from remit.core.digest import Digest, sha256
 from remit.core.strictjson import StrictJsonError, parse
-from remit.scan.base import Artifact, Coverage, Finding, Member, Result, register
+from remit.scan.base import Artifact, Coverage, Finding, Member, Result, Settings, register
 from remit.scan.scanners import _advisories, _launch, _orders, _text
 from remit.scan.scanners._advisories import Database
 from remit.scan.scanners._lockfiles import NAMES, Package, UnreadableError, foreign, packages
@@ -78,6 +79,11 @@ class Dependencies(TextScanner):
     name = "dependencies"
     version = "1"
 
+    def rules_with(self, settings: Settings) -> Digest:
+        """Of its rules, the database, and the indexes that the operator vouches for."""
+        given = (self.rules, settings.advisories_digest, *sorted(settings.indexes))
+        return sha256("\0".join(given).encode())
+
     def claims(self, artifact: Artifact, member: Member) -> bool:
         """Files that name packages, by their name."""
         del artifact
@@ -104,8 +110,7 @@ class Dependencies(TextScanner):
         yield from unreadable
         if not named:
             return
-        folder = _advisories.place()
-        database, why = _database(folder, named)
+        database, why = _database(artifact.settings, named)
         for member, listed in named:
             yield from _packages(listed, member, database)
             yield from _indexes(listed, member, indexes)
@@ -118,7 +123,12 @@ class Dependencies(TextScanner):
                 "dependencies.advisories", "the database that was asked", "info", named[0][0],
                 shown=f"{database.count} advisories, the newest of {database.newest or 'no date'}",
             )  # fmt: skip
-        if why:
+        if why and database.count:
+            yield _text.found(
+                "dependencies.old_advisories", "known vulnerabilities may be missing", "low",
+                named[0][0], shown=why,
+            )  # fmt: skip
+        elif why:
             yield _text.found(
                 "dependencies.no_advisories", "nobody looked for known vulnerabilities", "info",
                 named[0][0], shown=why,
@@ -133,20 +143,25 @@ def _read(member: Member) -> bytes:
 
 
 def _database(
-    folder: Path | None, named: Sequence[tuple[Member, list[Package]]]
+    settings: Settings, named: Sequence[tuple[Member, list[Package]]]
 ) -> tuple[Database, str]:
     """Advisories about all packages, and why there are none or not all."""
-    if folder is None:
+    if not settings.advisories:
         return Database(), "no database of advisories was given"
     wanted = {(each.ecosystem, each.name) for _, listed in named for each in listed}
     try:
-        database = _advisories.load(folder, wanted)
+        database = _advisories.load(Path(settings.advisories), wanted)
     except OSError as error:
         return Database(), f"the database of advisories cannot be read: {str(error)[:200]}"
     if not database.count:
         return database, "the database of advisories is empty"
     if database.unread:
         return database, f"{database.unread} files of the database could not be read"
+    days = _advisories.age(database.newest, settings.today) if settings.today else 0
+    if days < 0:
+        return database, "nobody knows how old the database of advisories is"
+    if days > _advisories.MAX_AGE_DAYS:
+        return database, f"the newest advisory of the database is {days} days old"
     return database, ""
 
 

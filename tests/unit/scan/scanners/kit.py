@@ -5,9 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from remit.scan.base import Artifact, Coverage, Finding, Scanner, Settings
-
-NOTHING_SAID = Settings()
+from remit.scan.base import NO_SETTINGS, Artifact, Coverage, Finding, Scanner, Settings
 
 
 class Held:
@@ -24,7 +22,7 @@ class Held:
 
 
 def artifact(
-    files: Mapping[str, Any], *, kind: str = "", settings: Settings = NOTHING_SAID, **metadata: Any
+    files: Mapping[str, Any], *, kind: str = "", settings: Settings = NO_SETTINGS, **metadata: Any
 ) -> Artifact:
     """An artifact: bytes and text as they are, the rest as JSON."""
     members = []
@@ -69,7 +67,7 @@ def look(
     files: Mapping[str, Any],
     *,
     kind: str = "",
-    settings: Settings = NOTHING_SAID,
+    settings: Settings = NO_SETTINGS,
     **metadata: Any,
 ) -> Seen:
     """Scan files with one scanner."""

@@ -22,7 +22,7 @@ def advisory(name="GHSA-1", package="jinja2", ecosystem="PyPI", **more):
 def database(tmp_path, monkeypatch):
     folder = tmp_path / "advisories"
     folder.mkdir()
-    monkeypatch.setenv("REMIT_ADVISORIES", str(folder))
+    monkeypatch.setitem(HERE, "advisories", str(folder))
 
     def write(*values):
         for at, value in enumerate(values):
@@ -32,12 +32,14 @@ def database(tmp_path, monkeypatch):
     return write
 
 
-def scan(text, name="requirements.txt", **more):
-    return look(Dependencies, {name: text}, **more)
+HERE = {}
 
 
-def test_without_a_database_nobody_says_that_it_is_good(monkeypatch):
-    monkeypatch.delenv("REMIT_ADVISORIES", raising=False)
+def scan(text, name="requirements.txt", settings=None, **more):
+    return look(Dependencies, {name: text}, settings=settings or Settings(**HERE), **more)
+
+
+def test_without_a_database_nobody_says_that_it_is_good():
     seen = scan("Jinja2==3.1.0\n")
     assert seen.rules == {"dependencies.no_advisories"}
     assert seen.worst == "info"
@@ -74,16 +76,35 @@ def test_malicious_packages_need_no_version(database):
 def test_a_database_that_is_broken_is_said(database, monkeypatch):
     database("{", advisory())
     assert scan("jinja2==3.1.0\n").coverage["requirements.txt"].status == "partial"
-    monkeypatch.setenv("REMIT_ADVISORIES", "/nowhere")
+    monkeypatch.setitem(HERE, "advisories", "/nowhere")
     assert scan("jinja2==3.1.0\n").coverage["requirements.txt"].status == "partial"
 
 
 def test_an_artifact_cannot_bring_its_own_database(monkeypatch, tmp_path):
-    monkeypatch.delenv("REMIT_ADVISORIES", raising=False)
+    monkeypatch.setenv("REMIT_ADVISORIES", str(tmp_path))
     (tmp_path / "a.json").write_text(json.dumps(advisory(package="none")))
     for option in ("advisories", "REMIT_ADVISORIES"):
         seen = scan("jinja2==3.1.0\n", **{option: str(tmp_path)})
         assert seen.coverage["requirements.txt"].status == "partial"
+
+
+@pytest.mark.parametrize(
+    ("today", "old"),
+    [("2026-01-02", False), ("2026-02-01", False), ("2026-02-02", True), ("2025-12-01", False)],
+)
+def test_a_database_that_is_older_than_thirty_days_is_said(database, today, old, monkeypatch):
+    database(advisory())
+    monkeypatch.setitem(HERE, "today", today)
+    seen = scan("jinja2==3.1.0\n")
+    assert seen.coverage["requirements.txt"].status == ("partial" if old else "complete")
+    assert seen.severity("dependencies.old_advisories") == ("low" if old else "")
+    assert seen.severity("dependencies.ghsa-1") == "high"
+
+
+def test_a_database_without_dates_may_be_old(database, monkeypatch):
+    database(advisory() | {"modified": "yesterday"})
+    monkeypatch.setitem(HERE, "today", "2026-02-02")
+    assert scan("jinja2==3.1.0\n").coverage["requirements.txt"].status == "partial"
 
 
 FILES = {

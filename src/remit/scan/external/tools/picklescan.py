@@ -58,6 +58,24 @@ class Picklescan(Tool):
             raise Unread("picklescan could not read all of it")
         if not result.scanned_files:
             raise Unread("picklescan read nothing")
+        if not result.globals and not path.endswith(".npy") and not _parses(path):
+            # It takes what is no pickle to it for one without imports.
+            raise Unread("picklescan did not read it to its end")
+
+
+def _parses(path: str) -> bool:
+    """Whether a file is pickles from its beginning to its end."""
+    import pickletools
+
+    with open(path, "rb") as file:  # noqa: PTH123 - nothing here needs a path
+        try:
+            while file.read(1):
+                file.seek(-1, 1)
+                for _ in pickletools.genops(file):
+                    pass
+        except Exception:  # noqa: BLE001 - whatever a hostile opcode makes of it
+            return False
+    return True
 
 
 TOOL = Picklescan()

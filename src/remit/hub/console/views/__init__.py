@@ -1,0 +1,1 @@
+"""What people see who are logged in: one module for each page."""
