@@ -360,3 +360,13 @@ def test_the_queue_keeps_itself_up_to_date(stage: Stage, tmp_path: Path) -> None
     assert focused == name
     assert re.search(r"htmx", admin.page.content())
     assert not admin.problems
+
+
+def test_a_page_whose_visit_ended_leads_to_the_login(stage: Stage) -> None:
+    """The queue that asks by itself keeps no visit alive, and shows nothing after it."""
+    admin = stage.admin()
+    admin.open("/ui/queue")
+    admin.context.clear_cookies()
+    admin.page.get_by_role("heading", name="Log in").wait_for()
+    assert "weather" not in admin.page.content()
+    assert not admin.problems

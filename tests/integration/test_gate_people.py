@@ -9,6 +9,9 @@ import time
 
 import pytest
 
+from remit.attest.bundle import parse_bundle
+from remit.attest.dsse import statement_of, verify
+from remit.attest.ecdsa import PublicKey
 from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire, hub_command
 from tests.rig.gated import CLEAN, POISONED, put, settled, state
@@ -16,7 +19,7 @@ from tests.rig.hub_process import HubProcess
 from tests.rig.hub_users import form
 from tests.rig.registries import hub, person
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PASSPHRASE = "the passphrase of tests"
 ADMISSION, WITHDRAWALS = form("admission"), form("withdrawals")
@@ -144,6 +147,12 @@ def test_what_is_left_to_curators(people):
     assert (said["by"], said["decision"]) == ("ann", "admit")
     assert said["key"]
     assert people.code("team/medium") == ""
+    base = "/api/v1/repositories/team/medium/artifacts/v1/decisions"
+    kept = people.wire("rita")("GET", f"{base}/{said['id']}").json
+    key = PublicKey.from_pem(people.ok("ann", "key", "signing", "export", people.key("ann")))
+    payload = verify(parse_bundle(kept["bundle"].encode())[1], key)
+    assert statement_of(payload).sha256 == kept["action"].removeprefix("sha256:")
+    assert people.wire("rita")("GET", f"{base}/01JG0000000000000000000000").status == 404
     records = HubProcess(people.registry.state.parent).records()
     decided = [each for each in records if each["kind"] == "artifact.decide"]
     [record] = [each for each in decided if each["artifact"]["repository"] == "team/medium"]

@@ -14,7 +14,7 @@ from tests.rig.registry_clients import client
 from tests.rig.sigstore import sigstore
 
 # cosign is built from source, which takes minutes.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SCAN = "https://remit.example/scan/v1"
 VSA = "https://slsa.dev/verification_summary/v1"

@@ -85,6 +85,10 @@ class People(Protocol):
         """Keep a decision and have the artifact decided again; ``None`` if it is gone."""
         ...
 
+    async def filed(self, repository: str, digest: str, id_: str) -> Filed | None:
+        """A decision as it was kept."""
+        ...
+
     async def add_suppression(self, said: Suppression, bundle: bytes, record: Record) -> str:
         """Keep a suppression and have everything decided again that it is about."""
         ...
@@ -155,6 +159,10 @@ class Desk:
         if scanner == BOM:
             return scanned.bom or None
         return next((document(each) for each in scanned.reports if each.scanner == scanner), None)
+
+    async def filed(self, repository: str, digest: str, id_: str) -> Filed | None:
+        """A decision as it was kept, for whoever checks it again; ``None`` if there is none."""
+        return await self._people.filed(repository, digest, id_)
 
     async def request(self, repository: str, digest: str, until_us: int) -> Request:
         """What there is to decide.

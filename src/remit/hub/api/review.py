@@ -36,7 +36,7 @@ MAX_BODY = 256 * 1024
 CURATE = ("curate", "push")
 _ABOUT = re.compile(
     r"/api/v1/repositories/(?P<repository>.+?)/artifacts/(?P<name>[^/]+)"
-    r"/(?P<what>admission|decision|findings/(?P<scanner>[a-z0-9][a-z0-9._-]{0,63}))"
+    r"/(?P<what>admission|decision|decisions/(?P<id>[0-9A-Z]{26})|findings/(?P<scanner>[a-z0-9][a-z0-9._-]{0,63}))"
 )
 _SUPPRESSION = re.compile(r"/api/v1/suppressions/(?P<id>[0-9A-Z]{26})")
 _T = TypeVar("_T")
@@ -112,6 +112,8 @@ class Review:
         singles(request, frozenset(), frozenset())
         if what == "admission":
             return await self._admission(caller, item)
+        if found["id"]:
+            return await self._filed(request, caller, item, found["id"])
         return await self._findings(request, caller, item, found["scanner"])
 
     async def _admission(self, caller: Caller, item: Item) -> Reply:
@@ -129,6 +131,14 @@ class Review:
         await self._gate.given(caller, request, given)
         head = (("content-type", "application/json"), ("content-length", str(len(data))))
         return Reply(status=200, headers=head, body=data)
+
+    async def _filed(self, request: Request, caller: Caller, item: Item, id_: str) -> Reply:
+        filed = await self._desk.filed(item.repository, item.digest, id_)
+        if filed is None:
+            raise NotFound("there is no such decision")
+        given = {"repository": item.repository, "digest": item.digest, "what": "decision"}
+        await self._gate.given(caller, request, given)
+        return json_reply({**request_json(filed.request), "bundle": filed.bundle.decode() or None})
 
     async def _decide(self, request: Request, caller: Caller, item: Item) -> Reply:
         singles(request, frozenset(), frozenset())

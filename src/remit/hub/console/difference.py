@@ -31,8 +31,10 @@ SECONDS = 30.0
 PATIENCE_S = 90.0
 MAX_BLOB_BYTES = 64 * 1024 * 1024
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
-MAX_OUTPUT_BYTES = 16 * 1024 * 1024
-MAX_KEPT = 64
+MAX_OUTPUT_BYTES = 8 * 1024 * 1024
+MAX_KEPT = 16
+FAILED_S = 60.0
+"""How long a pair that was not compared is not tried again."""
 MAX_QUEUED = 8
 MAX_SHOWN = 400
 
@@ -47,7 +49,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A difference as a page shows it.
 
     Attributes:
-        found: the whole.
+        found: the whole, but for its changes.
         groups: changes by file.
         counts: how many changes there are of each severity, the gravest first.
         left: how many changes are not shown.
@@ -69,17 +71,18 @@ class Differences:
     def __init__(self, small: Small) -> None:
         self._small = small
         self._turn = asyncio.Semaphore(1)
-        self._done: OrderedDict[tuple[str, str], Difference | str] = OrderedDict()
+        self._done: OrderedDict[tuple[str, str], Shown | str] = OrderedDict()
+        self._failed_at: dict[tuple[str, str], float] = {}
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
-    async def of(self, before: Found, after: Found, patience_s: float) -> Difference | None:
+    async def of(self, before: Found, after: Found, patience_s: float) -> Shown | None:
         """The difference; ``None`` if it is not there in so many seconds, then ask again.
 
         Raises:
             NotComparedError: there will be none.
         """
         key = (before.item.digest, after.item.digest)
-        known = self._done.get(key)
+        known = self._known(key)
         if known is None:
             task = self._tasks.get(key)
             if task is None:
@@ -90,10 +93,17 @@ class Differences:
                 task = asyncio.create_task(self._compare(key, before, after))
                 self._tasks[key] = task
             await asyncio.wait([task], timeout=patience_s)
-            known = self._done.get(key)
+            known = self._known(key)
         if isinstance(known, str):
             raise NotComparedError(known, hint="`remit diff` compares on your machine")
         return known
+
+    def _known(self, key: tuple[str, str]) -> Shown | str | None:
+        """What came of a pair; nothing of a failure that is long ago."""
+        failed = self._failed_at.get(key)
+        if failed is not None and asyncio.get_running_loop().time() - failed > FAILED_S:
+            return None
+        return self._done.get(key)
 
     async def close(self) -> None:
         """End what is being compared."""
@@ -102,10 +112,10 @@ class Differences:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _compare(self, key: tuple[str, str], before: Found, after: Found) -> None:
-        result: Difference | str = "they could not be compared"
+        result: Shown | str = "they could not be compared"
         try:
             async with self._turn:
-                result = await self._compared(before, after)
+                result = shown(await self._compared(before, after))
         except RemitError as error:
             result = error.message
         except OSError as error:
@@ -113,8 +123,11 @@ class Differences:
         finally:
             del self._tasks[key]
             self._done[key] = result
+            self._failed_at.pop(key, None)
+            if isinstance(result, str):
+                self._failed_at[key] = asyncio.get_running_loop().time()
             while len(self._done) > MAX_KEPT:
-                self._done.popitem(last=False)
+                self._failed_at.pop(self._done.popitem(last=False)[0], None)
 
     async def _compared(self, before: Found, after: Found) -> Difference:
         both = [parse_manifest(each.body, each.item.media_type) for each in (before, after)]
@@ -213,7 +226,7 @@ def shown(found: Difference) -> Shown:
         for name in reversed(SEVERITIES)
     ]
     return Shown(
-        found=found,
+        found=msgspec.structs.replace(found, changes=()),
         groups=tuple((path, tuple(changes)) for path, changes in grouped.items()),
         counts=tuple(each for each in counts if each[1]),
         left=max(0, len(found.changes) - MAX_SHOWN),

@@ -86,6 +86,10 @@ class SqlPeople:
 
         return await self._database.change(work)
 
+    async def filed(self, repository: str, digest: str, id_: str) -> Filed | None:
+        """A decision as it was kept."""
+        return await self._database.look(lambda c: words.filed(c, repository, digest, id_))
+
     async def add_suppression(self, said: Suppression, bundle: bytes, record: Record) -> str:
         """Keep a suppression and have everything decided again that it is about."""
 

@@ -83,6 +83,20 @@ def _decision(row: Any) -> Decision:
     )
 
 
+def filed(connection: Connection, repository: str, digest: str, id_: str) -> Filed | None:
+    """A decision as it was kept; ``None`` if there is none that can be read."""
+    found = connection.execute(
+        select(decisions.c.bundle)
+        .join(repositories, repositories.c.id == decisions.c.repository)
+        .where(repositories.c.name == repository)
+        .where(decisions.c.digest == digest, decisions.c.id == id_)
+    ).scalar_one_or_none()
+    try:
+        return None if found is None else msgspec.json.decode(bytes(found), type=Filed)
+    except msgspec.MsgspecError:
+        return None
+
+
 def add_decision(
     connection: Connection, id_: int, digest: str, said: Decision, filed: Filed
 ) -> None:

@@ -20,7 +20,6 @@ from remit.hub.api.sight import sees
 from remit.hub.catalog.describe import MAX_CONFIG_BYTES
 from remit.hub.catalog.ports import Catalog, Found
 from remit.hub.console.difference import Differences, NotComparedError
-from remit.hub.console.difference import shown as difference_shown
 from remit.hub.console.evidence import Evidence, Piece, bill
 from remit.hub.console.findings import Group, files_of, groups
 from remit.hub.console.history import history
@@ -308,9 +307,8 @@ class ArtifactPages:
         if earlier is not None and readable:
             await self._given(look, subject, "console-diff")
             try:
-                found = await self._differences.of(earlier, subject.found, DIFF_S)
-                waits = found is None
-                result = difference_shown(found) if found else None
+                result = await self._differences.of(earlier, subject.found, DIFF_S)
+                waits = result is None
             except NotComparedError as error:
                 why = error
         return self.page(
