@@ -502,6 +502,7 @@ def test_what_is_due_is_scanned_again(known):
         k.queue = SqlQueue(k.database, k.clock, "new")
         old = SqlQueue(k.database, k.clock, "old")
         for queue, text in ((old, "1"), (k.queue, "2"), (old, "3")):
+            k.clock.us += 1_000
             await k.push(text)
             task = await queue.claim("w")
             assert await queue.finish(task, [report()])
