@@ -38,7 +38,7 @@ from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
-from remit.hub.guarding import desk_of, guarding, waiting_room
+from remit.hub.guarding import desk_of, guarding, keys_of, waiting_room
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -274,7 +274,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
                     ledger=ledger,
                     clock=clock,
                     curation=DeskCuration(desk) if desk is not None else None,
-                    own=own_keys(options.state) if options.gate else no_trust,
+                    own=own_keys(keys_of(options)) if options.gate else no_trust,
                 ),
             )
         yield Hub(registry, ledger, rooms)

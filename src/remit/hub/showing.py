@@ -52,9 +52,8 @@ def no_trust() -> TrustRoot | None:
     return None
 
 
-def own_keys(state: Path) -> Trust:
+def own_keys(keys: RoleKeys) -> Trust:
     """The trust root of what this Hub signs; its keys are made when there are none."""
-    keys = RoleKeys(state / "keys")
 
     @functools.cache
     def root() -> TrustRoot:
