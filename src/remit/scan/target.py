@@ -67,6 +67,7 @@ def _placed(source: Path, target: Path) -> None:
 
 def _unpacked(name: str, store: Path, place: Path) -> Target:
     from remit.artifacts.kinds.stored import stored_kind
+    from remit.artifacts.kitfile import document
     from remit.artifacts.layout import Layout
     from remit.artifacts.local import find
     from remit.artifacts.oci.names import Reference
@@ -76,5 +77,11 @@ def _unpacked(name: str, store: Path, place: Path) -> Target:
     descriptor = find(layout, Reference.parse(name))
     manifest, _ = layout.manifest(descriptor)
     found = unpack(layout, descriptor, place)
-    kind = stored_kind(manifest, found.artifact.kitfile)
-    return Target(root=place, digest=descriptor.digest, kind=kind, name=name)
+    kitfile = found.artifact.kitfile
+    return Target(
+        root=place,
+        digest=descriptor.digest,
+        kind=stored_kind(manifest, kitfile),
+        name=name,
+        metadata=document(kitfile, layers=False),
+    )

@@ -17,6 +17,7 @@ import msgspec
 
 from remit import __version__
 from remit.artifacts.errors import ArtifactError, DigestError
+from remit.artifacts.kitfile import document
 from remit.artifacts.layout import Ingest, Layout
 from remit.artifacts.modelkit import form_of
 from remit.artifacts.oci.digests import algorithm_of
@@ -160,7 +161,7 @@ def _lay_out(
         try:
             found = unpack(layout, task.descriptor, root)
             kitfile = found.artifact.kitfile
-            metadata = msgspec.to_builtins(kitfile) if form in {"modelkit", "modelpack"} else {}
+            metadata = document(kitfile, layers=False) if form in {"modelkit", "modelpack"} else {}
             elsewhere = found.elsewhere
         except ArtifactError as error:
             if form in {"modelkit", "modelpack"}:

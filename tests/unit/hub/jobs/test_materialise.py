@@ -44,6 +44,18 @@ def blobs():
 
 def laid_out(blobs, place, layers, config=(EMPTY, b"{}"), **more):
     """Files by name, and what is wrong."""
+    found = contents(blobs, place, layers, config, **more)
+    files = {
+        each.relative_to(found.root).as_posix(): each.read_bytes()
+        for each in found.root.rglob("*")
+        if each.is_file()
+    }
+    wrong = [each.reason for each in found.report.coverage if each.status == "error"]
+    assert all(each.executes for each in found.report.coverage if each.status == "error")
+    return files, wrong
+
+
+def contents(blobs, place, layers, config=(EMPTY, b"{}"), **more):
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -56,15 +68,7 @@ def laid_out(blobs, place, layers, config=(EMPTY, b"{}"), **more):
     body = json.dumps(document).encode()
     descriptor = Descriptor(media_type=MANIFEST, digest=digest_of(body), size=len(body))
     task = Task(id="j", worker="w", repository="a", descriptor=descriptor, body=body, kind="")
-    found = asyncio.run(materialise(blobs, task, place))
-    files = {
-        each.relative_to(found.root).as_posix(): each.read_bytes()
-        for each in found.root.rglob("*")
-        if each.is_file()
-    }
-    wrong = [each.reason for each in found.report.coverage if each.status == "error"]
-    assert all(each.executes for each in found.report.coverage if each.status == "error")
-    return files, wrong
+    return asyncio.run(materialise(blobs, task, place))
 
 
 def layer(blobs, data, kind=OCTETS, /, title="", **more):
@@ -120,6 +124,19 @@ def test_a_modelkit_is_unpacked(blobs, tmp_path):
     assert files["main.py"] == b"1"
     assert "Kitfile" in files
     assert wrong == []
+
+
+def test_scanners_are_told_what_the_kitfile_says(blobs, tmp_path):
+    config = {
+        "manifestVersion": "1.0.0",
+        "package": {"name": "x", "license": "MIT"},
+        "code": [{"path": ".", "license": "Apache-2.0"}],
+    }
+    archive = layer(blobs, tar(**{"main.py": b"1"}), f"{KIT}.code.v1.tar")
+    kind = (f"{KIT}.config.v1+json", json.dumps(config).encode())
+    found = contents(blobs, tmp_path, [archive], kind)
+    assert found.metadata["package"] == {"name": "x", "license": "MIT"}
+    assert found.metadata["code"][0]["license"] == "Apache-2.0"
 
 
 def test_a_modelkit_that_does_not_unpack_is_looked_at_and_blocks(blobs, tmp_path):
