@@ -256,7 +256,7 @@ def run(
         --upstream-user robot
     """
     from remit.hub.compose import HubOptions
-    from remit.hub.compose import run as serve
+    from remit.hub.serving import run as serve
 
     console = console_of(upstream)
 
