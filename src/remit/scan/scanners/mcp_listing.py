@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from remit.content.detectors import poisoning
-from remit.content.values import walk
+from remit.content.values import Piece, walk
 from remit.core.strictjson import StrictJsonError, parse
 from remit.core.text import fold_name
 from remit.scan.base import Artifact, Finding, Member, Result, Severity, register
@@ -198,14 +198,15 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
     walked = walk(value)
     if not walked.complete:
         yield _text.found("mcp.too_much", "more texts than are read", "high", member)
+    own = _own_names(walked.pieces)
     for piece in walked.pieces:
         if piece.what in {"text", "key", "blob"}:
             yield from _string(
-                piece.text, key=piece.what == "key", member=member, pointer=piece.path
+                piece.text, own, key=piece.what == "key", member=member, pointer=piece.path
             )
     # An order may be cut into pieces, one in each text.
     joined = "\n".join(each.text for each in walked.pieces if each.what == "text")
-    yield from _orders.orders(joined, member, "tool", family=_FAMILY)
+    yield from _orders.orders(joined, member, "tool", family=_FAMILY, own=None)
     for finding in _text.inspected(joined, member, family=_FAMILY):
         # Names and words in a row are no sentences: only what a rule confirms counts here.
         if finding.severity != "medium":
@@ -215,9 +216,22 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
         yield from _config(server, member, indexes)
 
 
-def _string(text: str, *, key: bool, member: Member, pointer: str) -> Iterator[Finding]:
+def _own_names(pieces: Sequence[Piece]) -> frozenset[str]:
+    """Names of this listing: its texts may speak of these."""
+    return frozenset(
+        each.text.lower()
+        for each in pieces
+        if (each.what == "key" or each.path.endswith("/name") or "/enum/" in each.path)
+        and len(each.text) <= 128
+    )
+
+
+def _string(
+    text: str, own: Collection[str], *, key: bool, member: Member, pointer: str
+) -> Iterator[Finding]:
     if len(text) > 2:
-        yield from _orders.orders(text, member, "tool", family=_FAMILY, pointer=pointer)
+        names = None if key else own
+        yield from _orders.orders(text, member, "tool", family=_FAMILY, pointer=pointer, own=names)
         yield from _text.inspected(text, member, family=_FAMILY, pointer=pointer)
     if "\x1b" in text or "\x9b" in text:
         yield _text.found(
@@ -269,7 +283,7 @@ def _name(name: Any, known: dict[str, str], member: Member, pointer: str) -> Ite
             "a name in letters of several scripts" if mixed else "a name with unusual characters",
             "high" if mixed else "low", member, shown=name, pointer=f"{pointer}/name",
         )  # fmt: skip
-    shape = re.sub(r"_+", "_", fold_name(name).translate(_CONFUSED))
+    shape = re.sub(r"_+", "_", fold_name(name.replace("I", "l")).translate(_CONFUSED))
     other = known.setdefault(shape, name)
     if other != name or (other == name and f"{shape}\0" in known):
         yield _text.found(
