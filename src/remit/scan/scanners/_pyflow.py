@@ -72,9 +72,9 @@ class Flow:
         for node in self._nodes:
             if isinstance(node, ast.Call):
                 yield from self._call(node)
-            elif isinstance(node, ast.Attribute) and node.attr in _EXECUTABLE_MEMORY:
-                yield node, "native_memory", "it makes memory that machine code is run from"
-            elif isinstance(node, ast.Name) and node.id in _EXECUTABLE_MEMORY:
+            elif (isinstance(node, ast.Attribute) and node.attr in _EXECUTABLE_MEMORY) or (
+                isinstance(node, ast.Name) and node.id in _EXECUTABLE_MEMORY
+            ):
                 yield node, "native_memory", "it makes memory that machine code is run from"
 
     def _call(self, node: ast.Call) -> Iterator[Found]:
@@ -130,9 +130,8 @@ class Flow:
                 pairs = zip(node.keys, node.values, strict=True)
                 if any(key is None and self._environ(value) for key, value in pairs):
                     found.add(ENVIRONMENT)
-            elif isinstance(node, ast.comprehension):
-                if self._environ(node.iter):
-                    found.add(ENVIRONMENT)
+            elif isinstance(node, ast.comprehension) and self._environ(node.iter):
+                found.add(ENVIRONMENT)
         if self._environ(expression):
             found.add(ENVIRONMENT)
         if HOME in found and any(
@@ -159,7 +158,7 @@ class Flow:
             and any(self._environ(each) for each in node.args)
         ):
             return {ENVIRONMENT}
-        if name.endswith("expanduser") or name.endswith("Path.home"):
+        if name.endswith(("expanduser", "Path.home")):
             return {HOME}
         if _FETCHES.match(name):
             return {FETCHED}

@@ -8,7 +8,7 @@ import msgspec
 from remit.scan.base import Severity
 
 SECRET_PATH = re.compile(
-    r"(?i)\.ssh\b|\.aws\b|\.gnupg\b|\.kube\b|\.netrc\b|\.npmrc\b|\.pypirc\b|\bid_(?:rsa|ed25519|ecdsa)\b"
+    r"(?i)(?<![\w])\.(?:ssh|aws|gnupg|kube)\b|\.netrc\b|\.npmrc\b|\.pypirc\b|\bid_(?:rsa|ed25519|ecdsa)\b"
     r"|\.git-credentials\b|/etc/shadow\b|(?:\A|/)\.env\b|wallet\.dat|\.docker/config|\.config/gcloud|Login Data|cookies\.sqlite"
     r"|\.(?:bash|zsh|python|psql|mysql|node_repl)_history\b|google-chrome/|/Cookies\b|key4\.db|logins\.json|/proc/(?:self|\d+)/environ"
 )

@@ -1,5 +1,8 @@
-"""Commands of shells that mean something together: a file that is fetched and then run, a credential
-that a program gives out, the home in an archive, a place that is loaded at every start."""
+"""Commands of shells that mean something together.
+
+A file that is fetched and then run, a credential that a program gives out, the home in an archive,
+a place that is loaded at every start.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +14,9 @@ _OUTPUT = re.compile(
     r"(?:\s-o\s*|\s--output[= ]|\s-O\s+(?!http)|\s--output-document[= ]|>\s*)[\"']?([^\s\"';|&>]+)"
 )
 _URL_FILE = re.compile(r"https?://[^\s\"']*/([^\s/\"'?#]+)")
-_FETCH = re.compile(r"(?:\A|[\s;&|(])(?:curl|wget|aria2c|fetch|iwr|invoke-webrequest)\s", re.I)
+_FETCH = re.compile(
+    r"(?:\A|[\s;&|(])(?:curl|wget|aria2c|fetch|iwr|invoke-webrequest)\s", re.IGNORECASE
+)
 _RUNNER = re.compile(
     r"(?:\A|[;&|(]|\bsudo\s|\bnohup\s)\s*(?:(?:ba|z|da|k)?sh|source|\.|python[\d.]*|node|perl|ruby|php|exec|installer -pkg|dpkg -i|msiexec)\s+(?:-\S+\s+)*[\"']?([^\s\"';|&]+)"
 )
@@ -21,10 +26,10 @@ _CHECKS = re.compile(
 _ARCHIVES = re.compile(
     r"\b(?:tar|zip|7z|rsync|scp)\b[^\n;|]*(?:\"?\$\{?HOME\}?\"?|(?<!\S)~)(?:/?\"?(?:\s|\Z)|/(?:Documents|Desktop|\.config)\b)"
 )
-_STARTS = (
+_STARTS: tuple[tuple[re.Pattern[str], Severity], ...] = (
     (re.compile(r"\bcrontab\s+-(?:\s|\Z)|\|\s*crontab\b"), "high"),
-    (re.compile(r"\bschtasks(?:\.exe)?\b.{0,80}/create", re.I), "high"),
-    (re.compile(r"\breg(?:\.exe)?\s+add\b.{0,120}\\Run\b", re.I), "high"),
+    (re.compile(r"\bschtasks(?:\.exe)?\b.{0,80}/create", re.IGNORECASE), "high"),
+    (re.compile(r"\breg(?:\.exe)?\s+add\b.{0,120}\\Run\b", re.IGNORECASE), "high"),
     (re.compile(r"\bgit\s+config\b.{0,60}\b(?:core\.(?:hooksPath|fsmonitor|sshCommand)|alias\.\w+\s+['\"]?!)"), "high"),
     (re.compile(r"\bsystemctl\s+--user\s+enable\b|\blaunchctl\s+(?:load|bootstrap|submit)\b"), "high"),
     (re.compile(r"\bsystemctl\s+enable\b"), "low"),
@@ -71,7 +76,7 @@ def issues(lines: Sequence[str]) -> Iterator[Said]:
             files |= dict.fromkeys(_fetched(line), number)
         for pattern, severity in _STARTS:
             if pattern.search(line):
-                yield "persistence", _LASTS, severity, number, line.strip()[:200]  # type: ignore[misc]
+                yield "persistence", _LASTS, severity, number, line.strip()[:200]
         to = _PLACES.match(line)
         target = to[1] if to else ""
         for each in re.findall(r">>?\s*[\"']?([^\s\"';|&]+)", line):
