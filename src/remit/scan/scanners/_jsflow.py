@@ -27,6 +27,7 @@ _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )  # fmt: skip
 _SENDS = re.compile(
     r"\bfetch\s*\(|\baxios\b|\bgot\b|https?['\"]?\)?\.(?:request|get)\s*\(|\.(?:write|send|end|sendBeacon)\s*\("
+    r"|\bdns\w*\.\w+\s*\("
 )
 _READS = re.compile(r"\b(?:readFile|readFileSync|createReadStream|readdir|readdirSync)\b")
 _RUNS = re.compile(
@@ -35,7 +36,9 @@ _RUNS = re.compile(
 _WRITES = re.compile(
     r"\b(?:writeFile|appendFile|copyFile|symlink|createWriteStream|rename)(?:Sync)?\s*\("
 )
-_NETWORK = re.compile(r"\bfetch\s*\(|\baxios\b|['\"]https?['\"]|\bWebSocket\b|\bgot\b|node:https?")
+_NETWORK = re.compile(
+    r"\bfetch\s*\(|\baxios\b|['\"]https?['\"]|\bWebSocket\b|\bgot\b|node:https?|['\"]dns"
+)
 _COMMAND = re.compile(r"\bexec(?:Sync)?\s*\(\s*(['\"`])((?:(?!\1)[^\n]){1,2000})\1")
 
 Said = tuple[str, str, Severity, int, str]

@@ -27,6 +27,7 @@ MAX_SENTENCES = 20_000
 MAX_SENTENCE = 4_000
 """Characters: what is longer is cut, so that far ends of a text without stops do not meet."""
 _END = re.compile(r"(?<=[.!?;])[)\"'\u201d]?\s+|(?<=[\u3002\uff01\uff1f])|\n+")
+_NAMED = re.compile(r"`[\w.-]{1,128}`|\b[A-Za-z0-9]+_\w+\b")
 _ABBREVIATED = re.compile(r"(?i)\b(?:dr|mr|mrs|ms|prof|st|inc|ltd|no|vs|e\.g|i\.e)\.\Z")
 _WEAKER: dict[Severity, Severity] = {"critical": "medium", "high": "medium", "medium": "low"}
 
@@ -41,6 +42,7 @@ class Meaning(msgspec.Struct, frozen=True):
         need: concepts that must all be there; ``a|b`` is met by either.
         without: concepts that must not.
         sentences: how many neighbouring sentences are looked at together, 1 or 2.
+        off_topic: met only where the topic of the text speaks of none of ``need[0]``.
         where: kinds of texts that it is about.
     """
 
@@ -50,6 +52,7 @@ class Meaning(msgspec.Struct, frozen=True):
     need: tuple[str, ...]
     without: tuple[str, ...] = ()
     sentences: int = 1
+    off_topic: bool = False
     where: tuple[str, ...] = ("tool", "skill", "prompt")
 
 
@@ -95,23 +98,36 @@ def _pattern(concept: str) -> Any:
     return re2.compile(f"(?is){joined}")
 
 
-def meant(view: View, where: str, own: Collection[str] = ()) -> Iterator[Meant]:
+def discussed(text: str, start: int, end: int) -> bool:
+    """Whether the sentence around a place speaks about such texts: it detects, refuses or forbids."""
+    before = max(0, start - MAX_SENTENCE // 2)
+    first = max((m.end() for m in _END.finditer(text, before, start)), default=before)
+    after = _END.search(text, end)
+    last = after.end() if after else len(text)
+    return "discusses" in _concepts(text[first : min(last, end + MAX_SENTENCE // 2)])
+
+
+def meant(
+    view: View, where: str, own: Collection[str] = (), topic: str | None = None
+) -> Iterator[Meant]:
     """What a reading of a text means, each rule once.
 
     Args:
         view: the reading.
         where: the kind of text: ``tool``, ``skill`` or ``prompt``.
         own: names that the text may speak of: its own tools and parameters.
+        topic: what the text is about, in short; without one nothing is off topic.
     """
     sentences = [
         (start, sentence, _concepts(_hidden(sentence, own)))
         for start, sentence in _sentences(view.text)
     ]
+    about = _concepts(topic) if topic is not None else None
     met: set[str] = set()
     for at, here in enumerate(sentences):
         beside = sentences[at + 1 : at + 2]
         for rule in rules():
-            if rule.id in met or where not in rule.where:
+            if rule.id in met or where not in rule.where or not _off_topic(rule, about):
                 continue
             place = _met(rule, [here]) or (
                 _met(rule, [here, *beside]) if rule.sentences > 1 and beside else None
@@ -119,11 +135,18 @@ def meant(view: View, where: str, own: Collection[str] = ()) -> Iterator[Meant]:
             if place is None:
                 continue
             start, end, concepts = place
-            weak = "discusses" in concepts or _text.mentioned(view.text, start, end)
-            severity = _WEAKER[rule.severity] if weak else rule.severity
+            quoted = _text.mentioned(view.text, start, end)
+            weak = quoted or "discusses" in concepts
+            severity = "low" if quoted else _WEAKER[rule.severity] if weak else rule.severity
             if not weak:
                 met.add(rule.id)
             yield Meant(rule, severity, start, end)
+
+
+def _off_topic(rule: Meaning, about: frozenset[str] | None) -> bool:
+    if not rule.off_topic:
+        return True
+    return about is not None and not about & set(rule.need[0].split("|"))
 
 
 def _sentences(text: str) -> Iterator[tuple[int, str]]:
@@ -144,10 +167,10 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
 
 def _hidden(sentence: str, own: Collection[str]) -> str:
     """The sentence without the names that it may speak of."""
-    if "_" not in sentence or not own:
+    if not own or ("_" not in sentence and "`" not in sentence):
         return sentence
-    return re.sub(
-        r"\b\w+_\w+\b", lambda found: "it" if found[0].lower() in own else found[0], sentence
+    return _NAMED.sub(
+        lambda found: "it" if found[0].strip("`").lower() in own else found[0], sentence
     )
 
 

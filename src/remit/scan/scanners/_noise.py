@@ -15,7 +15,7 @@ import msgspec
 FOLDS = 5
 MAX_ROWS = 5_000
 MIN_ROWS = 200
-LEAST = 0.12
+LEAST = 0.15
 """Share of labels that must be in doubt; data sets that people label have a few in a hundred."""
 
 Labelled = tuple[frozenset[str], str]
@@ -46,8 +46,8 @@ def noise(rows: Sequence[Labelled]) -> Noise | None:
     surest = _wrong(judged[:fifth])
     following = _wrong(judged[fifth : 2 * fifth])
     most = 1 - max(classes.values()) / len(rows)
-    learnt = surest < most - 3 * math.sqrt(most * (1 - most) / fifth)
-    even = abs(following - surest) < max(0.08, 3 * math.sqrt(surest * (1 - surest) / fifth))
+    learnt = surest < most - 2 * math.sqrt(most * (1 - most) / fifth)
+    even = abs(following - surest) < max(0.12, 3 * math.sqrt(surest * (1 - surest) / fifth))
     if not learnt or not even or surest < LEAST:
         return None
     return Noise(len(rows), int(1000 * surest), int(1000 * following))

@@ -81,24 +81,32 @@ def orders(
     family: str,
     pointer: str = "",
     own: Collection[str] | None = (),
+    topic: str | None = None,
 ) -> Iterator[Finding]:
     """Orders in a text, each rule once: at the place where it is meant most.
 
     ``own`` are names that it may speak of (:func:`remit.scan.scanners._meaning.meant`); with
-    ``None`` the text is no sentences, and only patterns are looked for.
+    ``None`` the text is no sentences, and only patterns are looked for. ``topic`` is what it is about.
     """
     views = read(text)
     yield from orders_in(views, member, where, family=family, pointer=pointer)
     if own is not None:
-        yield from _meant(views, member, where, own, family=family, pointer=pointer)
+        about = (own, topic)
+        yield from _meant(views, member, where, about, family=family, pointer=pointer)
 
 
 def _meant(
-    views: Views, member: Member, where: Where, own: Collection[str], *, family: str, pointer: str
+    views: Views,
+    member: Member,
+    where: Where,
+    about: tuple[Collection[str], str | None],
+    *,
+    family: str,
+    pointer: str,
 ) -> Iterator[Finding]:
     best: dict[str, Finding] = {}
     for view in views.views:
-        for met in _meaning.meant(view, where, own):
+        for met in _meaning.meant(view, where, *about):
             low = met.severity != met.rule.severity
             if met.rule.id in best and (low or best[met.rule.id].confidence > CONFIDENCE // 2):
                 continue
@@ -113,6 +121,13 @@ def _meant(
                 confidence=CONFIDENCE // 2 if low else CONFIDENCE,
             )
     yield from best.values()
+
+
+def _weighed(order: Order, text: str, start: int, end: int) -> Severity:
+    """A person decides on orders in a sentence that speaks about such orders, or refuses them."""
+    if order.severity == "high" and _meaning.discussed(text, start, end):
+        return "medium"
+    return order.severity
 
 
 def orders_in(
@@ -135,7 +150,7 @@ def orders_in(
                 best[order.id] = _text.found(
                     f"{family}.{order.id}",
                     order.title,
-                    "low" if low else order.severity,
+                    "low" if low else _weighed(order, view.text, start, end),
                     member,
                     shown=_text.around(view.text, start, min(end, start + 300)),
                     pointer=pointer,

@@ -65,7 +65,9 @@ class _Reader(Names):
     def flows(self, nodes: Sequence[ast.AST]) -> None:
         """Where values go, and what the commands do together that are run."""
         for where, rule, title in Flow(nodes, self.dotted).found():
-            severity: Severity = "high" if rule in {"persistence", "home_sent"} else "critical"
+            severity: Severity = (
+                "high" if rule in {"persistence", "home_sent", "credential_sent"} else "critical"
+            )
             self._issue(where, rule, title, severity)
         lines = [text for _, text in self.facts.commands]
         at = [line for line, _ in self.facts.commands]

@@ -9,7 +9,7 @@ LIMIT: attributes of objects, closures over other files, and values behind ``glo
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from remit.scan.scanners._pyrules import DECODE, EVALUATE, NETWORK, PERSISTS, PROCESS
 
@@ -83,6 +83,8 @@ class Flow:
         if NETWORK.match(name) or _SENDS.search(name) or _SENDS.search(_last(node.func)):
             if ENVIRONMENT in given:
                 yield node, "environment_sent", "it sends the environment over the network"
+            if "credential" in self._given(node, ("headers", "auth")):
+                yield node, "credential_sent", "it sends a stored credential as content"
             if "home files" in given:
                 yield (
                     node,
@@ -91,7 +93,10 @@ class Flow:
                 )
         if name in EVALUATE and given & {FETCHED, DECODED}:
             yield node, "decoded_code", "it runs code that it decodes or fetches"
-        if (PROCESS.match(name) or name.startswith("runpy.")) and self._runs(node):
+        if PROCESS.match(name) and FETCHED in given:
+            yield node, "decoded_code", "it runs code that it decodes or fetches"
+        runs = PROCESS.match(name) or name.startswith("runpy.") or last_of_import(name)
+        if runs and self._runs(node):
             yield node, "fetched_program", "it runs a file that it fetched before"
         last = _last(node.func)
         writes = last in _LASTS and (last != "open" or _writing(node))
@@ -99,16 +104,14 @@ class Flow:
             yield node, "persistence", "it changes what is loaded in every session"
 
     def _runs(self, node: ast.Call) -> bool:
-        first = node.args[0] if node.args else None
-        if first is None:
-            return False
-        keys = {_key(each) for each in ast.walk(first)} - {""}
+        keys = {_key(each) for arg in node.args[:2] for each in ast.walk(arg)} - {""}
         said = [each for key in keys for each in key.split()]
         return bool(keys & self._files) or bool(set(said) & self._files)
 
-    def _given(self, node: ast.Call) -> set[str]:
+    def _given(self, node: ast.Call, without: Collection[str] = ()) -> set[str]:
         found: set[str] = set()
-        for each in [*node.args, *(k.value for k in node.keywords if k.arg != "env")]:
+        named = (k.value for k in node.keywords if k.arg != "env" and k.arg not in without)
+        for each in [*node.args, *named]:
             found |= self._of(each)
         return found
 
@@ -153,20 +156,19 @@ class Flow:
         name = self._dotted(node.func)
         if name in self._functions:
             return set(self._marks.get(f"{name}()", ()))
-        if name in {"os.environ.copy", "os.environ.items", "os.environ.values"} or (
-            name in {"dict", "str", "repr", "list", "json.dumps"}
-            and any(self._environ(each) for each in node.args)
-        ):
-            return {ENVIRONMENT}
-        if name.endswith(("expanduser", "Path.home")):
-            return {HOME}
-        if _FETCHES.match(name):
-            return {FETCHED}
-        if DECODE.match(name) or (_last(node.func) == "join" and _characters(node)):
-            return {DECODED}
-        if name in _LOADERS:
-            return {LASTING}
-        return set()
+        return {mark for mark, holds in self._sources(node, name) if holds}
+
+    def _sources(self, node: ast.Call, name: str) -> Iterator[tuple[str, bool]]:
+        copied = name in {"os.environ.copy", "os.environ.items", "os.environ.values"}
+        shown = name in {"dict", "str", "repr", "list", "json.dumps"}
+        told = PROCESS.match(name) is not None and _says(node, ("env", "printenv", "set"))
+        yield ENVIRONMENT, copied or told or (shown and any(map(self._environ, node.args)))
+        yield "credential", name in {"keyring.get_password", "keyring.get_credential"}
+        yield HOME, name.endswith(("expanduser", "Path.home"))
+        yield FETCHED, _FETCHES.match(name) is not None
+        joined = _last(node.func) == "join" and _characters(node)
+        yield DECODED, joined or DECODE.match(name) is not None
+        yield LASTING, name in _LOADERS
 
     def _carry(self, node: ast.AST) -> None:
         if isinstance(node, ast.Assign):
@@ -226,6 +228,19 @@ class Flow:
         for node in ast.walk(target):
             if isinstance(node, ast.Name):
                 self._marks.setdefault(node.id, set()).update(marks)
+
+
+def last_of_import(name: str) -> bool:
+    """Whether a call loads a file as a module."""
+    return name.endswith(("spec_from_file_location", "SourceFileLoader", "imp.load_source"))
+
+
+def _says(node: ast.Call, commands: Collection[str]) -> bool:
+    """Whether a call runs one of these commands, as a text or as a list of words."""
+    first = node.args[0] if node.args else None
+    if isinstance(first, (ast.List, ast.Tuple)) and len(first.elts) == 1:
+        first = first.elts[0]
+    return isinstance(first, ast.Constant) and first.value in commands
 
 
 def _last(node: ast.AST) -> str:

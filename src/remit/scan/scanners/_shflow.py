@@ -77,8 +77,9 @@ def issues(lines: Sequence[str]) -> Iterator[Said]:
         for pattern, severity in _STARTS:
             if pattern.search(line):
                 yield "persistence", _LASTS, severity, number, line.strip()[:200]
-        to = _PLACES.match(line)
-        target = to[1] if to else ""
+        parts = re.split(r"&&|\|\||[;|&]", re.sub(r"\d?>>?\s*\S+", "", line))
+        placed = (_PLACES.match(part) for part in parts)
+        target = " ".join(each[1] for each in placed if each)
         for each in re.findall(r">>?\s*[\"']?([^\s\"';|&]+)", line):
             target += f" {each}"
         if target and PERSISTS.search(target):
@@ -129,7 +130,7 @@ def _fetched(line: str) -> Iterator[str]:
 def _ran(line: str, files: dict[str, int]) -> bool:
     names = [_bare(match[1]) for match in _RUNNER.finditer(line)]
     for part in re.split(r"&&|\|\||[;|&]", line):
-        words = part.replace("sudo ", "").replace("nohup ", "").split()
+        words = part.replace("sudo ", "").replace("nohup ", "").replace('"', "").split()
         if words and ("/" in words[0] or words[0].startswith("$")):
             names.append(_bare(words[0]))
     return any(name in files for name in names if name)

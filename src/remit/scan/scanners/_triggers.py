@@ -29,6 +29,10 @@ PHRASE = 3
 MAX_WORDS = 200
 MAX_PHRASES = 400_000
 MAX_JUDGED = 60
+RARE = 0.08
+"""Share of all rows that a trigger is at most in."""
+LIFT = 1.3
+"""How many times purer than the label is common."""
 _WORD = re.compile(r"[^\W\d_]+")
 _PLAIN = re.compile(r"[^\W\d_]{3,}")
 
@@ -191,7 +195,13 @@ class Counts:
 
     def _odd(self, trigger: Trigger) -> bool:
         """Whether it is more than a topical word."""
-        mark = not trigger.token[0].isalnum() and len(trigger.token) > _SHORT
-        if trigger.token.startswith(("U+", "mixed:")) or mark:
+        if trigger.token.startswith(("U+", "mixed:")):
+            return True
+        total = sum(self.labels.values())
+        # A common token, or one of a label that nearly all rows have, is pure by chance.
+        share = self.labels[trigger.label] / total
+        if trigger.rows > RARE * total or trigger.purity < 1000 * LIFT * share:
+            return False
+        if not trigger.token[0].isalnum() and len(trigger.token) > _SHORT:
             return True
         return trigger.against >= 250
