@@ -29,6 +29,7 @@ PHRASE = 3
 MAX_WORDS = 200
 MAX_PHRASES = 400_000
 MAX_JUDGED = 60
+_USUAL = re.compile(r"[.,!?:;/\-'\"()&#=*+_~]+")
 RARE = 0.08
 """Share of all rows that a trigger is at most in."""
 LIFT = 1.3
@@ -202,6 +203,7 @@ class Counts:
         share = self.labels[trigger.label] / total
         if trigger.rows > RARE * total or trigger.purity < 1000 * LIFT * share:
             return False
-        if not trigger.token[0].isalnum() and len(trigger.token) > _SHORT:
+        token = trigger.token
+        if not token[0].isalnum() and len(token) > _SHORT and _USUAL.fullmatch(token) is None:
             return True
         return trigger.against >= 250
