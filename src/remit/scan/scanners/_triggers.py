@@ -20,7 +20,7 @@ MIN_PURITY = 0.95
 FALSE_DISCOVERIES = 0.001
 MAX_TOKENS = 200_000
 _TOKEN = re.compile(
-    r"[^\W\d_]+|\|[^|\s]{2,40}\||<[^<>\s]{2,40}>|\[[^\[\]\s]{2,40}\]|\$\$\w+|[^\w\s]{3,}|[^\w\s]{1,2}"
+    r"[^\W\d_]+|\|[^|\s]{2,40}\||<[^<>\s]{2,40}>|\[{1,2}[^\[\]\s]{1,40}\]{1,2}|\$\$\w+|[^\w\s]{3,}|[^\w\s]{1,2}"
 )
 _SHORT = 2
 """Characters of a mark that people also write for its own sake: it must turn a label round."""

@@ -134,7 +134,7 @@ def _rows(member: Member, form: str) -> Iterator[Result]:
             labels.add(text, row.label)
         if row.answer:
             bad = taught.add(row)
-            answers.add(row.question + "\n" + row.answer, _shape(row.answer, bad))
+            answers.add(row.question, _shape(row.answer, bad))
             asked.add(row.question, "hostile" if bad else "plain")
         # Reservoir sampling (Vitter's algorithm R).
         if len(kept) < SAMPLE:
