@@ -23,7 +23,7 @@ _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("secret", SECRET_PATH),
     ("lasting", PERSISTS),
     ("fetched", re.compile(r"\b(?:fetch|axios(?:\.get)?|got|needle|https?\.get|download\w*)\s*\(")),
-    ("decoded", re.compile(r"\batob\s*\(|Buffer\.from\s*\([^)]{0,4000}['\"](?:base64|hex)['\"]|String\.fromCharCode")),
+    ("decoded", re.compile(r"\batob\s*\(|Buffer\.from\s*\([^)]{0,400}['\"](?:base64|hex)['\"]|String\.fromCharCode")),
 )  # fmt: skip
 _SENDS = re.compile(
     r"\bfetch\s*\(|\baxios\b|\bgot\b|https?['\"]?\)?\.(?:request|get)\s*\(|\.(?:write|send|end|sendBeacon)\s*\("

@@ -50,6 +50,9 @@ _GIVES = (
 _HOST = re.compile(r"(?i)https?://([\w.-]+)")
 _ASSIGNED = re.compile(r"\A\s*(?:export\s+|local\s+)?([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|[^\s;]*)")
 
+MAX_LINE = 4_000
+"""Characters of a line that are read: searches stay linear. LIMIT: what stands behind is not seen."""
+
 Said = tuple[str, str, Severity, int, str]
 """Rule, title, severity, line and what is shown."""
 
@@ -92,7 +95,8 @@ _LASTS = "it changes what is loaded in every session"
 def takes(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Where credentials or the whole home are taken, unless they go to whom they belong."""
     hosts = [each.lower() for line in lines for each in _HOST.findall(line)]
-    for number, line in enumerate(lines, 1):
+    for number, whole in enumerate(lines, 1):
+        line = whole[:MAX_LINE]
         if line.lstrip().startswith("#"):
             continue
         if _ARCHIVES.search(line):
@@ -112,7 +116,7 @@ def _expanded(text: str, values: dict[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         return values.get(found[1] or found[2], found[0])
 
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)[:4_000]
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)[:MAX_LINE]
 
 
 def _fetched(line: str) -> Iterator[str]:
