@@ -6,7 +6,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remit.content.base import View
 from remit.scan.bom import bom_bytes
+from remit.scan.scanners import _meaning, _shflow
 from remit.scan.scanners._advisories import key
 from remit.scan.scanners._lockfiles import UnreadableError, packages
 from remit.scan.scanners._pycode import python
@@ -85,3 +87,24 @@ def test_tags_and_versions(text):
 @given(st.dictionaries(NAMES, DATA, max_size=3), st.dictionaries(WORDS, VALUES, max_size=4))
 def test_a_bill_can_be_made_of_anything(files, metadata):
     assert bom_bytes(artifact(files, kind="model", **metadata)).startswith(b"{")
+
+
+@given(st.text(max_size=400), st.sampled_from(["tool", "skill", "prompt"]))
+def test_what_any_text_means_lies_within_it(text, where):
+    for met in _meaning.meant(View("original", text), where, {"a_b"}, "a topic"):
+        assert 0 <= met.start <= met.end <= len(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["curl -o a https://x/", "sh a", "A=$(b)", "tee ~/.zshrc", "'\"", "|", "\n"]
+        )
+    )
+)
+def test_commands_in_any_order(words):
+    lines = " ".join(words).splitlines()
+    for *_, number, shown in _shflow.issues(lines):
+        assert 1 <= number <= len(lines)
+        assert len(shown) <= 200
+    assert all(1 <= number <= len(lines) for number, _ in _shflow.takes(lines))

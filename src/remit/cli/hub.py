@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remit.cli.hub_console import console_of, console_options
+from remit.cli.scan_options import SCAN_OPTIONS, settings_of
 
 if TYPE_CHECKING:
     from remit.hub.front import UpstreamOptions
@@ -205,6 +206,8 @@ def hub() -> None:
     metavar="DAYS",
     help="Age of a decision at which the artifact is scanned again; 0 for never.",
 )
+@SCAN_OPTIONS[0]
+@SCAN_OPTIONS[1]
 @upstream_options
 @click.option(
     "--upstream-poll",
@@ -239,6 +242,8 @@ def run(
     gate_key: str,
     max_waiting: int,
     rescan_days: float,
+    indexes: tuple[str, ...],
+    advisories: Path | None,
     upstream_poll: float,
     upstream_whole: bool,
     **upstream: Any,
@@ -288,5 +293,6 @@ def run(
             rescan_days=rescan_days,
             upstream=upstream_of(**upstream, poll_s=upstream_poll, whole=upstream_whole),
             console=console,
+            settings=settings_of(indexes, advisories),
         )
     )

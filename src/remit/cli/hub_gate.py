@@ -8,6 +8,7 @@ import click
 import remit.cli.hub_catalog
 import remit.cli.hub_jobs  # noqa: F401 - their commands belong to the group
 from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
+from remit.cli.scan_options import SCAN_OPTIONS, settings_of
 
 
 @hub.command()
@@ -36,6 +37,8 @@ from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, up
     metavar="MB",
     help="Address space of the sandbox.",
 )
+@SCAN_OPTIONS[0]
+@SCAN_OPTIONS[1]
 @click.option("--follow", is_flag=True, hidden=True, help="End when standard input closes.")
 def worker(
     state: Path | None,
@@ -44,6 +47,8 @@ def worker(
     scratch: Path | None,
     time_limit: float,
     memory: int,
+    indexes: tuple[str, ...],
+    advisories: Path | None,
     follow: bool,
     **upstream: Any,
 ) -> int:
@@ -60,7 +65,11 @@ def worker(
     from remit.scan.sandbox import Bounds
 
     options = HubOptions(
-        state=state_of(state), database=database, blobs=blobs, upstream=upstream_of(**upstream)
+        state=state_of(state),
+        database=database,
+        blobs=blobs,
+        upstream=upstream_of(**upstream),
+        settings=settings_of(indexes, advisories),
     )
     bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000)
     return serve(WorkerOptions(hub=options, scratch=scratch, bounds=bounds, follow=follow))

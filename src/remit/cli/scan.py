@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remit.cli.audit_output import safe
+from remit.cli.scan_options import SCAN_OPTIONS, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,21 +39,6 @@ class _Command(click.Command):
             raise SystemExit(NOT_VERIFIED) from None
 
 
-def _hosts(
-    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
-) -> tuple[str, ...]:
-    import re
-
-    for each in given:
-        if not re.fullmatch(r"(?i)[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", each):
-            raise click.BadParameter(
-                f"`{safe(each, 80)}` is no host name; give it without scheme, port and path",
-                context,
-                parameter,
-            )
-    return tuple(dict.fromkeys(each.lower() for each in given))
-
-
 @click.command(cls=_Command)
 @click.argument("target", metavar="PATH|REF")
 @click.option(
@@ -63,20 +49,8 @@ def _hosts(
     type=click.Choice(KINDS),
     help="What it is, where its files do not say so: rules differ. An artifact says it itself.",
 )
-@click.option(
-    "--index",
-    "indexes",
-    multiple=True,
-    metavar="HOST",
-    callback=_hosts,
-    help="Host of a package index that you vouch for; repeatable.",
-)
-@click.option(
-    "--advisories",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="REMIT_ADVISORIES",
-    help="Directory of advisories (OSV), for what packages are known for.",
-)
+@SCAN_OPTIONS[0]
+@SCAN_OPTIONS[1]
 @click.option(
     "-o",
     "--output",
@@ -143,7 +117,6 @@ def scan(
     import msgspec
 
     from remit.core.paths import user_state
-    from remit.scan.base import Settings
     from remit.scan.run import run
     from remit.scan.sandbox import Bounds
     from remit.scan.target import opened
@@ -156,7 +129,7 @@ def scan(
             msgspec.structs.replace(found, kind=found.kind or kind or ""),
             wanted=wanted,
             bounds=bounds,
-            settings=Settings(indexes=indexes, advisories=str(advisories or "")),
+            settings=settings_of(indexes, advisories),
         )
     verdict = judge(reports, ("archives", *wanted))
     show(output, target, found.digest, reports, verdict)

@@ -59,6 +59,7 @@ from remit.hub.store.front import SqlNotes, bind, upstream_of
 from remit.hub.store.metadata import MAX_WAITING
 from remit.hub.store.records import SqlOutbox
 from remit.hub.store.schema import migrate
+from remit.scan.base import NO_SETTINGS, Settings
 
 ADMIN = "admin"
 PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
@@ -88,6 +89,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
         signers_key: public key that must have signed it; ``None`` to take it as it lies there.
         scan_key: what signs what scanners found; empty for a key in ``state``.
         gate_key: what signs what the gate decided; likewise.
+        settings: what the operator says to the scanners.
     """
 
     state: Path
@@ -112,6 +114,7 @@ class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
     signers_key: Path | None = None
     scan_key: str = ""
     gate_key: str = ""
+    settings: Settings = NO_SETTINGS
 
 
 def hold_state(state: Path) -> int:

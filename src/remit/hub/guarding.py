@@ -44,6 +44,7 @@ from remit.hub.store.people import SqlPeople
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
+from remit.scan.base import Settings
 from remit.scan.run import expected
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def guarding(
             Hub without them gives nothing out.
     """
     clock, node = SystemClock(), ledger.log.origin
-    names, scanners = await asyncio.to_thread(known)
+    names, scanners = await asyncio.to_thread(known, options.settings)
     cases = SqlCases(
         database,
         clock,
@@ -202,9 +203,13 @@ async def scans(options: "HubOptions") -> AsyncIterator[SqlScans]:
         await database.close()
 
 
-def known() -> tuple[tuple[str, ...], Digest]:
-    """Names of the reports of a scan, and the digest of all scanners and their rules."""
-    return expected(), fingerprint()
+def known(settings: Settings) -> tuple[tuple[str, ...], Digest]:
+    """Names of the reports of a scan, and the digest of all scanners and their rules.
+
+    Raises:
+        ScanError: the database of advisories cannot be read.
+    """
+    return expected(), fingerprint(settings)
 
 
 def worker_command(options: "HubOptions") -> list[str]:
@@ -213,6 +218,10 @@ def worker_command(options: "HubOptions") -> list[str]:
     command += ["--state", str(options.state)]
     if options.upstream is not None:
         command += _upstream(options.upstream)
+    for host in options.settings.indexes:
+        command += ["--index", host]
+    if options.settings.advisories:
+        command += ["--advisories", options.settings.advisories]
     return command
 
 
@@ -233,6 +242,7 @@ def worker_env(options: "HubOptions") -> dict[str, str]:
     found["REMIT_HUB_DATABASE"] = options.database
     found["REMIT_HUB_BLOBS"] = options.blobs
     found.pop("REMIT_UPSTREAM", None)
+    found.pop("REMIT_ADVISORIES", None)
     if options.upstream is not None:
         found[PASSWORD] = options.upstream.password
     return found

@@ -170,7 +170,9 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         target = Target(
             root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
-        reports = run(target, bounds=options.bounds, progress=progress)
+        reports = run(
+            target, bounds=options.bounds, settings=options.hub.settings, progress=progress
+        )
         listed = bill(target, options.bounds)
         return [*reports, *([listed] if listed else [])]
 
@@ -180,7 +182,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         content = await stack.enter_async_context(_content(options.hub))
         worker = Worker(
             name,
-            SqlQueue(database, clock, await asyncio.to_thread(fingerprint)),
+            SqlQueue(database, clock, await asyncio.to_thread(fingerprint, options.hub.settings)),
             content,
             scan,
             scratch,

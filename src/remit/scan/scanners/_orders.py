@@ -7,7 +7,7 @@ They know what is asked for; how much it is meant is weighed by
 
 import functools
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 from typing import Any, Literal
 
@@ -17,11 +17,13 @@ import re2
 from remit.content.base import Views
 from remit.content.views import read
 from remit.scan.base import Finding, Member, Severity
-from remit.scan.scanners import _text
+from remit.scan.scanners import _meaning, _text
 
 Where = Literal["tool", "skill", "prompt"]
 MAX_QUOTED = 200
 """Places of one rule that are weighed; who quotes more than that means it."""
+CONFIDENCE = 700
+"""Thousandths, of what a sentence means: less than of what a pattern says word for word."""
 _ALL: tuple[Where, ...] = ("tool", "skill", "prompt")
 
 
@@ -72,10 +74,60 @@ def _compiled(where: Where) -> tuple[tuple[Order, ...], Any, tuple[Any, ...]]:
 
 
 def orders(
-    text: str, member: Member, where: Where, *, family: str, pointer: str = ""
+    text: str,
+    member: Member,
+    where: Where,
+    *,
+    family: str,
+    pointer: str = "",
+    own: Collection[str] | None = (),
+    topic: str | None = None,
 ) -> Iterator[Finding]:
-    """Orders in a text, each rule once: at the place where it is meant most."""
-    yield from orders_in(read(text), member, where, family=family, pointer=pointer)
+    """Orders in a text, each rule once: at the place where it is meant most.
+
+    ``own`` are names that it may speak of (:func:`remit.scan.scanners._meaning.meant`); with
+    ``None`` the text is no sentences, and only patterns are looked for. ``topic`` is what it is about.
+    """
+    views = read(text)
+    yield from orders_in(views, member, where, family=family, pointer=pointer)
+    if own is not None:
+        about = (own, topic)
+        yield from _meant(views, member, where, about, family=family, pointer=pointer)
+
+
+def _meant(
+    views: Views,
+    member: Member,
+    where: Where,
+    about: tuple[Collection[str], str | None],
+    *,
+    family: str,
+    pointer: str,
+) -> Iterator[Finding]:
+    best: dict[str, Finding] = {}
+    for view in views.views:
+        for met in _meaning.meant(view, where, *about):
+            low = met.severity != met.rule.severity
+            if met.rule.id in best and (low or best[met.rule.id].confidence > CONFIDENCE // 2):
+                continue
+            best[met.rule.id] = _text.found(
+                f"{family}.{met.rule.id}",
+                met.rule.title,
+                met.severity,
+                member,
+                shown=_text.around(view.text, met.start, min(met.end, met.start + 300)),
+                pointer=pointer,
+                line=_text.line_of(views.original, view.origin(met.start, met.end)[0]),
+                confidence=CONFIDENCE // 2 if low else CONFIDENCE,
+            )
+    yield from best.values()
+
+
+def _weighed(order: Order, text: str, start: int, end: int) -> Severity:
+    """A person decides on orders in a sentence that speaks about such orders, or refuses them."""
+    if order.severity == "high" and _meaning.discussed(text, start, end):
+        return "medium"
+    return order.severity
 
 
 def orders_in(
@@ -98,7 +150,7 @@ def orders_in(
                 best[order.id] = _text.found(
                     f"{family}.{order.id}",
                     order.title,
-                    "low" if low else order.severity,
+                    "low" if low else _weighed(order, view.text, start, end),
                     member,
                     shown=_text.around(view.text, start, min(end, start + 300)),
                     pointer=pointer,

