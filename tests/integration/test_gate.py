@@ -38,14 +38,19 @@ def writer(account):
 
 
 @pytest.fixture(scope="module")
+def reader(gated):
+    return Wire.to(person(gated, "reader", "reader", "**"))
+
+
+@pytest.fixture(scope="module")
 def curator(gated):
     return Wire.to(person(gated, "curator", "curator", "**"))
 
 
-def test_nothing_is_pulled_before_it_is_scanned(writer):
+def test_nothing_is_pulled_before_it_is_scanned(writer, reader):
     name, [layer] = put(writer, "team/clean", "v1", CLEAN)
     for path in ("manifests/v1", f"manifests/{name}", f"blobs/{layer}"):
-        answer = writer("GET", f"/v2/team/clean/{path}")
+        answer = reader("GET", f"/v2/team/clean/{path}")
         assert (answer.status, answer.code) == (403, "DENIED"), path
         assert "quarantined" in answer.reason
         # Clients that push ask whether it is there.
@@ -54,10 +59,10 @@ def test_nothing_is_pulled_before_it_is_scanned(writer):
     assert writer("GET", f"/v2/team/clean/blobs/{layer}").body == CLEAN["README.md"]
 
 
-def test_what_is_poisoned_is_refused_with_the_reason(writer, curator, gated):
+def test_what_is_poisoned_is_refused_with_the_reason(writer, reader, curator, gated):
     name, [layer] = put(writer, "team/poisoned", "v1", POISONED)
     assert settled(writer, "team/poisoned", "v1") == "refused"
-    answer = writer("GET", "/v2/team/poisoned/manifests/v1")
+    answer = reader("GET", "/v2/team/poisoned/manifests/v1")
     assert "weights.pkl" in answer.reason
     assert answer.json["errors"][0]["detail"]["digest"] == name
     assert writer("GET", f"/v2/team/poisoned/blobs/{layer}").status == 403
@@ -73,8 +78,9 @@ def test_what_is_poisoned_is_refused_with_the_reason(writer, curator, gated):
     ]
     kinds = [each["kind"] for each in found]
     assert kinds.index("registry.push") < kinds.index("scan.done") < kinds.index("artifact.refuse")
-    [pull] = [each for each in found if each["kind"] == "registry.pull"]
-    assert pull["quarantined"]
+    pulls = [each for each in found if each["kind"] == "registry.pull"]
+    assert {each["actor"]["user"] for each in pulls} == {"curator", "writer"}
+    assert all(each["quarantined"] for each in pulls)
     denied = [each for each in found if each["kind"] == "registry.deny"]
     assert denied[-1]["artifact"]["state"] == "refused"
 
@@ -202,11 +208,12 @@ def test_a_cancelled_scan_leaves_it_quarantined(tmp_path):
         assert hub_command(idle, "jobs", "watch", job["id"], "--timeout", "1").returncode == 4
         operate(idle, "jobs", "cancel", job["id"])
         operate(idle, "jobs", "cancel", job["id"], code=2)
-        answer = wire("GET", f"/v2/team/idle/manifests/{name}")
+        reader = Wire.to(person(idle, "reader", "reader", "**"))
+        answer = reader("GET", f"/v2/team/idle/manifests/{name}")
         assert "was cancelled" in answer.reason
         operate(idle, "rescan", "team/idle:v1")
         operate(idle, "rescan", "team/idle:v1", code=2)
-        assert "not done" in wire("GET", f"/v2/team/idle/manifests/{name}").reason
+        assert "not done" in reader("GET", f"/v2/team/idle/manifests/{name}").reason
 
 
 def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path):

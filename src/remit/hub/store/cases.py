@@ -54,6 +54,11 @@ class SqlAdmissions:
             lambda c: admissions.gives_blob(c, repository, digest, now)
         )
 
+    async def behind(self, repository: str, digest: Digest) -> tuple[Digest, Admission] | None:
+        """The manifest in the gravest state that refers to the blob."""
+        now = self._clock.now_us()
+        return await self._database.look(lambda c: admissions.behind(c, repository, digest, now))
+
     async def admitted(self, offers: Sequence[Offer]) -> Sequence[bool]:
         """Whether each of these MCP servers may be offered."""
         now = self._clock.now_us()
