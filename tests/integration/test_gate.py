@@ -132,6 +132,64 @@ def test_remit_pushes_and_pulls(account, writer, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def packed(state_directory, tmp_path, name, files):
+    folder = tmp_path / name
+    folder.mkdir()
+    for member, data in files.items():
+        (folder / member).write_bytes(data)
+    done = remit("pack", str(folder), "-t", f"{name}:v1", state=state_directory)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_push_waits_for_what_is_decided(account, tmp_path):
+    me = tmp_path / "me"
+    log_in(account, me)
+    packed(me, tmp_path, "calm", CLEAN)
+    packed(me, tmp_path, "evil", POISONED)
+    place = f"{account.host}/team/waited"
+    done = remit("push", "calm:v1", f"{place}:calm", "--wait", state=me)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{place}:calm@sha256:")
+    assert done.stderr.splitlines()[-1].startswith("admitted")
+    done = remit("push", "evil:v1", f"{place}:evil", "--wait", "-o", "json", state=me)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert said["admission"]["state"] == "refused"
+    assert said["admission"]["digest"] == said["digest"]
+    assert "weights.pkl" in said["admission"]["reason"]
+    # Again: it is decided already.
+    assert remit("push", "calm:v1", f"{place}:calm", "--wait", state=me).returncode == 0
+
+
+def test_a_push_waits_no_longer_than_it_is_told(tmp_path):
+    with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
+        account, me = person(idle, "writer", "writer", "**"), tmp_path / "me"
+        log_in(account, me)
+        packed(me, tmp_path, "calm", CLEAN)
+        place = f"{account.host}/team/idle:v1"
+        for seconds in ("0", "1.5"):
+            begun = time.monotonic()
+            done = remit("push", "calm:v1", place, "--wait", "--wait-timeout", seconds, state=me)
+            assert done.returncode == 4, done.stderr
+            assert done.stderr.splitlines()[-1] == "quarantined: its scans are not done"
+            assert time.monotonic() - begun < 30
+
+
+def test_a_push_to_a_registry_without_a_gate_cannot_wait(tmp_path):
+    with hub(tmp_path, auth="basic") as plain:
+        account, me = person(plain, "writer", "writer", "**"), tmp_path / "me"
+        log_in(account, me)
+        packed(me, tmp_path, "calm", CLEAN)
+        place = f"{account.host}/team/plain:v1"
+        done = remit("push", "calm:v1", place, "--wait", "-o", "json", state=me)
+        assert done.returncode == 2
+        assert "does not say what is decided" in done.stderr
+        assert "it was pushed" in done.stderr
+        said = json.loads(done.stdout)
+        assert said["admission"] is None
+        assert Wire.to(account)("HEAD", f"/v2/team/plain/manifests/{said['digest']}").status == 200
+
+
 # -- the queue, as operators see it ----------------------------------------------------------------
 
 
