@@ -85,7 +85,7 @@ class Known:
         return found
 
 
-def made(text, repository="a/b", *, tags=(), evidence=False, subject=False, index=()):
+def made(text, repository="a/b", *, tags=(), evidence=False, subject="", index=()):
     document = {"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"n": text}}
     if index:
         document["mediaType"] = INDEX
@@ -98,7 +98,7 @@ def made(text, repository="a/b", *, tags=(), evidence=False, subject=False, inde
             "mediaType": "application/x", "digest": NOBODY, "size": 1, "urls": ["https://x"]
         }  # fmt: skip
     if subject:
-        document["subject"] = {"mediaType": MANIFEST, "digest": NOBODY, "size": 1}
+        document["subject"] = {"mediaType": MANIFEST, "digest": subject, "size": 1}
     body = json.dumps(document).encode()
     return Placed(
         repository=repository,
@@ -400,10 +400,10 @@ def test_an_index_is_what_its_members_are(known):
 def test_evidence_needs_a_subject_or_the_tag(known):
     async def work(k):
         plain = await k.push("plain", evidence=True)
-        about = await k.push("about", evidence=True, subject=True)
+        about = await k.push("about", evidence=True, subject=NOBODY)
         hexes = "ab" * 32
         tagged = await k.push("tagged", evidence=True, tags=(f"sha256-{hexes}.sig",))
-        lies = await k.push("lies", subject=True, tags=(f"sha256-{hexes}.att",))
+        lies = await k.push("lies", subject=NOBODY, tags=(f"sha256-{hexes}.att",))
         states = [await k.state(each) for each in (plain, about, tagged, lies)]
         assert states == ["quarantined", "exempt", "exempt", "quarantined"]
         # The tag may come later.
@@ -427,7 +427,7 @@ def test_pushes_are_told_to_wait_when_too_much_waits(known):
         # What is known, an index, evidence: these need no scan.
         await full.check_queue(made("1"))
         await full.check_queue(made("i", index=(NOBODY,)))
-        await full.check_queue(made("e", evidence=True, subject=True))
+        await full.check_queue(made("e", evidence=True, subject=NOBODY))
         await k.scanned()
         await full.check_queue(made("more"))
 

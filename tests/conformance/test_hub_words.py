@@ -210,6 +210,54 @@ def test_what_needs_something_is_decided_with_it(known):
     known(work)
 
 
+def test_a_need_that_is_withdrawn_during_a_decision_admits_nothing(known):
+    """Both are decided at the same time: what needs the other was looked at before it went."""
+
+    async def work(k):
+        await person(k)
+        part = await k.push("part")
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, ADMIT)
+        whole = made("whole")
+        need = Need(role="model", name="m", digest=part, reference="hub/a/b")
+        about = msgspec.structs.replace(whole.about, needs=(need,))
+        placed = msgspec.structs.replace(whole, about=about)
+        await k.metadata.put_manifest(placed, "ann", RECORD)
+        agent = await k.scanned()
+        assert agent.needs_admitted
+        await said(k, scanned, "refuse")
+        [again] = [each for each in await k.cases.undecided(10) if each.digest == part]
+        assert await k.cases.decide(again, REFUSE)
+        assert await k.state(part) == "withdrawn"
+        assert await k.cases.decide(agent, ADMIT) is None
+        assert await k.state(whole.digest) == "quarantined"
+        [now] = await k.cases.undecided(10)
+        assert (now.digest, now.needs_admitted) == (whole.digest, False)
+        assert await k.cases.decide(now, REFUSE)
+        assert await k.cases.undecided(10) == []
+
+    known(work)
+
+
+def test_a_signature_during_a_decision_is_not_overlooked(known):
+    """The decision holds, because whoever signs all the time must not keep one off; then again."""
+
+    async def work(k):
+        digest = await k.push()
+        scanned = await k.scanned()
+        placed = made("signature", evidence=True, subject=digest)
+        await k.metadata.put_manifest(placed, "ann", RECORD)
+        assert await k.cases.decide(scanned, REFUSE)
+        assert await k.state(digest) == "refused"
+        [again] = await k.cases.undecided(10)
+        assert again.job == scanned.job
+        assert await k.cases.decide(again, ADMIT)
+        assert await k.state(digest) == "admitted"
+        assert await k.cases.undecided(10) == []
+
+    known(work)
+
+
 def test_findings_are_found_again_after_another_scan(known):
     async def work(k):
         await k.push()

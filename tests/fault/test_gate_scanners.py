@@ -67,6 +67,11 @@ def writer(gated):
     return Wire.to(person(gated, "writer", "writer", "**"))
 
 
+@pytest.fixture(scope="module")
+def reader(gated):
+    return Wire.to(person(gated, "reader", "reader", "**"))
+
+
 class Stored:
     """The bytes of a Hub over files."""
 
@@ -112,12 +117,12 @@ def work(registry, scratch, program="", seconds=20.0, scans=None):
         "half", "flood", "others", "fork", "lies",
     ],
 )  # fmt: skip
-def test_what_was_not_scanned_is_refused(gated, writer, tmp_path, program, seconds):
+def test_what_was_not_scanned_is_refused(gated, writer, reader, tmp_path, program, seconds):
     repository = fresh()
     put(writer, repository, "v1", CLEAN)
     assert work(gated, tmp_path, program, seconds)
     assert settled(writer, repository, "v1") == "refused"
-    reason = writer("GET", f"/v2/{repository}/manifests/v1").reason
+    reason = reader("GET", f"/v2/{repository}/manifests/v1").reason
     assert "has no result" in reason
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"
 

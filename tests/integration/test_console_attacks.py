@@ -8,6 +8,8 @@ import pytest
 
 from remit.audit.log import read
 from tests.rig.console import Raw, fields_of
+from tests.rig.fronts import Wire
+from tests.rig.gated import put
 from tests.rig.registries import Registry, hub, person
 
 
@@ -138,6 +140,26 @@ def test_hosts_and_hostile_paths(registry: Registry) -> None:
     assert raw.get("/ui/artifacts?q=" + "x" * 300).status == 400
     assert raw.get("/ui/artifacts?q=1&q=2").status == 400
     assert raw.get("/ui/artifacts?state=exempt").status == 400
+
+
+def test_what_is_held_back_is_not_told_page_by_page(registry: Registry) -> None:
+    """Who may not read the manifest learns none of what is written in it; curators look."""
+    wire = Wire.to(registry)
+    mark, title = "do-as-this-annotation-says", "name-of-a-held-back-file.txt"
+    digest, _ = put(wire, "team/held", "v1", {title: b"text"}, annotations={"note": mark})
+    page = f"/ui/artifacts/team/held@{digest}"
+    roles = {"reader": False, "writer": False, "auditor": False, "curator": True}
+    for role, sees in roles.items():
+        raw = Raw(person(registry, f"held-{role}", role, "team/**"))
+        assert raw.login().status == 303
+        answer = raw.get(page)
+        assert answer.status == 200
+        assert (mark.encode() in answer.body, title.encode() in answer.body) == (sees, sees), role
+        for tab in ("files", "findings", "evidence", "materials", "changes", "graph", "history"):
+            body = raw.get(f"{page}/{tab}").body
+            assert mark.encode() not in body
+            assert sees or title.encode() not in body, (role, tab)
+        assert raw.get(f"{page}/materials.json").status == 404
 
 
 def test_an_account_that_is_gone_is_out(registry: Registry) -> None:

@@ -38,14 +38,19 @@ def writer(account):
 
 
 @pytest.fixture(scope="module")
+def reader(gated):
+    return Wire.to(person(gated, "reader", "reader", "**"))
+
+
+@pytest.fixture(scope="module")
 def curator(gated):
     return Wire.to(person(gated, "curator", "curator", "**"))
 
 
-def test_nothing_is_pulled_before_it_is_scanned(writer):
+def test_nothing_is_pulled_before_it_is_scanned(writer, reader):
     name, [layer] = put(writer, "team/clean", "v1", CLEAN)
     for path in ("manifests/v1", f"manifests/{name}", f"blobs/{layer}"):
-        answer = writer("GET", f"/v2/team/clean/{path}")
+        answer = reader("GET", f"/v2/team/clean/{path}")
         assert (answer.status, answer.code) == (403, "DENIED"), path
         assert "quarantined" in answer.reason
         # Clients that push ask whether it is there.
@@ -54,10 +59,10 @@ def test_nothing_is_pulled_before_it_is_scanned(writer):
     assert writer("GET", f"/v2/team/clean/blobs/{layer}").body == CLEAN["README.md"]
 
 
-def test_what_is_poisoned_is_refused_with_the_reason(writer, curator, gated):
+def test_what_is_poisoned_is_refused_with_the_reason(writer, reader, curator, gated):
     name, [layer] = put(writer, "team/poisoned", "v1", POISONED)
     assert settled(writer, "team/poisoned", "v1") == "refused"
-    answer = writer("GET", "/v2/team/poisoned/manifests/v1")
+    answer = reader("GET", "/v2/team/poisoned/manifests/v1")
     assert "weights.pkl" in answer.reason
     assert answer.json["errors"][0]["detail"]["digest"] == name
     assert writer("GET", f"/v2/team/poisoned/blobs/{layer}").status == 403
@@ -73,8 +78,9 @@ def test_what_is_poisoned_is_refused_with_the_reason(writer, curator, gated):
     ]
     kinds = [each["kind"] for each in found]
     assert kinds.index("registry.push") < kinds.index("scan.done") < kinds.index("artifact.refuse")
-    [pull] = [each for each in found if each["kind"] == "registry.pull"]
-    assert pull["quarantined"]
+    pulls = [each for each in found if each["kind"] == "registry.pull"]
+    assert {each["actor"]["user"] for each in pulls} == {"curator", "writer"}
+    assert all(each["quarantined"] for each in pulls)
     denied = [each for each in found if each["kind"] == "registry.deny"]
     assert denied[-1]["artifact"]["state"] == "refused"
 
@@ -124,6 +130,64 @@ def test_remit_pushes_and_pulls(account, writer, tmp_path):
     assert settled(writer, "team/remit", "v1") == "admitted"
     done = remit("pull", place, state=other)
     assert done.returncode == 0, done.stderr
+
+
+def packed(state_directory, tmp_path, name, files):
+    folder = tmp_path / name
+    folder.mkdir()
+    for member, data in files.items():
+        (folder / member).write_bytes(data)
+    done = remit("pack", str(folder), "-t", f"{name}:v1", state=state_directory)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_push_waits_for_what_is_decided(account, tmp_path):
+    me = tmp_path / "me"
+    log_in(account, me)
+    packed(me, tmp_path, "calm", CLEAN)
+    packed(me, tmp_path, "evil", POISONED)
+    place = f"{account.host}/team/waited"
+    done = remit("push", "calm:v1", f"{place}:calm", "--wait", state=me)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{place}:calm@sha256:")
+    assert done.stderr.splitlines()[-1].startswith("admitted")
+    done = remit("push", "evil:v1", f"{place}:evil", "--wait", "-o", "json", state=me)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert said["admission"]["state"] == "refused"
+    assert said["admission"]["digest"] == said["digest"]
+    assert "weights.pkl" in said["admission"]["reason"]
+    # Again: it is decided already.
+    assert remit("push", "calm:v1", f"{place}:calm", "--wait", state=me).returncode == 0
+
+
+def test_a_push_waits_no_longer_than_it_is_told(tmp_path):
+    with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
+        account, me = person(idle, "writer", "writer", "**"), tmp_path / "me"
+        log_in(account, me)
+        packed(me, tmp_path, "calm", CLEAN)
+        place = f"{account.host}/team/idle:v1"
+        for seconds in ("0", "1.5"):
+            begun = time.monotonic()
+            done = remit("push", "calm:v1", place, "--wait", "--wait-timeout", seconds, state=me)
+            assert done.returncode == 4, done.stderr
+            assert done.stderr.splitlines()[-1] == "quarantined: its scans are not done"
+            assert time.monotonic() - begun < 30
+
+
+def test_a_push_to_a_registry_without_a_gate_cannot_wait(tmp_path):
+    with hub(tmp_path, auth="basic") as plain:
+        account, me = person(plain, "writer", "writer", "**"), tmp_path / "me"
+        log_in(account, me)
+        packed(me, tmp_path, "calm", CLEAN)
+        place = f"{account.host}/team/plain:v1"
+        done = remit("push", "calm:v1", place, "--wait", "-o", "json", state=me)
+        assert done.returncode == 2
+        assert "does not say what is decided" in done.stderr
+        assert "it was pushed" in done.stderr
+        said = json.loads(done.stdout)
+        assert said["admission"] is None
+        assert Wire.to(account)("HEAD", f"/v2/team/plain/manifests/{said['digest']}").status == 200
 
 
 # -- the queue, as operators see it ----------------------------------------------------------------
@@ -202,11 +266,12 @@ def test_a_cancelled_scan_leaves_it_quarantined(tmp_path):
         assert hub_command(idle, "jobs", "watch", job["id"], "--timeout", "1").returncode == 4
         operate(idle, "jobs", "cancel", job["id"])
         operate(idle, "jobs", "cancel", job["id"], code=2)
-        answer = wire("GET", f"/v2/team/idle/manifests/{name}")
+        reader = Wire.to(person(idle, "reader", "reader", "**"))
+        answer = reader("GET", f"/v2/team/idle/manifests/{name}")
         assert "was cancelled" in answer.reason
         operate(idle, "rescan", "team/idle:v1")
         operate(idle, "rescan", "team/idle:v1", code=2)
-        assert "not done" in wire("GET", f"/v2/team/idle/manifests/{name}").reason
+        assert "not done" in reader("GET", f"/v2/team/idle/manifests/{name}").reason
 
 
 def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire, front, hub_command
 from tests.rig.gated import CLEAN, POISONED, put
-from tests.rig.registries import docker_registry, hub
+from tests.rig.registries import docker_registry, hub, person
 from tests.rig.registry_clients import client
 from tests.rig.sigstore import sigstore
 
@@ -134,6 +134,62 @@ def test_a_policy_that_wants_a_signature(tmp_path):
                     break
                 time.sleep(0.2)
             assert about(wire, "team/signed", digest)["state"] == wanted, name
+
+
+OFFLINE = ("--use-signing-config=false", "--tlog-upload=false", "--yes", "--key", "cosign.key")
+
+
+def trusting(pem, serial):
+    """A trust root in which a key is the build's."""
+    return (
+        'format = "remit.trust/v1"\nname = "signers"\n'
+        f'serial = {serial}\n[[keys]]\nname = "ci"\n'
+        f'roles = ["sign"]\nrepositories = ["**"]\npublic = """\n{pem}"""\n'
+    )
+
+
+def test_whoever_pushes_signs_with_cosign_what_policy_keeps_back(tmp_path):
+    """They are no curators: what cosign and oras read to sign and attach is all that they get."""
+    bundle, signers = tmp_path / "policy", tmp_path / "signers.toml"
+    (bundle / "artifact").mkdir(parents=True)
+    (bundle / "bundle.toml").write_text('name = "signed"\nversion = "1"\nserial = 1\n')
+    (bundle / "artifact" / "a.cedar").write_text(SIGNED)
+    done = remit("key", "signing", "new", tmp_path / "key", state=tmp_path / "me",
+                 REMIT_PASSPHRASE_FILE=str(secret(tmp_path)))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    other = remit("key", "signing", "export", tmp_path / "key", state=tmp_path / "me").stdout
+    signers.write_text(trusting(other, 1))
+    (tmp_path / "hub").mkdir()
+    options = ["--policy", str(bundle), "--signers", str(signers)]
+    with hub(tmp_path / "hub", gate=True, auth="bearer", options=options) as registry:
+        account = person(registry, "wendy", "writer", "team/**")
+        reader = Wire.to(person(registry, "rita", "reader", "team/**"))
+        digest, [layer] = put(Wire.to(account), "team/signed", "v1", CLEAN)
+        assert about(reader, "team/signed", digest)["state"] == "refused"
+        ref = f"{registry.host}/team/signed@{digest}"
+        cosign = client("cosign", tmp_path / "cosign", account)
+        cosign.login()
+        cosign.ok("generate-key-pair")
+        signers.write_text(trusting((cosign.home / "cosign.pub").read_text(), 2))
+        oras = client("oras", tmp_path / "oras", account)
+        oras.login()
+        (oras.home / "notes.txt").write_text("see our wiki")
+        oras.ok("attach", "--plain-http", "--artifact-type", "application/x.notes", ref,
+                "notes.txt:text/plain")  # fmt: skip
+        said = oras.refused("pull", "--plain-http", ref)
+        assert "our build has to sign it" in said
+        cosign.ok("sign", *OFFLINE, ref)
+        until = time.monotonic() + 60
+        while about(reader, "team/signed", digest)["state"] != "admitted":
+            assert time.monotonic() < until
+            time.sleep(0.3)
+        assert reader("GET", f"/v2/team/signed/blobs/{layer}").status == 200
+
+
+def secret(directory):
+    path = directory / "passphrase"
+    path.write_text("the passphrase of tests\n")
+    return path
 
 
 def test_a_broken_policy_keeps_the_hub_from_starting(tmp_path):

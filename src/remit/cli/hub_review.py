@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 _SPAN = re.compile(r"([0-9]{1,5})([mhdw])", re.ASCII)
 _UNITS_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_PENDING, _DENIED = 4, 1
 HUB = click.option(
     "--hub", "host", envvar="REMIT_HUB", default="",
     help="The Hub.  [default: the one that you are logged in to]",
@@ -54,6 +53,8 @@ def admission(ref: str, output: str, connection: Connection) -> int:
 
     Status: 0 admitted, 1 refused or withdrawn, 4 quarantined or left to curators.
     """
+    from remit.cli.registry_wait import status_of
+
     parsed = reference(ref)
 
     async def work(review: "HubReview") -> dict[str, Any]:
@@ -65,9 +66,7 @@ def admission(ref: str, output: str, connection: Connection) -> int:
         click.echo(json.dumps(found, indent=2))
     else:
         _show(found)
-    if state in {"admitted", "exempt"}:
-        return 0
-    return _PENDING if state in {"quarantined", "review"} else _DENIED
+    return status_of(state)
 
 
 def _show(found: dict[str, Any]) -> None:

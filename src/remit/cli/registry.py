@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name")
 @click.argument("ref", required=False)
+@click.option("--wait", is_flag=True, help="Wait until the Hub's gate has decided.")
+@click.option(
+    "--wait-timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, max=604_800),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait.",
+)
 @REFERRERS
 @PARALLEL
 @STORE
@@ -42,6 +52,8 @@ if TYPE_CHECKING:
 def push(
     name: str,
     ref: str | None,
+    wait: bool,
+    timeout_s: float,
     referrers: bool,
     parallel: int,
     store_path: Path | None,
@@ -55,6 +67,11 @@ def push(
     \b
       remit push registry.example/team/model:v1
       remit push model:v1 registry.example/team/model:v1
+      remit push model:v1 hub.example/team/model:v1 --wait
+
+    With --wait the exit status says what the gate of a Hub decided: 0 admitted, 1 refused or
+    withdrawn, 4 still quarantined or left to curators when the time was over. A registry without
+    a gate cannot be waited for: it is pushed, and the status is 2.
     """
     from remit.artifacts.errors import BadReferenceError
     from remit.artifacts.transfer.layouts import LayoutSource
@@ -72,7 +89,34 @@ def push(
         options = {"parallel": parallel, "referrers": referrers}
         return await _transfer(both, LayoutSource(layout), target, (here, tag), output, options)
 
-    return _show(_run(connection, work), written, output)
+    done = _run(connection, work)
+    if not wait:
+        return _show(done, written, output)
+    return _waited(connection, done, written, output, timeout_s)
+
+
+def _waited(
+    connection: Connection, done: "Transferred", written: str, output: str, timeout_s: float
+) -> int:
+    """Show what was pushed, and what is decided of it: the exit status."""
+    from remit.cli.registry_output import transferred
+    from remit.cli.registry_wait import NoGateError, decided, line, status_of
+
+    if output == "table":
+        transferred(done, written, output)
+    host, _, rest = written.partition("/")
+    pushed = parse(f"{host}/{rest.partition(':')[0]}@{done.descriptor.digest}")
+    try:
+        found = decided(connection, pushed, timeout_s, output)
+    except NoGateError:
+        if output == "json":
+            transferred(done, written, output, admission=None)
+        raise
+    if output == "json":
+        transferred(done, written, output, admission=found)
+    else:
+        click.echo(line(found), err=True)
+    return status_of(str(found.get("state")))
 
 
 @click.command()

@@ -93,10 +93,10 @@ def watcher(output: str) -> "Iterator[Watcher]":
         yield Bars(progress)
 
 
-def transferred(done: "Transferred", written: str, output: str) -> None:
-    """What was moved, and to where."""
+def transferred(done: "Transferred", written: str, output: str, **more: Any) -> None:
+    """What was moved, and to where; as JSON with whatever ``more`` there is to say."""
     if output == "json":
-        click.echo(json.dumps(_value(done, written), indent=2))
+        click.echo(json.dumps({**_value(done, written), **more}, indent=2))
         return
     counts: dict[str, int] = {}
     for blob in done.blobs:

@@ -20,6 +20,10 @@ class Admissions(Protocol):
         """Whether something that may be pulled from the repository refers to the blob."""
         ...
 
+    async def behind(self, repository: str, digest: Digest) -> tuple[Digest, Admission] | None:
+        """The manifest in the gravest state that refers to the blob; ``None`` if none does."""
+        ...
+
 
 class Policy(Protocol):
     """Decides by what scanners, signers and people said."""

@@ -76,9 +76,17 @@ class Sweep:
         count, last = 0, (0, "")
         while page := await self._unknown.without_row(last, PAGE):
             for _, repository, digest in page:
-                count += await self._one(repository, Digest(digest))
+                count += await self._tried(repository, Digest(digest))
             last = page[-1][0], page[-1][2]
         return count
+
+    async def _tried(self, repository: str, digest: Digest) -> bool:
+        """One of them; what cannot be looked at now stays quarantined, and hides no other."""
+        try:
+            return await self._one(repository, digest)
+        except (RemitError, OSError) as error:
+            _log.error("`%s@%s` is not behind the gate yet: %s", repository, digest, error)
+            return False
 
     async def _one(self, repository: str, digest: Digest) -> bool:
         found = await self._unknown.stored(repository, digest)

@@ -59,6 +59,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         bom: its bill of materials, CycloneDX as JSON; empty if nobody made one.
         attested: digests of the manifests with what scanners said in this scan; empty if nothing
             was signed yet.
+        beside: digests of the manifests that others pushed about it, the last ones.
         summary_us: when the last summary of the gate about it was made; 0 if there is none.
     """
 
@@ -83,6 +84,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     bom: bytes = b""
     attested: tuple[Digest, ...] = ()
+    beside: frozenset[Digest] = frozenset()
     summary_us: int = 0
 
 

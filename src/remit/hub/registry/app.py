@@ -46,7 +46,7 @@ from remit.hub.registry.http import (
     respond,
 )
 from remit.hub.registry.oauth import read_form
-from remit.hub.registry.ports import Metadata
+from remit.hub.registry.ports import Metadata, Stored
 from remit.hub.registry.pulls import error_body, page_size
 from remit.hub.registry.routes import Route, route_of
 from remit.hub.registry.tokens import Tokens
@@ -221,13 +221,13 @@ class Registry:
             return await self._look(request, route)
         quarantined = False
         if self._gatekeeper is not None and route.kind == "blob":
-            quarantined = await self._gatekeeper.blob(caller, route.repository, route.digest)
+            quarantined = await self._blob(route, caller)
         reply = await self._look(request, route)
         try:
             if self._gatekeeper is not None and route.kind == "manifest":
                 # By the digest of what is about to be sent: its tag may have moved meanwhile.
-                found = Digest(dict(reply.headers)["docker-content-digest"])
-                quarantined = await self._gatekeeper.manifest(caller, route.repository, found)
+                stored = _stored(reply)
+                quarantined = await self._gatekeeper.manifest(caller, route.repository, stored)
             body = _pulled(by, request, route, reply)
             if quarantined:
                 body["quarantined"] = True
@@ -237,6 +237,15 @@ class Registry:
                 await reply.done()
             raise
         return reply
+
+    async def _blob(self, route: Route, caller: Caller) -> bool:
+        assert self._gatekeeper is not None
+        try:
+            return await self._gatekeeper.blob(caller, route.repository, route.digest)
+        except Denied:
+            # What is not there at all is not held back; clients tell the two apart.
+            await self._pulls.check_blob(route)
+            raise
 
     async def _look(self, request: Request, route: Route) -> Reply:
         look = self._pulls.blob if route.kind == "blob" else self._pulls.manifest
@@ -305,6 +314,15 @@ def _pulled(by: str, request: Request, route: Route, reply: Reply) -> dict[str, 
     if route.value != digest:
         artifact["tag"] = route.value
     return {"actor": {"user": by, "peer": request.peer}, "artifact": artifact}
+
+
+def _stored(reply: Reply) -> Stored:
+    headers = dict(reply.headers)
+    return Stored(
+        digest=Digest(headers["docker-content-digest"]),
+        media_type=headers["content-type"],
+        body=reply.body,
+    )
 
 
 def _denied(by: str, request: Request, error: RegistryError) -> dict[str, Any]:

@@ -17,6 +17,14 @@ class Giving(Protocol):
         """``GET`` and ``HEAD`` of a blob, whole or a range."""
         ...
 
+    async def check_blob(self, route: Route) -> None:
+        """See that a blob is there, without keeping it longer.
+
+        Raises:
+            BlobUnknown: it is not.
+        """
+        ...
+
     async def manifest(self, request: Request, route: Route) -> Reply:
         """``GET`` and ``HEAD`` of a manifest, in the bytes that were pushed."""
         ...

@@ -47,9 +47,7 @@ class Pulls:
         digest = route.digest
         size = await self._metadata.blob(route.repository, digest, lease=request.method == "HEAD")
         if size is None:
-            raise BlobUnknown(
-                f"`{digest}` is not in `{route.repository}`", detail={"digest": digest}
-            )
+            raise _unknown(route)
         headers = (
             ("content-type", "application/octet-stream"),
             ("docker-content-digest", digest),
@@ -76,6 +74,15 @@ class Pulls:
             ),
             stream=self._reader(digest, start, end),
         )
+
+    async def check_blob(self, route: Route) -> None:
+        """See that the repository links a blob.
+
+        Raises:
+            BlobUnknown: it does not.
+        """
+        if await self._metadata.blob(route.repository, route.digest, lease=False) is None:
+            raise _unknown(route)
 
     def _reader(self, digest: Digest, start: int, end: int) -> Callable[[], Any]:
         return lambda: self._store.read(digest, start, end)
@@ -140,6 +147,11 @@ class Pulls:
                 following["artifactType"] = wanted
             headers.append(link_next(f"/v2/{route.repository}/referrers/{route.value}", following))
         return Reply(status=200, headers=tuple(headers), body=body)
+
+
+def _unknown(route: Route) -> BlobUnknown:
+    digest = route.digest
+    return BlobUnknown(f"`{digest}` is not in `{route.repository}`", detail={"digest": digest})
 
 
 def wanted_type(request: Request) -> str:

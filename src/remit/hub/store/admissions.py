@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, case, exists, select, update
 from sqlalchemy import delete as delete_from
 
+from remit.core.digest import Digest
 from remit.hub.admission.exempt import legacy_tag
 from remit.hub.admission.values import OPEN, Admission, State
 from remit.hub.registry.ports import Placed
@@ -15,6 +16,7 @@ from remit.hub.store.tables import admissions, manifests, references, repositori
 MAX_REASON = 2000
 MAX_NESTING = 4
 PENDING = "its scans are not done"
+_GRAVITY = {"refused": 0, "withdrawn": 1, "review": 2, "quarantined": 3}
 _OWN_CONTENT = "an index with content or addresses of its own is not given out"
 
 
@@ -156,6 +158,28 @@ def gives_blob(connection: Connection, repository: str, digest: str, now_us: int
         valid,
     )
     return bool(connection.execute(select(there)).scalar_one())
+
+
+def behind(
+    connection: Connection, repository: str, digest: str, now_us: int
+) -> tuple[Digest, Admission] | None:
+    """The manifest in the gravest state that refers to a blob; of the same state, the last."""
+    id_ = rows.repository_id(connection, repository)
+    gravity = case(_GRAVITY, value=admissions.c.state, else_=len(_GRAVITY))
+    joint = (admissions.c.repository == references.c.repository) & (
+        admissions.c.digest == references.c.parent
+    )
+    found = connection.execute(
+        select(references.c.parent)
+        .join(admissions, joint, isouter=True)
+        .where(references.c.repository == id_, references.c.child == digest)
+        .where(references.c.role == "blob")
+        .order_by(gravity, admissions.c.changed_us.desc(), references.c.parent)
+        .limit(1)
+    ).scalar_one_or_none()
+    if id_ is None or found is None:
+        return None
+    return Digest(found), effective(connection, id_, found, now_us)
 
 
 def states(connection: Connection, keys: Sequence[tuple[int, str]], now_us: int) -> list[Admission]:

@@ -54,6 +54,11 @@ class SqlAdmissions:
             lambda c: admissions.gives_blob(c, repository, digest, now)
         )
 
+    async def behind(self, repository: str, digest: Digest) -> tuple[Digest, Admission] | None:
+        """The manifest in the gravest state that refers to the blob."""
+        now = self._clock.now_us()
+        return await self._database.look(lambda c: admissions.behind(c, repository, digest, now))
+
     async def admitted(self, offers: Sequence[Offer]) -> Sequence[bool]:
         """Whether each of these MCP servers may be offered."""
         now = self._clock.now_us()
@@ -168,9 +173,17 @@ class SqlCases:
                 # Somebody said something meanwhile: it stays open, and is decided again.
                 reopen(connection, row.id, scanned)
                 return None
-            return self._set(
+            needs = context.needs_admitted(connection, scanned)
+            if outcome.word == "admit" and needs != scanned.needs_admitted:
+                reopen(connection, row.id, scanned)
+                return None
+            done = self._set(
                 connection, row.id, before, scanned, outcome, evidence or Sealed(), now
             )
+            if context.beside(connection, row.id, scanned.digest) != scanned.beside:
+                # It holds all the same: whoever signs all the time must not keep a refusal off.
+                words.reopen(connection, row.id, scanned.digest)
+            return done
 
         return await self._database.change(work)
 

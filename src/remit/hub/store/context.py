@@ -17,6 +17,7 @@ from remit.hub.store.tables import admissions, edges, jobs, manifests, repositor
 from remit.scan.base import Report
 from remit.scan.bill import NAME as BOM
 
+MAX_BESIDE = 200
 _KNOWN_GRAPHS = frozenset({"", "complete", "unlocked"})
 
 
@@ -89,6 +90,7 @@ def scanned(
         ),
         bom=next((each.document.encode() for each in reports if each.scanner == BOM), b""),
         attested=_attested(connection, row.repository, row.digest, row.ended_us),
+        beside=beside(connection, row.repository, row.digest),
         summary_us=_summary_us(connection, row.repository, row.summary),
     )
 
@@ -113,6 +115,27 @@ def said(connection: Connection, id_: int, found: Scanned, now_us: int) -> froze
     )
 
 
+def needs_admitted(connection: Connection, found: Scanned) -> bool:
+    """Whether all that it needs is admitted now; nobody changes that before the transaction ends.
+
+    Whoever withdraws a need at the same time comes before, and is seen here, or after, and then
+    finds this decided and has it decided again.
+    """
+    return found.needs_admitted and _admitted(connection, found.needs, lock=True)
+
+
+def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
+    """Manifests that others pushed about an artifact: a signature may be among them."""
+    found = connection.scalars(
+        select(manifests.c.digest)
+        .where(manifests.c.repository == id_, manifests.c.subject == digest)
+        .where(~manifests.c.pushed_by.startswith(words.HUBS, autoescape=True))
+        .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
+        .limit(MAX_BESIDE)
+    )
+    return frozenset(Digest(each) for each in found)
+
+
 def _needs(connection: Connection, id_: int, digest: str) -> tuple[Need, ...]:
     found = connection.execute(
         select(edges).where(edges.c.repository == id_, edges.c.subject == digest)
@@ -123,7 +146,7 @@ def _needs(connection: Connection, id_: int, digest: str) -> tuple[Need, ...]:
     )
 
 
-def _admitted(connection: Connection, needs: tuple[Need, ...]) -> bool:
+def _admitted(connection: Connection, needs: tuple[Need, ...], *, lock: bool = False) -> bool:
     """Whether each of these has a digest, and is admitted somewhere here."""
     wanted = {each.digest for each in needs}
     if "" in wanted:
@@ -131,13 +154,13 @@ def _admitted(connection: Connection, needs: tuple[Need, ...]) -> bool:
     known: set[str] = set()
     every = sorted(wanted)
     for at in range(0, len(every), words.SLICE):
-        known.update(
-            connection.scalars(
-                select(admissions.c.digest)
-                .where(admissions.c.digest.in_(every[at : at + words.SLICE]))
-                .where(admissions.c.state == "admitted")
-            )
+        query = (
+            select(admissions.c.digest)
+            .where(admissions.c.digest.in_(every[at : at + words.SLICE]))
+            .where(admissions.c.state == "admitted")
+            .order_by(admissions.c.repository, admissions.c.digest)
         )
+        known.update(connection.scalars(query.with_for_update(read=True) if lock else query))
     return wanted <= known
 
 

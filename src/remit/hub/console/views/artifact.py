@@ -237,7 +237,8 @@ class ArtifactPages:
         if subject.readable:
             raw = _pretty(subject.found.body)
             await self._given(look, subject, "console")
-        manifest = subject.manifest
+        # What stands in a manifest is content: annotations are text, titles are names of files.
+        manifest = subject.manifest if subject.readable else None
         return self.page(
             look, subject, "overview", raw=raw, kitfile=subject.kitfile,
             layers=_layers(manifest), manifest=manifest,
@@ -248,9 +249,8 @@ class ArtifactPages:
         rows, total = await asyncio.to_thread(files_of, reports, digest)
         if subject.readable:
             await self._given(look, subject, "console-files")
-        return self.page(
-            look, subject, "files", rows=rows, total=total, layers=_layers(subject.manifest)
-        )
+        manifest = subject.manifest if subject.readable else None
+        return self.page(look, subject, "files", rows=rows, total=total, layers=_layers(manifest))
 
     async def _findings(self, look: Look, subject: Subject) -> Reply:
         return self.page(

@@ -56,14 +56,13 @@ class FrontPulls:
             RegistryError: whatever the upstream says.
         """
         digest, name = route.digest, route.repository
-
-        def missing() -> BlobUnknown:
-            return BlobUnknown(f"`{digest}` is not in `{name}`", detail={"digest": digest})
-
         ranges = _range(request.headers.get("range")) if request.method == "GET" else ""
         if request.headers.get("if-range", f'"{digest}"') != f'"{digest}"':
             ranges = ""
-        async with self._upstream.answering(missing), contextlib.AsyncExitStack() as stack:
+        async with (
+            self._upstream.answering(lambda: _unknown(route)),
+            contextlib.AsyncExitStack() as stack,
+        ):
             answer = await stack.enter_async_context(
                 self._upstream.blob(name, digest, request.method, ranges)
             )
@@ -79,6 +78,17 @@ class FrontPulls:
             if answer.status == _PARTIAL:
                 return _partial(answer, ranges, digest, stack)
             return await _whole(answer, size, digest, stack)
+
+    async def check_blob(self, route: Route) -> None:
+        """See that the upstream has a blob.
+
+        Raises:
+            BlobUnknown: it does not.
+            RegistryError: whatever the upstream says.
+        """
+        asked = self._upstream.blob(route.repository, route.digest, "HEAD")
+        async with self._upstream.answering(lambda: _unknown(route)), asked:
+            pass
 
     # -- manifests -----------------------------------------------------------------------------
 
@@ -182,6 +192,11 @@ class FrontPulls:
                 following["artifactType"] = wanted
             headers.append(link_next(f"/v2/{name}/referrers/{route.value}", following))
         return Reply(status=200, headers=tuple(headers), body=body)
+
+
+def _unknown(route: Route) -> BlobUnknown:
+    digest = route.digest
+    return BlobUnknown(f"`{digest}` is not in `{route.repository}`", detail={"digest": digest})
 
 
 def _range(header: str | None) -> str:
