@@ -2,7 +2,8 @@
 
 `hash` reads and hashes the artifact's blobs, which must be done at every start; `admit` is the
 whole of it: trust root, signatures, policy, the private copy, the record on disk. Alternating
-rounds in one process, best of them.
+rounds in one process, best of them; `CPU` is the processor time of all threads, which says more
+than the clock where others use the machine.
 """
 
 import asyncio
@@ -34,25 +35,25 @@ SIZES = {
 ROUNDS = 7
 
 
-def hashed(machine: Machine, subject: Descriptor) -> float:
-    """Seconds to read and hash the blobs of an artifact."""
+def hashed(machine: Machine, subject: Descriptor) -> tuple[float, float]:
+    """Seconds to read and hash the blobs of an artifact, by the clock and of the processor."""
     manifest, _ = machine.layout.manifest(subject)
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     for each in manifest.blobs:
         found = hasher("sha256")
         with machine.layout.path(each.digest).open("rb", buffering=0) as file:
             while data := file.read(1 << 20):
                 found.update(data)
         assert f"sha256:{found.hexdigest()}" == each.digest
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, time.process_time() - used
 
 
-async def admitted(machine: Machine, admission: Admission, policy: Policy) -> float:
-    """Seconds to admit it, until it could be started."""
+async def admitted(machine: Machine, admission: Admission, policy: Policy) -> tuple[float, float]:
+    """Seconds to admit it, until it could be started, by the clock and of the processor."""
     server = load(machine.home / "remit.toml").server("echo")
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     found = await admission.admit(server, policy, Agent(id="bench"), "bench")
-    taken = time.perf_counter() - begun
+    taken = time.perf_counter() - begun, time.process_time() - used
     found.stage.close()
     return taken
 
@@ -81,13 +82,15 @@ async def measure(home: Path, files: int, size: int, rounds: int) -> dict[str, A
     finally:
         copies.close()
         log.close()
-    hash_ms = min(pair[0] for pair in pairs) * 1e3
-    admit_ms = min(pair[1] for pair in pairs) * 1e3
+    (hash_ms, hash_cpu), (admit_ms, admit_cpu) = (
+        [min(pair[which][at] for pair in pairs) * 1e3 for at in (0, 1)] for which in (0, 1)
+    )
     return {
         "hash ms": f"{hash_ms:.1f}",
         "admit ms": f"{admit_ms:.1f}",
         "beyond ms": f"{admit_ms - hash_ms:.1f}",
-        "ratio": f"{admit_ms / hash_ms:.2f}",
+        "hash CPU ms": f"{hash_cpu:.1f}",
+        "admit CPU ms": f"{admit_cpu:.1f}",
     }
 
 

@@ -2,7 +2,8 @@
 
 The baseline is the slowest scanner alone, in the same run; `ratio` is the time of all divided by it.
 Memory is the most that all processes of a scan held at one moment (proportional set size, so that
-what they share counts once), sampled every 100 ms. Scanners that are not installed are left out:
+what they share counts once), `CPU s` their processor time, both sampled every 250 ms: half of the sum
+of it, or the longest, is the least that two processors can need. Scanners that are not installed are left out:
 `make rig-scanners` installs them.
 """
 
@@ -105,6 +106,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.most = 0
+        self._used: dict[int, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
@@ -116,9 +118,14 @@ class Memory:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def seconds(self) -> float:
+        """Of processors, of what ran in sandboxes and what that started."""
+        return sum(self._used.values())
+
     def _sample(self) -> None:
         me = psutil.Process()
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(0.25):
             total = 0
             for each in (me, *me.children(recursive=True)):
                 try:
@@ -128,18 +135,28 @@ class Memory:
                         total += each.memory_info().rss
                 except (psutil.Error, OSError):
                     continue
+                finally:
+                    with contextlib.suppress(psutil.Error):
+                        self._count(each)
             self.most = max(self.most, total)
 
+    def _count(self, each: psutil.Process) -> None:
+        """What a process that a sandbox started has used, with those that it has waited for."""
+        parent = each.parent()
+        if parent is not None and parent.name() == "bwrap" and each.name() != "bwrap":
+            times = each.cpu_times()
+            self._used[each.pid] = sum(times[:4])
 
-def measured(root: Path, names: Sequence[str]) -> tuple[float, int]:
-    """Seconds and bytes of a scan."""
+
+def measured(root: Path, names: Sequence[str]) -> tuple[float, int, float]:
+    """Seconds, bytes and processor seconds of a scan."""
     started = time.monotonic()
     with Memory() as memory:
         reports = run(Target(root=root), wanted=names, bounds=Bounds(seconds=600))
     broken = [each for each in reports if each.failed]
     if broken:
         raise RuntimeError(f"{broken[0].scanner}: {broken[0].failed}")
-    return time.monotonic() - started, memory.most
+    return time.monotonic() - started, memory.most, memory.seconds
 
 
 def main(arguments: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -153,13 +170,19 @@ def main(arguments: Sequence[str]) -> list[Mapping[str, Any]]:
         measured(root, ("configs",))  # files are in memory for everybody
         alone: dict[str, float] = {}
         for name, names in (("remit's own", own), *((tool, (tool,)) for tool in tools)):
-            alone[name], most = measured(root, names)
-            rows.append({"scanner": name, "s": f"{alone[name]:.1f}", "MB": most >> 20})
-        taken, most = measured(root, (*own, *tools))
+            alone[name], most, used = measured(root, names)
+            rows.append(
+                {
+                    "scanner": name, "s": f"{alone[name]:.1f}", "CPU s": f"{used:.1f}",
+                    "MB": most >> 20,
+                }
+            )  # fmt: skip
+        taken, most, used = measured(root, (*own, *tools))
         slowest = max(alone, key=lambda name: alone[name])
         rows.append(
             {
-                "scanner": f"all, {count} artifacts", "s": f"{taken:.1f}", "MB": most >> 20,
+                "scanner": f"all, {count} artifacts", "s": f"{taken:.1f}",
+                "CPU s": f"{used:.1f}", "MB": most >> 20,
                 "ratio": f"{taken / alone[slowest]:.2f}", "slowest alone": slowest,
                 "all after one another": f"{sum(alone.values()):.1f}",
             }

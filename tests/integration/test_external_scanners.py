@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import struct
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from remit.scan.sandbox import Bounds
 from remit.scan.target import Target
 from remit.scan.verdict import judge
 
+SOURCE = Path(__file__).parents[2] / "src"
 RIG = Path(__file__).parents[2] / ".rig" / "scanners"
 BAD = b"cos\nsystem\n(S'true'\ntR."
 KEY = "AKIA" + "IOSFODNN7EXAMPLB"  # in two pieces, so that nobody takes this file for a leak
@@ -183,6 +185,35 @@ def test_all_of_them_on_one_folder(root):
     reports = run(Target(root=root), wanted=(*scanners(), *names), bounds=Bounds(seconds=300))
     assert [each.scanner for each in reports if each.failed] == []
     assert len(reports) == 1 + len(scanners()) + len(names)
+
+
+_LEFT = """
+import sys; sys.path.insert(0, sys.argv[1])
+import os, re
+from remit.scan.external import driver
+tool = driver.load(sys.argv[2])
+tool.prepare()
+def left():
+    shared = re.findall(r"^\\S+ .w.s .*", open("/proc/self/maps").read(), re.M)
+    return len(os.listdir("/proc/self/task")), sorted(os.listdir("/proc/self/fd")), shared
+before = left()
+driver.warm(tool, {form for _, _, form in tool.samples()})
+print(bool(tool.samples()), before == left() and before[0] == 1)
+"""
+
+
+@pytest.mark.parametrize("name", [name for name, tool in tools().items() if tool.samples()])
+def test_samples_leave_nothing_through_which_children_could_meet(root, name):
+    # No thread, no file and no memory that two children would have in common.
+    environment = installed(name, RIG)
+    if environment is None:
+        pytest.skip(f"NOT TESTED: {name} is missing; make rig-scanners installs it")
+    done = subprocess.run(
+        [str(environment.python), "-I", "-c", _LEFT, str(SOURCE), name],
+        capture_output=True, text=True, timeout=300, check=False, cwd=root,
+        env={"HOME": str(root), **tools()[name].variables},
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "True"], done.stdout + done.stderr[-2000:]
 
 
 @pytest.mark.slow

@@ -115,6 +115,8 @@ class Names:
         self._shared = shared
         # The kind; with the spelling before it where that is another than the key.
         self._taken: dict[str, str | tuple[str, str]] = {}
+        # Directories above files, as they were spelt: once one, a name stays a directory.
+        self._above: set[str] = set()
 
     def take(self, name: str, *, directory: bool) -> None:
         """Take ``name``, which :func:`member_name` accepted.
@@ -122,10 +124,13 @@ class Names:
         Raises:
             ArchiveError: it is taken, or collides with what is, or there are too many.
         """
-        at = name.find("/")
-        while at >= 0:
-            self._directory(name[:at])
-            at = name.find("/", at + 1)
+        above = name.rpartition("/")[0]
+        if above and above not in self._above:
+            at = name.find("/")
+            while at >= 0:
+                self._directory(name[:at])
+                at = name.find("/", at + 1)
+            self._above.add(above)
         key, kind = self._look(name)
         if kind and not (directory and kind == _IMPLIED):
             if not (directory and kind == _DIRECTORY):

@@ -9,7 +9,6 @@
 Not checked here: who signed it, and whether it may be used.
 """
 
-import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -17,15 +16,16 @@ from typing import Protocol
 
 import msgspec
 
+from remit.artifacts.blob import Blob
 from remit.artifacts.decompress import Decompressed
 from remit.artifacts.errors import ArchiveError, DigestError, UnpackError
 from remit.artifacts.folder import KEPT, Folder, Manner, fresh
 from remit.artifacts.kitfile import Kitfile, Section, is_reference, yaml_bytes
-from remit.artifacts.layout import Layout, LayoutError
+from remit.artifacts.layout import Layout
 from remit.artifacts.local import read
 from remit.artifacts.members import LIMITS, Limits, Names, member_name, shown
 from remit.artifacts.modelkit import Artifact, Layer
-from remit.artifacts.oci.digests import Hasher, algorithm_of, hasher
+from remit.artifacts.oci.digests import Hasher, hasher
 from remit.artifacts.oci.manifest import Descriptor
 from remit.artifacts.tarball import CHUNK_BYTES
 from remit.artifacts.untar import TarReader
@@ -123,54 +123,6 @@ def _elsewhere(kitfile: Kitfile) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Blob:
-    """A blob that is read once, and hashed while it is.
-
-    It is read block by block, since small reads cost most: what is written and what is hashed are
-    the same bytes, whatever becomes of the file.
-    """
-
-    def __init__(self, layout: Layout, descriptor: Descriptor, told: Callable[[int], None]) -> None:
-        self._descriptor = descriptor
-        self._told = told
-        self._hasher = hasher(algorithm_of(descriptor.digest))
-        self._block = memoryview(b"")
-        try:
-            self._file = layout.path(descriptor.digest).open("rb", buffering=0)
-        except FileNotFoundError:
-            raise LayoutError(
-                f"`{descriptor.digest}` is not in the store `{layout.root}`",
-                hint="`remit pull` fetches what is missing",
-            ) from None
-        if os.fstat(self._file.fileno()).st_size != descriptor.size:
-            self.close()
-            raise DigestError(f"the file of `{descriptor.digest}` has another size")
-
-    def read(self, size: int) -> bytes:
-        if not self._block:
-            block = self._file.read(CHUNK_BYTES) or b""
-            self._hasher.update(block)
-            self._block = memoryview(block)
-        data = bytes(self._block[:size])
-        self._block = self._block[size:]
-        self._told(len(data))
-        return data
-
-    def verify(self) -> None:
-        """Check that all was read and has the digest."""
-        if self._block or self._file.read(1):
-            raise ArchiveError(f"the layer `{self._descriptor.digest}` has more behind its end")
-        algorithm = algorithm_of(self._descriptor.digest)
-        if f"{algorithm}:{self._hasher.hexdigest()}" != self._descriptor.digest:
-            raise DigestError(
-                f"the file of `{self._descriptor.digest}` in the store holds something else",
-                hint="`remit pull` fetches it again once it is removed",
-            )
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class _Work:
     def __init__(
         self,
@@ -201,7 +153,7 @@ class _Work:
         if digest in self._seen:
             return  # two entries with the same content in the same place
         self._seen.add(digest)
-        blob = _Blob(self._layout, layer.descriptor, self._told)
+        blob = Blob(self._layout, layer.descriptor, self._told)
         try:
             stream = Decompressed(blob.read, layer.compression, self._limits)
             unpacked = _Hashed(stream, hasher("sha256") if layer.compression else None)

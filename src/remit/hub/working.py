@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import Contents
 from remit.hub.jobs.ports import Content
 from remit.hub.jobs.values import Task
-from remit.hub.jobs.worker import Worker
+from remit.hub.jobs.worker import BESIDE_S, IDLE_S, Worker
 from remit.hub.registry.front.upstream import Upstream
 from remit.hub.registry.ports import Bytes
 from remit.hub.store.database import connect
@@ -170,10 +171,13 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         target = Target(
             root=contents.root, digest=task.digest, kind=task.kind, metadata=contents.metadata
         )
-        reports = run(
-            target, bounds=options.bounds, settings=options.hub.settings, progress=progress
-        )
-        listed = bill(target, options.bounds)
+        # Each in a sandbox of its own; neither waits for the other.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            listing = beside.submit(bill, target, options.bounds)
+            reports = run(
+                target, bounds=options.bounds, settings=options.hub.settings, progress=progress
+            )
+            listed = listing.result()
         return [*reports, *([listed] if listed else [])]
 
     async with contextlib.AsyncExitStack() as stack:
@@ -186,6 +190,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
             content,
             scan,
             scratch,
+            idle_s=BESIDE_S if options.follow else IDLE_S,
         )
         task = asyncio.create_task(worker.run())
         loop = asyncio.get_running_loop()

@@ -24,6 +24,7 @@ from remit.scan.worker import Request
 
 ARCHIVES = "archives"
 OWN_RESIDENT = 400_000_000
+OWN_COST = 10.0
 Progress = Callable[[int, int], None]
 """Told how many scanners are done, and how many there are."""
 
@@ -99,11 +100,11 @@ def run(
     ):
 
         def ours_of() -> list[Report]:
-            with gate.place(OWN_RESIDENT):
+            with gate.place(OWN_RESIDENT, OWN_COST):
                 return scan_own(target.root, request, bounds, stop=stop)
 
         def theirs_of(name: str, listing: Listing) -> list[Report]:
-            with gate.place(tools[name].resident):
+            with gate.place(tools[name].resident, tools[name].cost):
                 return [
                     runner.scan(
                         tools[name],
@@ -175,7 +176,7 @@ class _Told:
 
 
 class _Gate:
-    """As many at a time as there are processors and memory for; one at least."""
+    """As many at a time as there are processors and memory for; one at least, the dearest first."""
 
     def __init__(self, jobs: int, budget: int) -> None:
         self._jobs = jobs
@@ -183,17 +184,18 @@ class _Gate:
         self._running = 0
         self._used = 0
         self._free = threading.Condition()
+        self._waiting: list[float] = []
 
     @contextlib.contextmanager
-    def place(self, size: int) -> Iterator[None]:
-        """Wait for a place."""
+    def place(self, size: int, cost: float) -> Iterator[None]:
+        """Wait for a place, behind all that cost more."""
         with self._free:
-            self._free.wait_for(
-                lambda: (
-                    not self._running
-                    or (self._running < self._jobs and self._used + size <= self._budget)
-                )
-            )
+            self._waiting.append(cost)
+            try:
+                self._free.wait_for(lambda: self._may(size, cost))
+            finally:
+                self._waiting.remove(cost)
+                self._free.notify_all()
             self._running += 1
             self._used += size
         try:
@@ -203,3 +205,9 @@ class _Gate:
                 self._running -= 1
                 self._used -= size
                 self._free.notify_all()
+
+    def _may(self, size: int, cost: float) -> bool:
+        if cost < max(self._waiting):
+            return False
+        fits = self._running < self._jobs and self._used + size <= self._budget
+        return not self._running or fits

@@ -8,6 +8,7 @@ ends with its parent. Without bubblewrap nothing is scanned, and so nothing is c
 import contextlib
 import datetime as dt
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ MAX_REPORT = 32 * 1024 * 1024
 ROOT = "/artifact"
 ADVISORIES = "/advisories"
 SCRATCH = "/scratch"
+MOMENT_S = 0.05
 _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/alternatives", "/etc/ld.so.cache")
 
 
@@ -191,6 +193,20 @@ def failed(name: str, why: str) -> Report:
     return Report(scanner=name, version="", rules=sha256(b""), failed=why)
 
 
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    """Until it ends, at most for a moment."""
+    try:
+        ended = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # not Linux, or an old kernel: look now and then
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(MOMENT_S)
+        return
+    try:
+        select.select([ended], [], [], MOMENT_S)
+    finally:
+        os.close(ended)
+
+
 def run(
     arguments: Sequence[str],
     seconds: float,
@@ -229,8 +245,7 @@ def run(
                 if os.fstat(output.fileno()).st_size > MAX_REPORT:
                     why = f"its report is larger than {MAX_REPORT} bytes"
                     break
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.05)
+                _wait(process)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -27,7 +27,7 @@ from remit.hub.registry.pushes import Settle
 
 _log = logging.getLogger("remit.hub")
 BATCH = 20
-POLL_S = 0.25
+POLL_S = 0.15
 TROUBLE_S = 5.0
 LATER_US = 10_000_000
 

@@ -23,8 +23,10 @@ from remit.scan.base import Report
 from remit.scan.run import Progress
 
 _log = logging.getLogger("remit.hub")
-POLL_S = 0.2
+POLL_S = 0.1
 IDLE_S = 1.0
+BESIDE_S = 0.2
+"""How often a worker beside its Hub looks when there is nothing to do; others wait for IDLE_S."""
 TROUBLE_S = 5.0
 BEAT_S = 10.0
 
@@ -62,6 +64,7 @@ class Worker:
         scan: looks at what was laid out.
         scratch: a directory of this worker alone.
         renew_s: how often it says that it is still at it.
+        idle_s: how long it waits at most before it looks for a job again.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Worker:
         scratch: Path,
         *,
         renew_s: float = RENEW_S,
+        idle_s: float = IDLE_S,
     ) -> None:
         self._name = name
         self._queue = queue
@@ -80,6 +84,7 @@ class Worker:
         self._scan = scan
         self._scratch = scratch
         self._renew_s = renew_s
+        self._idle_s = idle_s
         self._progress = 0
 
     async def run(self) -> None:
@@ -118,7 +123,7 @@ class Worker:
                 pause = POLL_S
                 continue
             await asyncio.sleep(pause)
-            pause = min(IDLE_S, pause * 1.5)
+            pause = min(self._idle_s, pause * 1.5)
 
     async def once(self) -> bool:
         """Do one job; whether there was one.

@@ -24,9 +24,11 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 UNKNOWN = "unknown"
@@ -35,6 +37,9 @@ MAX_ANSWER = 4 * 1024 * 1024
 MAX_FINDINGS = 500
 MAX_TEXT = 600
 MAX_PROCESSES = 512
+WARM_FROM = 3
+"""Items from which on it pays to load first what the first of them would load."""
+LINGER_S = 1.0
 _OWN_COUNT = (5, 14)
 """The first kernel that counts processes of a name space apart from the user's others."""
 _PIECE = 65536
@@ -129,6 +134,14 @@ class Tool:
     def prepare(self) -> None:
         """Load the scanner, before anything of the artifact is looked at."""
 
+    def samples(self) -> list[tuple[str, bytes, str]]:
+        """Harmless files of the driver's own: path, content and form.
+
+        What a scanner loads when it looks at its first file is loaded by looking at these, once, in
+        place of anew by each child. Files of one directory are one item, for forms of directories.
+        """
+        return []
+
     def scan(self, path: str, form: str) -> Iterator[Found]:
         """Look at one item; returning says that all of it was read.
 
@@ -167,6 +180,8 @@ def main() -> int:
 
     tool = load(request["tool"])
     tool.prepare()
+    if len(request["items"]) >= WARM_FROM:
+        warm(tool, {item["form"] for item in request["items"]})
     gc.collect()
     gc.freeze()  # children then share what is loaded, in place of copying it when they collect
     _say(out, {"tool": tool.name, "version": version(tool.distribution)})
@@ -176,6 +191,26 @@ def main() -> int:
         _say(out, answer)
     _say(out, {"done": len(request["items"])})
     return 0
+
+
+def warm(tool: Tool, forms: set[str]) -> None:
+    """Let a scanner look at samples of the driver's, of those forms; what it says is dropped.
+
+    It is the parent of all children that does: it sees nothing of the artifact.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        items: dict[Path, str] = {}
+        for path, data, form in tool.samples():
+            place = folder / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+            items[folder / path.split("/")[0]] = form
+        for where, form in items.items():
+            if form in forms:
+                with contextlib.suppress(Exception):
+                    for _ in tool.scan(str(where), form):
+                        pass
 
 
 def _limit(memory: int, seconds: float) -> None:
@@ -251,18 +286,31 @@ def _answer(reading: int, until: float, seconds: float) -> tuple[bytes, str]:
 
 def _ended(child: int, *, force: bool) -> int:
     """The child's status, after what is left of its session was ended."""
-    if not force:
-        # It has closed its pipe; one that lingers is not waited for.
-        for _ in range(200):
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                _kill_group(child)
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
+    # It has closed its pipe; one that lingers is not waited for.
+    if not force and _exited(child, LINGER_S):
+        _kill_group(child)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     _kill_group(child)
     with contextlib.suppress(OSError):
         os.kill(child, signal.SIGKILL)  # it may not have got to its own session yet
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _exited(child: int, seconds: float) -> bool:
+    """Whether a child ends in time; it is not waited for, and so its number stays its own."""
+    try:
+        ended = os.pidfd_open(child)
+    except (AttributeError, OSError):  # an old kernel: look now and then
+        until = time.monotonic() + seconds
+        while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.005)
+        return True
+    try:
+        return bool(select.select([ended], [], [], seconds)[0])
+    finally:
+        os.close(ended)
 
 
 def _kill_group(child: int) -> None:

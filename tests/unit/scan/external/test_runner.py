@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     shutil.which("bwrap") is None,
     reason="NOT TESTED: bubblewrap is missing; scripts/prerequisites.sh bubblewrap installs it",
 )
+SOURCE = Path(runner.__file__).parents[3]
 GOOD = b"\x80\x04K\x01."
 
 
@@ -114,6 +117,49 @@ def test_an_item_that_hangs_is_ended_and_the_others_are_read(root, where, monkey
     assert verdict.word == "blocked"
     assert "it failed on `0.pkl`: it took longer than 1 seconds" in report.failed
     assert [c.status for c in report.coverage] == ["error", "complete", "complete"]
+
+
+@pytest.mark.parametrize("trouble", ["", "raise ValueError", "raise MemoryError"])
+def test_what_happens_with_samples_is_not_said_of_the_artifact(root, where, trouble):
+    # The first look is at the driver's own file, by the parent; children know that it was.
+    seen = "if b'sample' in open(path, 'rb').read():\n    types.seen = True\n"
+    seen += f"    {trouble or 'pass'}\n"
+    found = (
+        "g = [types.SimpleNamespace(module='os', name='system', safety=SafetyLevel.Dangerous)]\n"
+    )
+    told = "g *= getattr(types, 'seen', False)\n"
+    answer = "return types.SimpleNamespace(globals=g, scanned_files=1, scan_err=False)"
+    place = install(where, seen + found + told + answer).place
+    (root / "c.pkl").write_bytes(GOOD)
+    assert samples_of(place, "[('s.pkl', b'sample', 'pickle')]") == 3
+    assert samples_of(place, "[('s.pkl', b'sample', 'other')]") == 0
+
+
+def samples_of(place, samples):
+    """How many of three children know of the samples."""
+    program = f"""
+import sys; sys.path.insert(0, {str(SOURCE)!r})
+import io, json
+from remit.scan.external import driver
+tool = driver.load({NAME!r})
+tool.samples = lambda: {samples}
+tool.prepare()
+driver.warm(tool, {{"pickle"}})
+for number in range(3):
+    out = open("/dev/null", "wb")
+    answer = driver._child(tool, {{"path": sys.argv[1], "form": "pickle"}}, out, 30)
+    print(json.dumps(answer["findings"]))
+"""
+    file = place / "file.pkl"
+    file.write_bytes(GOOD)
+    done = subprocess.run(
+        [str(place / "bin" / "python"), "-I", "-c", program, str(file)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 3
+    return sum(bool(each) for each in answers)
 
 
 def test_all_of_a_scanner_that_hangs_is_ended(root, where):

@@ -31,7 +31,7 @@ class DetectSecrets(Tool):
     resident: ClassVar[int] = 100_000_000
     item_seconds: ClassVar[float] = 30.0
     max_bytes: ClassVar[int] = 8 * 1024 * 1024
-    cost: ClassVar[float] = 3.0
+    cost: ClassVar[float] = 8.0
     executes: ClassVar[bool] = False
 
     def claims(self, artifact: Any, member: Any) -> str:
@@ -52,6 +52,11 @@ class DetectSecrets(Tool):
             known = settings.json()
         configure_settings_from_baseline(known).disable_filters(*_FILTERS)
         self._scan = scan_file
+
+    def samples(self) -> list[tuple[str, bytes, str]]:
+        """A text, of code and of words: it compiles its patterns when it meets the first line."""
+        lines = b"name = 'table'\nThe table has a column for each customer.\n"
+        return [("file.py", lines, "text"), ("words.txt", lines, "text")]
 
     def scan(self, path: str, form: str) -> Iterator[Found]:
         """What each detector saw; the secret itself is not said."""

@@ -47,7 +47,7 @@ class Modelaudit(Tool):
     item_seconds: ClassVar[float] = 60.0
     # A numpy pickle of 210 MB took it 94 s.
     max_bytes: ClassVar[int] = 64 * 1024 * 1024
-    cost: ClassVar[float] = 30.0
+    cost: ClassVar[float] = 15.0
     vouches: ClassVar[frozenset[str]] = frozenset({"keras", "hdf5", "tflite", "xml", "flax"})
 
     def claims(self, artifact: Any, member: Any) -> str:
@@ -77,6 +77,19 @@ class Modelaudit(Tool):
         logging.disable(logging.CRITICAL)
         self._scan = modelaudit.core.scan_model_directory_or_file
         self._open = modelaudit.core_results.results_have_inconclusive_outcome
+
+    def samples(self) -> list[tuple[str, bytes, str]]:
+        """One of each of the commonest: it loads a reader when it meets the first such file."""
+        import pickle
+        import struct
+
+        head = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        weights = struct.pack("<Q", len(head)) + head + bytes(4)
+        return [
+            ("file.pkl", pickle.dumps({"w": [0.5]}), "pickle"),
+            ("file.safetensors", weights, "safetensors"),
+            ("config.json", b'{"hidden_size": 64}', "json"),
+        ]
 
     def scan(self, path: str, form: str) -> Iterator[Found]:
         """Its issues of warning and worse."""
