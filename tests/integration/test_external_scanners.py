@@ -133,7 +133,9 @@ def test_a_format_that_modelaudit_alone_reads_is_for_a_person(root):
     with zipfile.ZipFile(root / "a.keras", "w") as archive:
         archive.writestr("config.json", json.dumps(config))
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.0.0"}))
-    report, verdict = said(root, "modelaudit", tuple(scanners()))
+    # Without Remit's own reader of models nobody else reads it.
+    others = tuple(name for name in scanners() if name != "models")
+    report, verdict = said(root, "modelaudit", others)
     assert ("coverage.second_hand", "medium", "a.keras") in found(report)
     assert verdict.word == "review"
 
