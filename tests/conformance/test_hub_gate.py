@@ -109,6 +109,24 @@ def test_mounting_it_elsewhere(writer, poisoned, repo):
     assert writer("GET", f"/v2/{repo}/blobs/{layer}").status in {403, 404}
 
 
+def test_mounting_it_where_one_curates(gated, writer, poisoned):
+    """Who curates some repository does not get through it what another holds back."""
+    repository, _, layer = poisoned
+    mine = fresh()
+    for role in ("reader", "writer"):
+        eve = gated.account(
+            f"e-{role}-{fresh().replace('/', '-')}", {"**": role, f"{mine}/**": "curator"}
+        )
+        answer = eve("POST", f"/v2/{mine}/x/blobs/uploads/?mount={layer}&from={repository}", b"")
+        # As the specification has it for what cannot be mounted: an upload begins.
+        assert answer.status == 202
+        assert eve("GET", f"/v2/{mine}/x/blobs/{layer}").status == 404
+    clean, [held] = put(writer, repository, "lent", CLEAN)
+    settled(writer, repository, "lent")
+    answer = eve("POST", f"/v2/{mine}/x/blobs/uploads/?mount={held}&from={repository}", b"")
+    assert answer.status == 201, clean
+
+
 def test_a_clean_artifact_lends_nothing_to_another(writer, reader, poisoned, repo):
     """An admitted manifest in the same repository does not refer to it; elsewhere it is elsewhere."""
     repository, _, layer = poisoned

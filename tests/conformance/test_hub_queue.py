@@ -23,6 +23,7 @@ from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.queue import SqlQueue
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
+from remit.hub.store.tables import admissions as gate_rows
 from remit.hub.store.tables import outbox, reports, settings
 from remit.hub.store.unknown import SqlUnknown
 from remit.scan.base import Finding, Report
@@ -602,5 +603,35 @@ def test_the_catalogue_and_the_mcp_registry_are_told(known):
         await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
         assert await k.admissions.admitted([offer, elsewhere]) == [True, False]
         assert await k.admissions.states([digest, NOBODY]) == {digest: "passed"}
+
+    known(work)
+
+
+def test_indexes_that_share_members_are_looked_at_once(known, monkeypatch):
+    """A few hundred pushes must not make one pull of an index a million questions."""
+    width, asked = 12, []
+    real = admissions.own
+
+    def counted(connection, id_, digest):
+        asked.append(digest)
+        return real(connection, id_, digest)
+
+    monkeypatch.setattr(admissions, "own", counted)
+
+    async def work(k):
+        level = [await k.push(f"member {each}") for each in range(width)]
+        for at in range(3):
+            wide = width if at < 2 else 1
+            level = [await k.push(f"index {at} {each}", index=tuple(level)) for each in range(wide)]
+        await k.database.change(
+            lambda c: c.execute(
+                gate_rows.update().where(gate_rows.c.state == "quarantined").values(
+                    state="admitted"
+                )
+            )
+        )  # fmt: skip
+        asked.clear()
+        assert await k.state(level[0]) == "admitted"
+        assert len(asked) == 3 * width + 1
 
     known(work)

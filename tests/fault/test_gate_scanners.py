@@ -4,11 +4,15 @@ The Hub is real, so is the sandbox; in it another program runs in place of the s
 """
 
 import asyncio
+import io
+import shutil
 import sys
+import tarfile
 
 import pytest
 
 from remit.audit.clock import SystemClock
+from remit.hub.jobs import materialise
 from remit.hub.jobs.materialise import RESERVE_BYTES
 from remit.hub.jobs.worker import Worker
 from remit.hub.store.database import connect
@@ -18,7 +22,7 @@ from remit.scan.base import scanners
 from remit.scan.sandbox import Bounds, scan
 from remit.scan.worker import Request
 from tests.rig.fronts import Wire
-from tests.rig.gated import CLEAN, put, settled, state
+from tests.rig.gated import CLEAN, manifest_of, put, put_manifest, settled, state
 from tests.rig.hubs import fresh
 from tests.rig.registries import hub, person
 
@@ -145,3 +149,34 @@ def test_a_worker_without_room(gated, writer, small_disk):
     assert state(writer, repository, "v1") == "quarantined"
     assert [each.name for each in small_disk.iterdir()] in ([], ["lost+found"])
     assert RESERVE_BYTES > 80 << 20
+
+
+def test_a_disk_that_fills_while_it_unpacks(gated, writer, small_disk, monkeypatch):
+    """What compresses well fits until it is unpacked: nothing is decided on, nothing is left."""
+    monkeypatch.setattr(materialise, "RESERVE_BYTES", 0)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("zeros.bin")
+        member.size = 200 << 20
+        archive.addfile(member, Zeros())
+    data, repository = packed.getvalue(), fresh()
+    document = manifest_of(writer, repository, CLEAN)
+    document["layers"] = [
+        {
+            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+            "digest": writer.blob(repository, data),
+            "size": len(data),
+        }
+    ]
+    put_manifest(writer, repository, "v1", document)
+    assert work(gated, small_disk) == 1
+    assert state(writer, repository, "v1") == "quarantined"
+    assert [each.name for each in small_disk.iterdir()] in ([], ["lost+found"])
+    assert shutil.disk_usage(small_disk).free > 70 << 20
+
+
+class Zeros(io.RawIOBase):
+    """As many zeros as are asked for."""
+
+    def read(self, size=-1):
+        return bytes(size)

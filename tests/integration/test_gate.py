@@ -102,12 +102,12 @@ def test_an_index_is_what_its_members_are(writer):
 
 
 @pytest.mark.parametrize("name", ["oras", "kit"])
-def test_clients_show_why(account, writer, tmp_path, name):
+def test_clients_show_why(gated, writer, tmp_path, name):
     if name == "kit" and find_kit() is None:
         pytest.skip("kit is not installed")
     put(writer, "team/shown", "v1", POISONED)
     settled(writer, "team/shown", "v1")
-    program = client(name, tmp_path / name, account)
+    program = client(name, tmp_path / name, person(gated, f"with-{name}", "reader", "**"))
     program.login()
     said = program.refused("pull", "--plain-http", program.ref("team/shown", "v1"))
     assert "is refused" in said

@@ -132,7 +132,7 @@ def test_evidence_of_what_is_admitted(people):
 
 def test_what_is_left_to_curators(people):
     people.push("team/medium", MEDIUM, "review", by="ben")
-    assert "medium" in people.wire("carl")("GET", "/v2/team/medium/manifests/v1").reason
+    assert "medium" in people.wire("rita")("GET", "/v2/team/medium/manifests/v1").reason
     ref = people.ref("team/medium")
     decide = ("hub", "decide", ref, "admit", "--yes", "-m", "the licence is our own")
     assert "pushed it" in people.refused("ben", *decide)
@@ -178,15 +178,23 @@ def test_a_curator_withdraws_and_guards_are_told(people):
     ref = people.ref("team/doubtful")
     people.ok("ben", "hub", "decide", ref, "refuse", "--yes", "-m", "we do not know who made it")
     assert settled(people.wire("carl"), "team/doubtful", "v1", "withdrawn") == "withdrawn"
-    answer = people.wire("carl")("GET", "/v2/team/doubtful/manifests/v1")
+    answer = people.wire("rita")("GET", "/v2/team/doubtful/manifests/v1")
     assert "we do not know who made it" in answer.reason
     assert people.code("team/doubtful") == "verify.vsa_failed"
     told = wire("GET", "/api/v1/withdrawals", if_none_match=first.headers["etag"])
     [one] = [e for e in told.json["withdrawals"] if e["repository"] == "team/doubtful"]
     assert (one["state"], one["summary"] is not None) == ("withdrawn", True)
     WITHDRAWALS.validate(told.json)
-    later = wire("GET", f"/api/v1/withdrawals?since={int(time.time() * 1e6) + 10**9}")
-    assert later.json["withdrawals"] == []
+    # Who asks from the future asked before a clock was set back, and may have missed something.
+    later = wire("GET", f"/api/v1/withdrawals?since={int(time.time() * 1e6) + 10**9}").json
+    assert one in later["withdrawals"]
+    assert int(later["next"]) <= time.time() * 1e6
+    assert (
+        one
+        not in wire("GET", f"/api/v1/withdrawals?since={int(time.time() * 1e6)}").json[
+            "withdrawals"
+        ]
+    )
     shown = people.ok("rita", "hub", "withdrawals", "--hub", people.registry.host)
     assert "team/doubtful" in shown
     # Who may not see a repository is not told of it.

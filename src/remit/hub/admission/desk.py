@@ -266,6 +266,9 @@ class Desk:
     ) -> tuple[Sequence[Withdrawal], int]:
         """What may not be used, of what the caller sees; and from where to ask the next time."""
         now = self._clock.now_us()
+        if since_us > now:
+            # This clock was set back: what was withdrawn since then is older than what was told.
+            since_us = 0
         found = await self._people.withdrawals(since_us, count)
         following = max(since_us, min(now - OVERLAP_US, found[-1].changed_us if found else now))
         if len(found) == count:

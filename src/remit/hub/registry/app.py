@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from remit.artifacts.oci.digests import is_digest
 from remit.core.digest import Digest
 from remit.core.errors import RemitError
 from remit.hub.admission.gatekeeper import Gatekeeper
@@ -199,11 +200,26 @@ class Registry:
                 body["decision"]["detail"] = "more of this minute are not recorded"
             await self._ledger.note("registry.deny", body)
 
+    async def _mountable(self, request: Request, caller: Caller) -> bool:
+        """Whether the caller could get the blob that is to be mounted where it is now.
+
+        Else somebody who curates one repository got there what another one holds back.
+        """
+        source, digest = request.first("from"), request.first("mount")
+        if self._gatekeeper is None or source is None or digest is None or not is_digest(digest):
+            return True
+        try:
+            await self._gatekeeper.blob(caller, source, Digest(digest))
+        except Denied:
+            return False
+        return True
+
     async def _do(self, request: Request, route: Route, caller: Caller) -> Reply:
         by = caller.name
+        mountable = route.kind != "uploads" or await self._mountable(request, caller)
         write: dict[tuple[str, str], Callable[[], Awaitable[Reply]]] = {
             ("uploads", "POST"): lambda: self._pushes.start(
-                request, route, by, lambda name: _may_pull(caller, name)
+                request, route, by, lambda name: mountable and _may_pull(caller, name)
             ),
             ("upload", "GET"): lambda: self._pushes.status(route),
             ("upload", "PATCH"): lambda: self._pushes.append(request, route),

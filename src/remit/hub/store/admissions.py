@@ -122,6 +122,32 @@ def effective(
     connection: Connection, id_: int, digest: str, now_us: int, depth: int = MAX_NESTING
 ) -> Admission:
     """What holds of a manifest now: of an index what holds of its members; nothing that expired."""
+    return _effective(connection, id_, digest, now_us, depth, {})
+
+
+def _effective(
+    connection: Connection,
+    id_: int,
+    digest: str,
+    now_us: int,
+    depth: int,
+    known: dict[tuple[str, int], Admission],
+) -> Admission:
+    # Indexes that share members are looked at once: else a few hundred of them are millions.
+    key = digest, depth
+    if key not in known:
+        known[key] = _looked_at(connection, id_, digest, now_us, depth, known)
+    return known[key]
+
+
+def _looked_at(
+    connection: Connection,
+    id_: int,
+    digest: str,
+    now_us: int,
+    depth: int,
+    known: dict[tuple[str, int], Admission],
+) -> Admission:
     found = own(connection, id_, digest)
     if found.state == "admitted" and 0 < found.expires_us <= now_us:
         return Admission(state="quarantined", reason="its admission has expired", job=found.job)
@@ -136,7 +162,7 @@ def effective(
         .order_by(references.c.child)
     ).all()
     for child in children:
-        each = effective(connection, id_, child, now_us, depth - 1)
+        each = _effective(connection, id_, child, now_us, depth - 1, known)
         if not each.open:
             return Admission(
                 state=each.state, reason=f"its member `{child}` is {each.state}: {each.reason}"
