@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rig.hubs import KINDS, POSTGRESQL_S3, fresh, staged
+from tests.rig.hubs import KINDS, POSTGRESQL_S3, SQLITE_FILES, fresh, staged
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -23,3 +23,15 @@ def admin(stage):
 def repo():
     """The name of a repository that nobody has."""
     return fresh()
+
+
+WHOLE = frozenset({"test_hub_registry_manifests", "test_hub_registry_blobs"})
+"""Suites of the registry that are short enough to run over each store every time."""
+
+
+def pytest_collection_modifyitems(items):
+    """The rest runs over SQLite and files always, over other stores with the slow tests."""
+    for item in items:
+        stage = getattr(item, "callspec", None) and item.callspec.params.get("stage")
+        if stage and stage != SQLITE_FILES and item.module.__name__.split(".")[-1] not in WHOLE:
+            item.add_marker(pytest.mark.slow)

@@ -256,7 +256,7 @@ def test_the_catalogue_is_only_read(admin):
         assert (got.status, got.code) == (405, "UNSUPPORTED")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/", "/v2/a", "/v2/a/b/c", "/v3/x/manifests/y", "/v2//", "/v2/a/tags"])  # fmt: skip
+@pytest.mark.parametrize("path", ["/v1/", "/v2/a", "/v2/a/b/c", "/v3/x/manifests/y", "/v2//", "/v2/a/tags"])  # fmt: skip
 def test_nothing_is_there(admin, path):
     got = admin("GET", path)
     assert (got.status, got.headers["content-type"]) == (404, "application/json")

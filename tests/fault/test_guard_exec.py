@@ -71,6 +71,9 @@ def test_killed_at_any_moment_no_call_without_a_record(tmp_path, seed):
 
         writer = threading.Thread(target=write)
         writer.start()
+        until = time.monotonic() + 20
+        while len(marks_that_ran(governed)) <= ran and time.monotonic() < until:
+            time.sleep(0.01)
         time.sleep(0.1 + chance.random() * 0.25)
         governed.wire.process.kill()
         stop.set()

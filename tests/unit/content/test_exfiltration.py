@@ -129,4 +129,4 @@ def test_hostile_text_is_not_much_dearer_than_ordinary_text(piece: str) -> None:
     ordinary = (words * size)[:size]
     hostile = (piece * size)[:size]
     cost(ordinary[:4096])
-    assert any(cost(hostile) <= 20 * cost(ordinary) for _ in range(4))
+    assert any(cost(hostile) <= 30 * cost(ordinary) for _ in range(4))

@@ -107,6 +107,7 @@ def test_what_is_not_locked_is_not_brought(where, wheels, monkeypatch):
         build(where)
 
 
+@pytest.mark.slow
 def test_another_lock_file_is_another_environment(where, wheels, monkeypatch):
     first, second = wheel(wheels, NAME, "7.0"), wheel(wheels, NAME, "8.0")
     locked(monkeypatch, first)
@@ -119,6 +120,7 @@ def test_another_lock_file_is_another_environment(where, wheels, monkeypatch):
     assert found.rules() != rules
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_leaves_the_old_one(where, wheels, monkeypatch):
     first = wheel(wheels, NAME, "7.0")
     locked(monkeypatch, first)
@@ -130,6 +132,7 @@ def test_a_build_that_fails_leaves_the_old_one(where, wheels, monkeypatch):
     assert installed(NAME, where) == old
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [None, b"", b"{}", b'{"name": "bandit"}'])
 def test_an_environment_without_its_record_is_not_used(where, wheels, monkeypatch, record):
     locked(monkeypatch, wheel(wheels, NAME, "7.0"))
@@ -141,6 +144,7 @@ def test_an_environment_without_its_record_is_not_used(where, wheels, monkeypatc
     assert build(where).record.version == "7.0"
 
 
+@pytest.mark.slow
 def test_what_a_killed_build_left_is_not_used_and_goes(where, wheels, monkeypatch):
     locked(monkeypatch, wheel(wheels, NAME, "7.0"))
     where.mkdir()
