@@ -48,6 +48,8 @@ rig-registry: rig
 	@for name in conformance oras crane helm cosign; do scripts/install.sh go-$$name || exit 1; done
 
 demo: setup ## See real MCP servers under policy: a story of a few minutes
+	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap nothing is scanned, and the last chapter fails." >&2
+	@scripts/prerequisites.sh chromium || echo "Without chromium nobody looks at the console." >&2
 	@scripts/install.sh py-modern
 	@scripts/install.sh py-sqlite
 	@scripts/install.sh npm
