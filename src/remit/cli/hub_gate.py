@@ -8,7 +8,7 @@ import click
 import remit.cli.hub_catalog
 import remit.cli.hub_jobs  # noqa: F401 - their commands belong to the group
 from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
-from remit.cli.scan_options import SCAN_OPTIONS, settings_of
+from remit.cli.scan_options import BOUNDS_OPTIONS, SCAN_OPTIONS, settings_of
 
 
 @hub.command()
@@ -21,22 +21,8 @@ from remit.cli.scan_options import SCAN_OPTIONS, settings_of
     type=click.Path(path_type=Path, file_okay=False),
     help="Where artifacts are laid out to be scanned.  [default: the system's temporary files]",
 )
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=1, max=86_400),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="A scan that takes longer has failed.",
-)
-@click.option(
-    "--memory",
-    type=click.IntRange(min=128, max=1 << 20),
-    default=1500,
-    show_default=True,
-    metavar="MB",
-    help="Address space of the sandbox.",
-)
+@BOUNDS_OPTIONS[0]
+@BOUNDS_OPTIONS[1]
 @SCAN_OPTIONS[0]
 @SCAN_OPTIONS[1]
 @click.option("--follow", is_flag=True, hidden=True, help="End when standard input closes.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remit.cli.audit_output import safe
-from remit.cli.scan_options import SCAN_OPTIONS, settings_of
+from remit.cli.scan_options import BOUNDS_OPTIONS, SCAN_OPTIONS, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,22 +64,8 @@ class _Command(click.Command):
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory with the artifacts of this machine.",
 )
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=1, max=86_400),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="A scan that takes longer has failed.",
-)
-@click.option(
-    "--memory",
-    type=click.IntRange(min=128, max=1 << 20),
-    default=1500,
-    show_default=True,
-    metavar="MB",
-    help="Address space of the sandbox.",
-)
+@BOUNDS_OPTIONS[0]
+@BOUNDS_OPTIONS[1]
 @click.option(
     "--jobs",
     type=click.IntRange(min=1, max=256),

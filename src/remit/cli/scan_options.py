@@ -26,6 +26,24 @@ def _hosts(
     return tuple(dict.fromkeys(each.lower() for each in given))
 
 
+BOUNDS_OPTIONS = (
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(min=1, max=86_400),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="A scan that takes longer has failed.",
+    ),
+    click.option(
+        "--memory",
+        type=click.IntRange(min=128, max=1 << 20),
+        default=1500,
+        show_default=True,
+        metavar="MB",
+        help="Address space of the sandbox.",
+    ),
+)
 SCAN_OPTIONS = (
     click.option(
         "--index",

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from remit.policy import engine, reads, request, schema
+from remit.policy import engine, quiet, reads, schema
 from remit.policy.bundle import Directory
 from remit.policy.schema import Action
 from remit.policy.slices import entity
@@ -102,30 +102,7 @@ class Grants:
 
     def _context(self, grant: Grant) -> dict[str, Any]:
         """A person's decision has no session, findings or flow: rules that read them see none."""
-        whole: dict[str, Any] = {
-            "input": {},
-            "now": request.time_text(grant.now_us),
-            "session": {"labels": [], "calls": 0, "tools": []},
-            "over_limit": [],
-            "fulfilled": [],
-            "user": engine.uid("User", grant.user),
-            "on_behalf_of": "",
-            "content": {"findings": [], "max_severity": 0, "injection": 0, "inspected": True},
-            "flow": {
-                **dict.fromkeys(("effect", "destination", "payload", "links"), "none"),
-                **{
-                    origin: []
-                    for origin in ("user", "trusted", "named", "quoted", "unknown", "untrusted")
-                },
-            },
-        }
-        return {
-            name: {key: v for key, v in value.items() if self._reads.part(name, key)}
-            if name in {"session", "content", "flow"}
-            else value
-            for name, value in whole.items()
-            if self._reads.has(name)
-        }
+        return quiet.context(self._reads, given={}, now_us=grant.now_us, user=grant.user)
 
 
 def seconds(text: str) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from remit.policy import engine, reads, request, schema
+from remit.policy import engine, quiet, reads, schema
 from remit.policy.bundle import Directory
 from remit.policy.schema import Action
 from remit.policy.slices import entity
@@ -137,22 +137,7 @@ class Loads:
     def _context(self, load: Load) -> dict[str, Any]:
         """Nobody has a session, findings or a flow before a server runs: rules see none."""
         given = {name: value for name, value in load.input().items() if name in self._read.fields}
-        whole: dict[str, Any] = {
-            "input": given,
-            "now": request.time_text(load.now_us),
-            "session": {"labels": [], "calls": 0, "tools": []},
-            "over_limit": [],
-            "fulfilled": [],
-            "user": engine.uid("User", load.user),
-            "on_behalf_of": "",
-        }
-        return {
-            name: {key: v for key, v in value.items() if self._reads.part(name, key)}
-            if name == "session"
-            else value
-            for name, value in whole.items()
-            if self._reads.has(name)
-        }
+        return quiet.context(self._reads, given=given, now_us=load.now_us, user=load.user)
 
 
 def above(repository: str) -> Iterator[str]:

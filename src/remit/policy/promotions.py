@@ -14,7 +14,7 @@ import orjson
 
 from remit.core.decision import Decision, Effect
 from remit.core.digest import Digest
-from remit.policy import engine, obligations, reads, request, schema
+from remit.policy import engine, obligations, quiet, reads, request, schema
 from remit.policy.bundle import Directory
 from remit.policy.explain import Explanation, Match
 from remit.policy.schema import Action
@@ -115,30 +115,13 @@ class Promotions:
 
     def _context(self, asked: Promotion, given: Mapping[str, Any]) -> dict[str, Any]:
         """There is no session, call or flow: rules that read them see empty ones."""
-        whole: dict[str, Any] = {
-            "input": given,
-            "now": request.time_text(asked.now_us),
-            "session": {"labels": [], "calls": 0, "tools": []},
-            "over_limit": [],
-            "fulfilled": sorted(asked.fulfilled),
-            "user": engine.uid("User", asked.user),
-            "on_behalf_of": "",
-            "content": {"findings": [], "max_severity": 0, "injection": 0, "inspected": True},
-            "flow": {
-                **dict.fromkeys(("effect", "destination", "payload", "links"), "none"),
-                **{
-                    origin: []
-                    for origin in ("user", "trusted", "named", "quoted", "unknown", "untrusted")
-                },
-            },
-        }
-        return {
-            name: {key: v for key, v in value.items() if self._reads.part(name, key)}
-            if name in {"session", "content", "flow"}
-            else value
-            for name, value in whole.items()
-            if self._reads.has(name)
-        }
+        return quiet.context(
+            self._reads,
+            given=given,
+            now_us=asked.now_us,
+            user=asked.user,
+            fulfilled=asked.fulfilled,
+        )
 
 
 def nothing_known() -> dict[str, Any]:
