@@ -398,7 +398,7 @@ def _read_lock(path: Path) -> "Lock | None":
 
 def _described(value: Any) -> dict[str, Any]:
     """The keys of an event file → the keys of a test."""
-    from remit.policy.testing import TestError
+    from remit.policy.expected import TestError
 
     if not isinstance(value, dict):
         raise TestError("the event is not an object")

@@ -20,7 +20,8 @@ from remit.core.text import printable
 from remit.facts.base import Environment
 from remit.facts.registry import compute
 from remit.policy import request
-from remit.policy.errors import BadArgument, PolicyError, Problem
+from remit.policy.errors import BadArgument, Problem
+from remit.policy.expected import TestError, differs
 from remit.policy.grants import Grant
 from remit.policy.inspection import flow_of
 from remit.policy.loads import Load, Scans, Summary
@@ -66,13 +67,6 @@ _TEST = frozenset(
 _AFTER = frozenset({"fulfil", "over_limit", "expect"})
 _SESSION = frozenset({"labels", "calls", "tools"})
 _SEEN = frozenset({"user", "trusted", "listing", "named", "untrusted"})
-
-
-class TestError(PolicyError):
-    """A test file that cannot be understood."""
-
-    __test__ = False
-    code = "policy.test"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +152,7 @@ def _run(
         if "approve" in test:
             decision = _granted(policy, test)
             determined.update(decision.rules)
-            message = _differs(test.get("expect"), decision)
+            message = differs(test.get("expect"), decision)
             return Outcome(
                 file=file,
                 line=line,
@@ -170,7 +164,7 @@ def _run(
         if "load" in test:
             decision = policy.may_load(_asked(test))
             determined.update(decision.rules)
-            message = _differs(test.get("expect"), decision)
+            message = differs(test.get("expect"), decision)
             return Outcome(
                 file=file,
                 line=line,
@@ -182,7 +176,7 @@ def _run(
         event, signals = event_of(policy, test)
         decision = policy.decide(event, signals)
         determined.update(decision.rules)
-        message = _differs(test.get("expect"), decision)
+        message = differs(test.get("expect"), decision)
         after = test.get("after")
         if not message and after is not None:
             _only(after, _AFTER, "`after`")
@@ -195,7 +189,7 @@ def _run(
             )
             second = policy.decide(event, signals)
             determined.update(second.rules)
-            message = _differs(after.get("expect"), second)
+            message = differs(after.get("expect"), second)
             message = f"after: {message}" if message else ""
     except TestError as error:
         message = f"{error.message} {error.hint}".strip()
@@ -295,14 +289,14 @@ def _promoted(
     asked = promotion_of(test)
     decision = policy.promote(asked).decision
     determined.update(decision.rules)
-    message = _differs(test.get("expect"), decision)
+    message = differs(test.get("expect"), decision)
     after = test.get("after")
     if not message and after is not None:
         _only(after, frozenset({"fulfil", "expect"}), "`after`")
         asked = msgspec.structs.replace(asked, fulfilled=asked.fulfilled | _texts(after, "fulfil"))
         second = policy.promote(asked).decision
         determined.update(second.rules)
-        message = _differs(after.get("expect"), second)
+        message = differs(after.get("expect"), second)
         message = f"after: {message}" if message else ""
     name = printable(str(test.get("name", f"line {line}")), 200)
     return Outcome(
@@ -419,42 +413,6 @@ def _flow(policy: Policy, event: Event, test: Mapping[str, Any]) -> Mapping[str,
                 named=name == "named",
             )
     return flow_of(event, policy.labels(event.action), seen)
-
-
-def _differs(expected: Any, decision: Decision) -> str:
-    """Empty if the decision is what was expected, else a sentence."""
-    kind, detail = expected, None
-    if isinstance(expected, dict) and len(expected) == 1:
-        kind, detail = next(iter(expected.items()))
-    if kind not in ("allow", "deny", "require", "error"):
-        raise TestError("`expect` is not allow, deny, require or error")
-    got = "error" if decision.error else decision.effect.value
-    shown = got
-    if got == "error":
-        shown = f"error {decision.error} ({decision.detail})"
-    elif decision.rules:
-        shown = f"{got} by {', '.join(decision.rules)}"
-    elif decision.effect is Effect.DENY:
-        shown = "deny, because nothing permits it"
-    if got != kind:
-        return f"expected {_wanted(kind, detail)}, got {shown}"
-    if detail is None:
-        return ""
-    if kind == "error":
-        return "" if detail == decision.error else f"expected error {detail}, got {shown}"
-    if not isinstance(detail, list):
-        raise TestError(f"`expect: {{{kind}: …}}` is not a list of policy ids")
-    if sorted(map(str, detail)) != sorted(decision.rules):
-        return f"expected {_wanted(kind, detail)}, got {shown}"
-    return ""
-
-
-def _wanted(kind: Any, detail: Any) -> str:
-    if isinstance(detail, list):
-        if not detail:
-            return f"{kind}, because nothing permits it" if kind == "deny" else f"{kind} by nothing"
-        return f"{kind} by {', '.join(map(str, detail))}"
-    return str(kind)
 
 
 def _only(value: Any, known: frozenset[str], what: str) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from remit.core.strictjson import Number
 from remit.policy.bundle import load_bundle
+from remit.policy.expected import TestError
 from remit.policy.policy import Policy
-from remit.policy.testing import TestError, event_of, run_tests
+from remit.policy.testing import event_of, run_tests
 from tests.unit.policy.support import PERMIT, compiled
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "bundles"
