@@ -18,7 +18,7 @@ def zipped(**files):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name.replace("__", "/"), data)
+            archive.writestr(zipfile.ZipInfo(name.replace("__", "/")), data)
     return out.getvalue()
 
 
@@ -91,7 +91,7 @@ def test_torch_and_numpy_write_zip64(tmp_path):
     [
         b"\x89PNG" + zipped(a="x"),
         zipped(a="x") + b"more",
-        zipped(a="x").replace(b"a", b"b", 1),
+        zipped(first="x").replace(b"first", b"other", 1),
         zipped(**{"..__x": "slip"}),
         tarred("../x"),
         tarred("/x"),
