@@ -32,7 +32,7 @@ from remit.policy.arguments import Validator
 from remit.policy.bundle import Bundle
 from remit.policy.compiler import Compiled
 from remit.policy.errors import BadArgument, EngineError, Problem, is_failure
-from remit.policy.explain import Explanation, Match
+from remit.policy.explain import Explanation, Match, conclude
 from remit.policy.grants import Grant, Grants
 from remit.policy.inspection import Inspector
 from remit.policy.labels import Labels, labels_of
@@ -395,19 +395,11 @@ class Policy:
             )
             if not self._ask(piece, event, self._context(piece, event, lifted, given)).allowed:
                 owed = None
-        effect = Effect.ALLOW if answer.allowed else Effect.DENY if owed is None else Effect.REQUIRE
-        reasons = [s.node.annotations.get("reason", "") for s in determining]
-        silent = not (answer.allowed or answer.reasons)
-        decision = Decision(
-            effect=effect,
-            rules=answer.reasons,
-            reasons=tuple(reason for reason in reasons if reason),
-            obligations=tuple(map(obligations.obligation, determining)) if owed else (),
-            detail=f"no policy permits `{event.action}`" if silent else "",
-            policy_digest=self.digest,
+        decided = conclude(
+            answer, determining, owed=owed is not None, action=event.action, digest=self.digest
         )
         return Explanation(
-            decision=decision,
+            decision=decided,
             matches=tuple(Match.of(source) for source in determining),
             considered=len(piece.sources),
             context=orjson.dumps(context),

@@ -12,11 +12,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from remit.core.decision import Decision, Effect
 from remit.core.digest import Digest
 from remit.policy import engine, obligations, quiet, reads, request, schema
 from remit.policy.bundle import Directory
-from remit.policy.explain import Explanation, Match
+from remit.policy.explain import Explanation, Match, conclude
 from remit.policy.schema import Action
 from remit.policy.slices import entity
 from remit.policy.source import Source
@@ -77,19 +76,11 @@ class Promotions:
             lifted = msgspec.structs.replace(asked, fulfilled=owed[0])
             if not self._ask(lifted, self._context(lifted, given)).allowed:
                 owed = None
-        effect = Effect.ALLOW if answer.allowed else Effect.DENY if owed is None else Effect.REQUIRE
-        reasons = [source.node.annotations.get("reason", "") for source in determining]
-        silent = not (answer.allowed or answer.reasons)
-        decision = Decision(
-            effect=effect,
-            rules=answer.reasons,
-            reasons=tuple(reason for reason in reasons if reason),
-            obligations=tuple(map(obligations.obligation, determining)) if owed else (),
-            detail=f"no policy permits `{self._action.id}`" if silent else "",
-            policy_digest=self._digest,
+        decided = conclude(
+            answer, determining, owed=owed is not None, action=self._action.id, digest=self._digest
         )
         return Explanation(
-            decision=decision,
+            decision=decided,
             matches=tuple(map(Match.of, determining)),
             considered=len(self._sources),
             context=orjson.dumps(context),
