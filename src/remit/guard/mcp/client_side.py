@@ -1,29 +1,12 @@
-"""What messages of the client do."""
+"""What messages of the client do: lines in; what becomes of a request is in :mod:`.requests`."""
 
-import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from remit.core.decision import Decision
-from remit.core.errors import RemitError
-from remit.core.event import Event, Kind, ToolClass
-from remit.guard.judge import Verdict
-from remit.guard.mcp.calls import (
-    CONFIRM_KEY,
-    CONTINUATION_TTL_US,
-    Call,
-    Continuation,
-    State,
-    action_digest,
-)
-from remit.guard.mcp.claims import beside, claimed, correlation
-from remit.guard.mcp.confirm import CallFulfiller, given, question
-from remit.guard.mcp.denials import denial_text, denied_result
+from remit.guard.mcp.calls import Call, State
+from remit.guard.mcp.confirm import CallFulfiller
 from remit.guard.mcp.framing import Line, Overlong
 from remit.guard.mcp.messages import (
-    DENIED,
     INTERNAL_ERROR,
-    INVALID_PARAMS,
     METHOD_NOT_FOUND,
     UNSUPPORTED_VERSION,
     UPSTREAM_FAILED,
@@ -43,20 +26,18 @@ from remit.guard.mcp.methods import (
     META_CAPABILITIES,
     META_VERSION,
     MODERN_VERSIONS,
-    TASKS_EXTENSION,
     Era,
     Method,
     check_params,
     is_modern,
-    subscribed,
 )
+from remit.guard.mcp.requests import Requests, bad_params, internal
 
 if TYPE_CHECKING:
     from remit.guard.mcp.session import Session
 
 MAX_IN_FLIGHT = 4096
 MAX_EARLY = 256
-CLIENT_CAPABILITIES = frozenset({"roots", "sampling", "elicitation", "tasks"})
 
 
 class ClientSide:
@@ -65,6 +46,7 @@ class ClientSide:
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._parties = session.parties
+        self._requests = Requests(session)
         # Messages that came while `initialize` was under way: their era is not settled yet.
         self._early: list[Message] = []
 
@@ -89,7 +71,7 @@ class ClientSide:
             self._broken(error, message.id if isinstance(message, Request) else None)
 
     def _broken(self, error: Exception, number: Id | None) -> None:
-        self._session.refused("client", _internal(error))
+        self._session.refused("client", internal(error))
         text = "the message cannot be handled"
         self._session.write_client(failure(number, INTERNAL_ERROR, text))
 
@@ -157,13 +139,13 @@ class ClientSide:
         modern = self._check_era(request, method)
         check_params(method, request.params, request.id)
         if not modern and request.params.keys() & {"requestState", "inputResponses"}:
-            raise _bad_params(request, "a member of `params` is not of this era")
+            raise bad_params(request, "a member of `params` is not of this era")
         if session.gone:
             session.write_client(failure(request.id, UPSTREAM_FAILED, session.gone))
             return
         call = Call(request, method, modern=modern)
         session.calls[request.id] = call
-        call.task = session.run(self._handle(call))
+        call.task = session.run(self._requests.handle(call))
 
     def _check_era(self, request: Request, method: Method) -> bool:
         """Whether the request is modern; refuse it if it does not fit this connection."""
@@ -180,252 +162,16 @@ class ClientSide:
                     code="mcp.protocol_version",
                 )
             if not isinstance(meta.get(META_CAPABILITIES), dict):
-                raise _bad_params(request, f"`_meta` needs `{META_CAPABILITIES}`")
+                raise bad_params(request, f"`_meta` needs `{META_CAPABILITIES}`")
             return True
         if Era.LEGACY not in method.eras or era is Era.MODERN:
-            raise _bad_params(request, f"`_meta` needs `{META_VERSION}`")
+            raise bad_params(request, f"`_meta` needs `{META_VERSION}`")
         if request.method == "initialize":
             if era is Era.LEGACY or self._session.opening:
                 raise _wrong_era(request, "the session is open already")
         elif era is Era.UNKNOWN and request.method != "ping":
             raise _wrong_era(request, "send `initialize` first")
         return False
-
-    async def _handle(self, call: Call) -> None:
-        session, name = self._session, call.request.method
-        try:
-            await self._dispatch(call)
-        except asyncio.CancelledError:
-            self._cancelled(call)
-            raise
-        except Refused as refusal:
-            session.refused("client", refusal, name)
-            session.answer(call, failure(call.id, refusal.rpc_code, refusal.message))
-        except Exception as error:  # noqa: BLE001 - nothing was forwarded, and the client is told
-            session.refused("client", _internal(error), name)
-            session.ended(call, "internal_error")
-            text = "the request cannot be handled"
-            session.answer(call, failure(call.id, INTERNAL_ERROR, text))
-
-    def _cancelled(self, call: Call) -> None:
-        """Its client gave it up before it was forwarded; that is recorded like any other end."""
-        session, event = self._session, call.event
-        session.ended(call, "cancelled")
-        if event is not None and call.started_us == 0 and not call.judged:
-            with contextlib.suppress(RemitError):
-                self._parties.ledger.record(event, Decision(error="cancelled"))
-        session.forget(call)
-
-    async def _dispatch(self, call: Call) -> None:
-        session, catalog = self._session, self._parties.catalog
-        params = dict(call.request.params)
-        refused = self._continue(call, params)
-        if call.method.kind is None:
-            await self._plumbing(call)
-            return
-        name = call.request.method
-        if name == "tools/call":
-            await catalog.ensure(session.ask_server)
-            tool = catalog.tool(params["name"])
-            event = call.event = self._tool_event(call, tool.digest if tool else "")
-            if tool is None:
-                code = "no_catalog" if catalog.problem else "not_pinned"
-                refused = Decision(error=code, detail=catalog.problem[:200])
-        else:
-            event = call.event = self._event(call)
-        if session.barred is not None and _reaches_server(name, event):
-            refused = session.barred
-        if refused is not None:
-            self._parties.ledger.record(event, refused)
-            self._deny(call, event, refused)
-            return
-        if not session.connected and event.kind is not Kind.MCP_CONNECT:
-            refused = await self._connect(call)
-        if refused is None and name == "subscriptions/listen":
-            refused = await self._subscribe(call)
-        if refused is not None:
-            self._deny(call, event, refused)
-            return
-        verdict = await self._parties.guard.judge(
-            event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
-        )
-        call.judged = True
-        session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
-        call.fulfilled = verdict.fulfilled
-        if event.kind is Kind.TOOL_CALL and verdict.event.input is not event.input:
-            # Values were taken out, or put back.
-            params["arguments"] = dict(verdict.event.input)
-        await self._go_on(call, event, params, verdict)
-
-    async def _plumbing(self, call: Call) -> None:
-        """Plumbing carries no text but its id, which is judged as part of the connection."""
-        session, guard = self._session, self._parties.guard
-        if isinstance(call.id, str) and guard.inspects(str(Kind.MCP_CONNECT)):
-            given = beside(call, {})
-            event = session.event(Kind.MCP_CONNECT, call.request.method, {}, content=given)
-            verdict = await guard.judge(event, session.state, CallFulfiller(session, None))
-            if not verdict.allowed:
-                self._deny(call, event, verdict.decision)
-                return
-        session.forward(call, {})
-
-    async def _go_on(
-        self, call: Call, event: Event, params: dict[str, Any], verdict: Verdict
-    ) -> None:
-        if call.question is not None:
-            self._ask_in_result(call)
-        elif not verdict.allowed:
-            self._deny(call, event, verdict.decision)
-        elif call.request.method == "tools/list":
-            await self._list_tools(call)
-        else:
-            self._note_capabilities(call, params)
-            self._session.forward(call, params)
-
-    async def _connect(self, call: Call) -> Decision | None:
-        """The modern era has no opening: its first request connects. The deny, if it is one."""
-        session = self._session
-        session.agent = claimed(session.agent, call)
-        more = beside(call, {})
-        event = session.event(Kind.MCP_CONNECT, call.request.method, {}, content=more)
-        fulfiller = CallFulfiller(session, None)
-        verdict = await self._parties.guard.judge(event, session.state, fulfiller)
-        session.connected = verdict.allowed
-        return None if verdict.allowed else verdict.decision
-
-    async def _subscribe(self, call: Call) -> Decision | None:
-        """Judge each resource that a listener wants to be told of; the first deny, if any."""
-        session = self._session
-        for uri in subscribed(call.request.params):
-            event = session.event(Kind.MCP_SUBSCRIBE, call.request.method, {"uri": uri})
-            fulfiller = CallFulfiller(session, None)
-            verdict = await self._parties.guard.judge(event, session.state, fulfiller)
-            if not verdict.allowed:
-                return verdict.decision
-        return None
-
-    def _continue(self, call: Call, params: dict[str, Any]) -> Decision | None:
-        """Unwrap ``requestState`` of the second and later rounds of a call.
-
-        What was fulfilled before is carried on. A question that was not answered with yes is a
-        deny, which is returned.
-
-        Raises:
-            Refused: the state is not one of this call.
-        """
-        token = params.pop("requestState", None)
-        if token is None:
-            if "inputResponses" in params and "requestState" in call.method.fields:
-                raise _bad_params(call.request, "`inputResponses` without `requestState`")
-            return None
-        held = self._session.continuations.take(
-            token,
-            action_digest(call.request.method, params),
-            self._parties.clock.now_us(),
-            call.id,
-        )
-        if held.upstream is not None:
-            params["requestState"] = held.upstream
-        answers = dict(params.pop("inputResponses", {}))
-        confirmed = given(answers.pop(CONFIRM_KEY, None))
-        if answers:
-            params["inputResponses"] = answers
-        call.fulfilled = held.fulfilled
-        if held.question is None:
-            return None
-        rule, reason = held.question.rule, held.question.reason
-        if not confirmed:
-            reasons = (reason,) if reason else ()
-            return Decision(error="confirmation_refused", rules=(rule,), reasons=reasons)
-        call.fulfilled |= {rule}
-        return None
-
-    def _event(self, call: Call) -> Event:
-        kind = call.method.kind
-        assert kind is not None
-        session = self._session
-        if kind is Kind.MCP_CONNECT:
-            session.agent = claimed(session.agent, call)
-        given = call.method.input(call.request.params)
-        return session.event(kind, call.request.method, given, content=beside(call, given))
-
-    def _tool_event(self, call: Call, schema_digest: str) -> Event:
-        catalog, params = self._parties.catalog, call.request.params
-        server, tool, policy = catalog.server, params["name"], catalog.policy
-        return self._session.event(
-            Kind.TOOL_CALL,
-            call.request.method,
-            call.method.input(params),
-            content=beside(call, {key: params.get(key) for key in ("name", "arguments")}),
-            action=f"{server}/{tool}",
-            tool=tool,
-            tool_class=policy.tool_class(server, tool) if policy else ToolClass.DESTRUCTIVE,
-            schema_digest=schema_digest,
-            correlation=correlation(params),
-        )
-
-    def _note_capabilities(self, call: Call, params: dict[str, Any]) -> None:
-        """Keep what the client offers, and take out what Guard cannot police."""
-        if call.request.method == "initialize":
-            offered = params["capabilities"]
-            kept = {key: value for key, value in offered.items() if key in CLIENT_CAPABILITIES}
-            params["capabilities"] = self._session.client_capabilities = kept
-        elif call.modern:
-            meta = params["_meta"]
-            offered = meta[META_CAPABILITIES]
-            kept = {key: value for key, value in offered.items() if key in CLIENT_CAPABILITIES}
-            extensions = offered.get("extensions")
-            if isinstance(extensions, dict) and TASKS_EXTENSION in extensions:
-                kept["extensions"] = {TASKS_EXTENSION: extensions[TASKS_EXTENSION]}
-            params["_meta"] = {**meta, META_CAPABILITIES: kept}
-
-    async def _list_tools(self, call: Call) -> None:
-        session, catalog = self._session, self._parties.catalog
-        await catalog.refresh(session.ask_server)
-        if catalog.problem:
-            why = session.barred.detail if session.barred else catalog.problem
-            session.answer(call, failure(call.id, UPSTREAM_FAILED, why))
-            return
-        result: dict[str, Any] = {"tools": catalog.listing(session.agent, self._parties.user)}
-        if call.modern:
-            result |= {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}
-            session.era = Era.MODERN
-        session.answer(call, Response(id=call.id, result=result))
-
-    def _deny(self, call: Call, event: Event, decision: Decision) -> None:
-        session = self._session
-        if event.kind is not Kind.TOOL_CALL:
-            text = denial_text(event.method, decision, ())
-            data = {"policies": list(decision.rules)} if decision.rules else None
-            session.answer(call, failure(call.id, DENIED, text, data))
-            return
-        listed = self._parties.catalog.listing(session.agent, self._parties.user)
-        text = denial_text(event.action, decision, [tool["name"] for tool in listed])
-        session.answer(call, Response(id=call.id, result=denied_result(text, modern=call.modern)))
-
-    def _ask_in_result(self, call: Call) -> None:
-        """The modern era has no questions of the server: the question is a result."""
-        assert call.question is not None
-        assert call.shown is not None
-        asked = {
-            "method": "elicitation/create",
-            "params": question(call.shown, call.question),
-        }
-        token = self._session.continuations.put(
-            Continuation(
-                action=action_digest(call.request.method, call.request.params),
-                upstream=None,
-                fulfilled=call.fulfilled,
-                question=call.question,
-                expires_us=self._parties.clock.now_us() + CONTINUATION_TTL_US,
-            )
-        )
-        result = {
-            "resultType": "input_required",
-            "inputRequests": {CONFIRM_KEY: asked},
-            "requestState": token,
-        }
-        self._session.answer(call, Response(id=call.id, result=result))
 
     # --- notifications and answers ------------------------------------------------------------
 
@@ -480,25 +226,12 @@ class ClientSide:
         self._session.asked_by_server(message)
 
 
-def _reaches_server(method: str, event: Event) -> bool:
-    """Whether a request wants more than to connect, and to see what there would be."""
-    return event.kind is not Kind.MCP_CONNECT and method != "tools/list"
-
-
 def _can_wait(message: Message) -> bool:
     """What is not needed while ``initialize`` is under way."""
     return not (
         (isinstance(message, Request) and message.method in {"ping", "initialize"})
         or isinstance(message, Response)
     )
-
-
-def _internal(error: Exception) -> Refused:
-    return Refused("internal error", code=f"mcp.internal.{type(error).__name__}")
-
-
-def _bad_params(request: Request, message: str) -> Refused:
-    return Refused(message, rpc_code=INVALID_PARAMS, id=request.id, code="mcp.params")
 
 
 def _wrong_era(request: Request, message: str) -> Refused:
