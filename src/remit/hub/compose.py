@@ -36,6 +36,7 @@ from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
 from remit.hub.fsck import Checked, Progress, fsck
 from remit.hub.guarding import desk_of, guarding, keys_of, waiting_room
+from remit.hub.lasting import lasting
 from remit.hub.ledger import Ledger
 from remit.hub.registry.accounts import Account, Doorkeeper, keep
 from remit.hub.registry.app import Registry
@@ -243,7 +244,9 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
         collector = Collector(
             database, store, clock, log.origin, os.urandom, retention=options.upstream is None
         )
-        collecting = asyncio.create_task(_collect(collector, options.collect_s))
+        collecting = asyncio.create_task(
+            lasting(lambda: _collect(collector, options.collect_s), "collecting garbage")
+        )
         stack.callback(collecting.cancel)
         gate = Gate(
             doorkeeper, ledger, registry.stranger, url=options.url, bearer=not options.basic
@@ -311,7 +314,8 @@ async def _endpoints(
     describe = Describer(upstream.small, namespace)
     noting = Noting(metadata, describe, ledger.settle)
     poller = Poller(upstream, metadata, noting, ledger.settle, options.upstream.repositories)
-    task = asyncio.create_task(polling(poller, options.upstream.poll_s, say))
+    every_s = options.upstream.poll_s
+    task = asyncio.create_task(lasting(lambda: polling(poller, every_s, say), "asking upstream"))
     stack.push_async_callback(_ended, task)
     return (
         FrontPulls(upstream, noting),

@@ -32,6 +32,7 @@ from remit.hub.front import PASSWORD, UpstreamOptions
 from remit.hub.jobs.crew import Crew
 from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import CONTENTS
+from remit.hub.lasting import lasting
 from remit.hub.ledger import Ledger
 from remit.hub.registry.endpoints import Taking
 from remit.hub.registry.ports import Small
@@ -103,11 +104,14 @@ async def guarding(
     decider = Decider(cases, policy, ledger.settle, clock, deposit, signers)
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
+    renewal = Renewal(SqlEndings(database, clock), policy.digest)
     tasks = [
-        asyncio.create_task(decider.run()),
-        asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
-        asyncio.create_task(Sweep(unknown, small).run()),
-        asyncio.create_task(Rescan(asks, int(options.rescan_days * DAY_US)).run()),
+        asyncio.create_task(lasting(decider.run, "deciding on scans")),
+        asyncio.create_task(lasting(renewal.run, "renewing what ends")),
+        asyncio.create_task(lasting(Sweep(unknown, small).run, "sweeping")),
+        asyncio.create_task(
+            lasting(Rescan(asks, int(options.rescan_days * DAY_US)).run, "scanning again")
+        ),
     ]
 
     async def ended() -> None:

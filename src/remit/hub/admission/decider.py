@@ -11,7 +11,6 @@ the outbox, and they are logged by the next start or by another Hub.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -113,22 +112,31 @@ class Decider:
         left = await self._cases.claim_record(scanned.job)
         if left is not None:
             await self._settle(*left)
-        scanned = await self._signers(scanned)
-        outcome = self._judged(scanned)
-        evidence = Sealed()
-        try:
-            evidence = await self._deposit(scanned, outcome)
-        except (Denied, StatementError) as error:
-            # What nobody can verify is not admitted: its repository is full, for example.
-            outcome = Outcome(
-                word="refuse",
-                reasons=(f"its evidence cannot be stored: {error.message}",),
-                rules=("evidence.error",),
-                policy=outcome.policy,
-            )
+        outcome, evidence = await self._sealed(scanned)
         done = await self._cases.decide(scanned, outcome, evidence)
         for id_, record in done or ():
             await self._settle(id_, record)
+
+    async def _sealed(self, scanned: Scanned) -> tuple[Outcome, Sealed]:
+        """The decision with its evidence; what has none, or trips a defect, is refused.
+
+        Raises:
+            RemitError, OSError: the machine is in trouble, whatever the artifact is.
+        """
+        policy = self._policy.digest
+        try:
+            scanned = await self._signers(scanned)
+            outcome = self._judged(scanned)
+            return outcome, await self._deposit(scanned, outcome)
+        except (Denied, StatementError) as error:
+            # What nobody can verify is not admitted: its repository is full, for example.
+            reason, rule = f"its evidence cannot be stored: {error.message}", "evidence.error"
+        except (RemitError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - fail closed, and hold no other artifact up
+            _log.exception("the gate failed on `%s`", scanned.digest)
+            reason, rule = f"the gate failed on it: {type(error).__name__}", "gate.error"
+        return Outcome(word="refuse", reasons=(reason,), rules=(rule,), policy=policy), Sealed()
 
     def _judged(self, scanned: Scanned) -> Outcome:
         try:
@@ -137,12 +145,9 @@ class Decider:
             )
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
             _log.exception("the policy failed on `%s`", scanned.digest)
-            digest = scanned.digest
-            with contextlib.suppress(Exception):
-                digest = self._policy.digest
             return Outcome(
                 word="refuse",
                 reasons=(f"the policy failed: {type(error).__name__}",),
                 rules=("policy.error",),
-                policy=digest,
+                policy=self._policy.digest,
             )
