@@ -1,13 +1,13 @@
 """``remit hub``: run and look after the registry of artifacts."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from remit.cli.hub_console import console_of, console_options
-from remit.cli.scan_options import SCAN_OPTIONS, settings_of
+from remit.cli.scan_options import scan_options, settings_of
+from remit.cli.together import together
 
 if TYPE_CHECKING:
     from remit.hub.front import UpstreamOptions
@@ -35,7 +35,7 @@ BLOBS = click.option(
     help="s3://BUCKET[/PREFIX][?endpoint=URL] instead of files in the state directory.",
 )
 
-KEY_OPTIONS = (
+key_options = together(
     click.option(
         "--scan-key",
         envvar="REMIT_HUB_SCAN_KEY",
@@ -52,7 +52,7 @@ KEY_OPTIONS = (
     ),
 )
 
-UPSTREAM_OPTIONS = (
+upstream_options = together(
     click.option(
         "--upstream",
         envvar="REMIT_UPSTREAM",
@@ -79,13 +79,6 @@ UPSTREAM_OPTIONS = (
         help="What to look through, if it does not list its repositories; may be repeated.",
     ),
 )
-
-
-def upstream_options(command: Callable[..., int]) -> Callable[..., int]:
-    """The options that say which registry keeps the bytes."""
-    for option in reversed(UPSTREAM_OPTIONS):
-        command = option(command)
-    return command
 
 
 def upstream_of(
@@ -185,8 +178,7 @@ def hub() -> None:
     metavar="SCANS",
     help="When so many scans wait, pushes are told to come back later.",
 )
-@KEY_OPTIONS[0]
-@KEY_OPTIONS[1]
+@key_options
 @click.option(
     "--signers",
     type=_FILE,
@@ -206,8 +198,7 @@ def hub() -> None:
     metavar="DAYS",
     help="Age of a decision at which the artifact is scanned again; 0 for never.",
 )
-@SCAN_OPTIONS[0]
-@SCAN_OPTIONS[1]
+@scan_options
 @upstream_options
 @click.option(
     "--upstream-poll",

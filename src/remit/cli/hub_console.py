@@ -1,16 +1,17 @@
 """Options of ``remit hub run`` about its pages."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from remit.cli.together import together
+
 if TYPE_CHECKING:
     from remit.hub.console.options import ConsoleOptions
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
-_OPTIONS = (
+console_options = together(
     click.option(
         "--console/--no-console", default=True, show_default=True, help="Pages for people, at /."
     ),
@@ -44,13 +45,6 @@ _OPTIONS = (
         help="Public key (PEM) that must have signed it.",
     ),
 )
-
-
-def console_options(command: Callable[..., int]) -> Callable[..., int]:
-    """The options about pages."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def console_of(given: dict[str, Any]) -> "ConsoleOptions | None":

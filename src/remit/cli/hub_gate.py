@@ -8,7 +8,7 @@ import click
 import remit.cli.hub_catalog
 import remit.cli.hub_jobs  # noqa: F401 - their commands belong to the group
 from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
-from remit.cli.scan_options import BOUNDS_OPTIONS, SCAN_OPTIONS, settings_of
+from remit.cli.scan_options import bounds_options, scan_options, settings_of
 
 
 @hub.command()
@@ -21,10 +21,8 @@ from remit.cli.scan_options import BOUNDS_OPTIONS, SCAN_OPTIONS, settings_of
     type=click.Path(path_type=Path, file_okay=False),
     help="Where artifacts are laid out to be scanned.  [default: the system's temporary files]",
 )
-@BOUNDS_OPTIONS[0]
-@BOUNDS_OPTIONS[1]
-@SCAN_OPTIONS[0]
-@SCAN_OPTIONS[1]
+@bounds_options
+@scan_options
 @click.option("--follow", is_flag=True, hidden=True, help="End when standard input closes.")
 def worker(
     state: Path | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from remit.cli.hub import KEY_OPTIONS, STATE, hub, state_of
+from remit.cli.hub import STATE, hub, key_options, state_of
 from remit.cli.registry_ends import OUTPUT
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 @hub.command()
 @STATE
-@KEY_OPTIONS[0]
-@KEY_OPTIONS[1]
+@key_options
 @click.option(
     "--repository",
     "repositories",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from remit.cli.audit_output import safe
-from remit.cli.scan_options import BOUNDS_OPTIONS, SCAN_OPTIONS, settings_of
+from remit.cli.scan_options import bounds_options, scan_options, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,7 @@ class _Command(click.Command):
     type=click.Choice(KINDS),
     help="What it is, where its files do not say so: rules differ. An artifact says it itself.",
 )
-@SCAN_OPTIONS[0]
-@SCAN_OPTIONS[1]
+@scan_options
 @click.option(
     "-o",
     "--output",
@@ -64,8 +63,7 @@ class _Command(click.Command):
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory with the artifacts of this machine.",
 )
-@BOUNDS_OPTIONS[0]
-@BOUNDS_OPTIONS[1]
+@bounds_options
 @click.option(
     "--jobs",
     type=click.IntRange(min=1, max=256),

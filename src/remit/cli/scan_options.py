@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from remit.cli.audit_output import safe
+from remit.cli.together import together
 
 if TYPE_CHECKING:
     from remit.scan.base import Settings
@@ -26,7 +27,7 @@ def _hosts(
     return tuple(dict.fromkeys(each.lower() for each in given))
 
 
-BOUNDS_OPTIONS = (
+bounds_options = together(
     click.option(
         "--time-limit",
         type=click.FloatRange(min=1, max=86_400),
@@ -44,7 +45,7 @@ BOUNDS_OPTIONS = (
         help="Address space of the sandbox.",
     ),
 )
-SCAN_OPTIONS = (
+scan_options = together(
     click.option(
         "--index",
         "indexes",
