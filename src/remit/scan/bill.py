@@ -14,7 +14,6 @@ from remit.attest.predicates.bom import read
 from remit.attest.predicates.fields import PredicateError
 from remit.core.strictjson import StrictJsonError, parse
 from remit.scan.base import Artifact, Report, ScanError
-from remit.scan.bom import bom_bytes
 from remit.scan.rules import rules_of
 from remit.scan.sandbox import ROOT, SCRATCH, Bounds, command, run
 from remit.scan.target import Target
@@ -75,6 +74,9 @@ def _text(request: Request) -> str:
 
 def main() -> int:
     """Print the bill of the artifact that the request describes."""
+    # Only the program inside needs what reads files; a Hub imports this module for its name.
+    from remit.scan.bom import bom_bytes
+
     request = msgspec.json.decode(sys.argv[1], type=Request)
     confine(request)
     # Archives are listed as files and not opened: the bill is of what is delivered.
