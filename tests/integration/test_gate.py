@@ -121,18 +121,27 @@ def test_remit_pushes_and_pulls(account, writer, tmp_path):
     me, other = tmp_path / "me", tmp_path / "other"
     for home in (me, other):
         log_in(account, home)
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    (folder / "README.md").write_bytes(CLEAN["README.md"])
+    packed(me, tmp_path, "notes", CLEAN)
     place = f"{account.host}/team/remit:v1"
-    assert remit("pack", str(folder), "-t", "notes:v1", state=me).returncode == 0
     assert remit("push", "notes:v1", place, state=me).returncode == 0
-    early = remit("pull", place, state=other)
-    assert early.returncode != 0
-    assert "quarantined" in early.stderr
     assert settled(writer, "team/remit", "v1") == "admitted"
     done = remit("pull", place, state=other)
     assert done.returncode == 0, done.stderr
+
+
+def test_remit_says_that_it_is_quarantined(tmp_path):
+    """On a Hub where nobody scans, so that it stays so."""
+    with hub(tmp_path, auth="basic", gate=True, options=["--workers", "0"]) as idle:
+        account = person(idle, "writer", "writer", "**")
+        me, other = tmp_path / "me", tmp_path / "other"
+        for home in (me, other):
+            log_in(account, home)
+        packed(me, tmp_path, "notes", CLEAN)
+        place = f"{account.host}/team/remit:v1"
+        assert remit("push", "notes:v1", place, state=me).returncode == 0
+        early = remit("pull", place, state=other)
+    assert early.returncode != 0
+    assert "quarantined" in early.stderr
 
 
 def packed(state_directory, tmp_path, name, files):
