@@ -1,10 +1,11 @@
 """The inbox in real Chromium with a virtual authenticator, before a real Guard and server."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from tests.rig.browser import CHROMIUM, Reader, chromium
 from tests.rig.people import Treasury
@@ -170,6 +171,7 @@ def test_every_page_is_for_everybody(
     page.goto(treasury.invites("ann"))
     look("invitation")
     page.get_by_role("button", name="Open the invitation").click()
+    page.get_by_role("button", name="Make a passkey", disabled=False).wait_for()
     look("enrol")
     page.get_by_role("button", name="Make a passkey").click()
     page.get_by_role("button", name="Sign that it is mine").wait_for()
@@ -203,6 +205,25 @@ def test_every_page_is_for_everybody(
         look("login")
     assert {name: faults for name, faults in found.items() if faults} == {}
     assert not ann.problems
+
+
+def test_who_clicks_before_the_script_is_there_waits_for_it(
+    browser: Browser, treasury: Treasury
+) -> None:
+    """A form that the script fills in does not go out empty, however late the script comes."""
+    ann = Reader(browser, treasury.guard, "ann")
+
+    def late(route: Route) -> None:
+        time.sleep(0.5)
+        route.continue_()
+
+    ann.page.route("**/inbox.js", late)
+    ann.enrol(treasury.invites("ann"))
+    ann.logout()
+    ann.page.unroute("**/inbox.js")
+    ann.page.route("**/inbox.js", lambda route: route.abort())
+    ann.page.goto(f"{ann.base}/login")
+    assert ann.page.get_by_role("button", name="Log in with a passkey").is_disabled()
 
 
 def test_what_is_shown_is_the_text_that_is_signed(browser: Browser, treasury: Treasury) -> None:

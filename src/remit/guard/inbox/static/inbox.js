@@ -53,6 +53,13 @@ function complain(form, message) {
   place.hidden = false;
 }
 
+// Pages come with these buttons disabled: a form must not go out before it can be filled in.
+function ready(form) {
+  const button = form.querySelector("button");
+  button.disabled = false;
+  button.focus();
+}
+
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -67,10 +74,10 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
       form.submit();
     } catch (error) {
       complain(form, `The passkey was not used (${error.name}). Try again, or load the page again.`);
-      button.disabled = false;
-      button.focus();
+      ready(form);
     }
   });
+  ready(form);
 }
 
 for (const form of document.querySelectorAll("form[data-invitation]")) {
@@ -81,6 +88,7 @@ for (const form of document.querySelectorAll("form[data-invitation]")) {
   if (!token) {
     complain(form, "The link has no secret: copy all of it.");
   }
+  ready(form);
 }
 
 const live = document.querySelector("[data-live]");
