@@ -11,14 +11,12 @@ from remit.attest.predicates import bom, scan
 from remit.attest.predicates.fields import PredicateError, time_us
 from remit.core.digest import Digest
 from remit.hub.admission.values import Scanned
-from remit.hub.registry.ports import Need
-from remit.hub.store import queue, words
-from remit.hub.store.tables import admissions, edges, jobs, manifests, repositories, tags
+from remit.hub.store import needs, queue, words
+from remit.hub.store.tables import admissions, jobs, manifests, repositories, tags
 from remit.scan.base import Report
 from remit.scan.bill import NAME as BOM
 
 MAX_BESIDE = 200
-_KNOWN_GRAPHS = frozenset({"", "complete", "unlocked"})
 
 
 def query(*, last: bool = False) -> Select[Any]:
@@ -51,12 +49,16 @@ def query(*, last: bool = False) -> Select[Any]:
 
 
 def scanned(
-    connection: Connection, row: Any, expected: tuple[str, ...], scanners: Digest, now_us: int
+    connection: Connection,
+    row: Any,
+    expected: tuple[str, ...],
+    scanners: Digest,
+    now_us: int,
+    host: str = "",
 ) -> Scanned:
     """What is known of an artifact that :func:`query` found."""
     reports = tuple(queue.of_job(connection, row.job))
     curators = words.Curators(connection, now_us)
-    needs = _needs(connection, row.repository, row.digest)
     named = connection.scalars(
         select(tags.c.name)
         .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
@@ -81,8 +83,8 @@ def scanned(
         tags=tuple(named),
         pushed_by=row.pushed_by,
         state=row.admission,
-        needs=needs,
-        needs_admitted=row.graph in _KNOWN_GRAPHS and _admitted(connection, needs),
+        needs=needs.of(connection, row.repository, row.digest),
+        needs_admitted=needs.admitted(connection, row.repository, row.digest, host, now_us),
         reason=row.why,
         decisions=words.decisions_of(connection, row.repository, row.called, row.digest, curators),
         suppressions=words.suppressions_of(
@@ -115,15 +117,6 @@ def said(connection: Connection, id_: int, found: Scanned, now_us: int) -> froze
     )
 
 
-def needs_admitted(connection: Connection, found: Scanned) -> bool:
-    """Whether all that it needs is admitted now; nobody changes that before the transaction ends.
-
-    Whoever withdraws a need at the same time comes before, and is seen here, or after, and then
-    finds this decided and has it decided again.
-    """
-    return found.needs_admitted and _admitted(connection, found.needs, lock=True)
-
-
 def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
     """Manifests that others pushed about an artifact: a signature may be among them."""
     found = connection.scalars(
@@ -134,34 +127,6 @@ def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
         .limit(MAX_BESIDE)
     )
     return frozenset(Digest(each) for each in found)
-
-
-def _needs(connection: Connection, id_: int, digest: str) -> tuple[Need, ...]:
-    found = connection.execute(
-        select(edges).where(edges.c.repository == id_, edges.c.subject == digest)
-    )
-    return tuple(
-        Need(role=each.role, name=each.name, digest=each.dependency, reference=each.reference)
-        for each in found
-    )
-
-
-def _admitted(connection: Connection, needs: tuple[Need, ...], *, lock: bool = False) -> bool:
-    """Whether each of these has a digest, and is admitted somewhere here."""
-    wanted = {each.digest for each in needs}
-    if "" in wanted:
-        return False
-    known: set[str] = set()
-    every = sorted(wanted)
-    for at in range(0, len(every), words.SLICE):
-        query = (
-            select(admissions.c.digest)
-            .where(admissions.c.digest.in_(every[at : at + words.SLICE]))
-            .where(admissions.c.state == "admitted")
-            .order_by(admissions.c.repository, admissions.c.digest)
-        )
-        known.update(connection.scalars(query.with_for_update(read=True) if lock else query))
-    return wanted <= known
 
 
 def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> tuple[Digest, ...]:
