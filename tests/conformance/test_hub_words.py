@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from remit.approvals.decision import Approver
 from remit.core.digest import sha256
@@ -15,6 +16,7 @@ from remit.hub.store import accounts, manifests, words
 from remit.hub.store.cases import SqlCases
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.people import SqlPeople
+from remit.hub.store.schema import migrate
 from remit.scan.base import Finding
 from tests.conformance.test_hub_queue import Known, made, report
 from tests.conformance.test_hub_queue import known as _known
@@ -238,6 +240,65 @@ def test_a_need_that_is_withdrawn_during_a_decision_admits_nothing(known):
         assert await k.cases.undecided(10) == []
 
     known(work)
+
+
+def test_an_account_that_is_made_again_has_said_nothing(known):
+    """Neither what its namesake decided nor what that one answered for counts for it."""
+
+    async def work(k):
+        await person(k)
+        await k.push()
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, REFUSE)
+        await said(k, scanned)
+        await people(k).add_suppression(answered(k), b"", RECORD)
+        [found] = await k.cases.undecided(10)
+        assert len(found.decisions) == len(found.suppressions) == 1
+        # Without any time in between: it is not a question of when.
+        await k.database.change(lambda c: accounts.remove(c, "ben"))
+        await person(k)
+        [found] = await k.cases.undecided(10)
+        assert found.decisions == found.suppressions == ()
+        await said(k, scanned, id_="02")
+        [found] = await k.cases.undecided(10)
+        assert [each.id for each in found.decisions] == ["02"]
+
+    known(work)
+
+
+def test_words_from_before_accounts_had_identities_stay_with_who_said_them(known):
+    async def work(k):
+        await person(k)
+        await person(k, "eve")
+        await k.push()
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, REFUSE)
+        k.clock.us += 1
+        for at, name in enumerate(("ben", "eve", "gone"), 1):
+            await said(k, scanned, by=name, id_=f"0{at}")
+            await people(k).add_suppression(answered(k, id=f"0{at}", by=name), b"", RECORD)
+        # Another eve, made after what the first one said.
+        await k.database.change(lambda c: accounts.remove(c, "eve"))
+        k.clock.us += 1
+        await person(k, "eve")
+        await k.database.change(before_identities)
+        await k.database.change(migrate)
+        [found] = await k.cases.undecided(10)
+        assert {each.by for each in found.decisions} == {"ben"}
+        assert {each.by for each in found.suppressions} == {"ben"}
+        names = await k.database.look(
+            lambda c: [accounts.identity(c, each) for each in ("ben", "eve", "gone")]
+        )
+        assert [len(each) for each in names] == [32, 32, 0]
+
+    known(work)
+
+
+def before_identities(connection):
+    """Make the database what the revision before made."""
+    for table, column in (("accounts", "id"), ("decisions", "decider"), ("suppressions", "maker")):
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
 
 
 async def needing(k, part, reference="", name="whole", repository="a/b", digest=None):
