@@ -14,6 +14,7 @@ from remit.hub.catalog.ports import Offer
 from remit.hub.jobs.values import scan_slot
 from remit.hub.registry.ports import Placed, Record
 from remit.hub.store import admissions, context, manifests, needs, outbox, rows, words
+from remit.hub.store.beside import beside
 from remit.hub.store.database import Database
 from remit.hub.store.queue import NODE
 from remit.hub.store.tables import admissions as table
@@ -201,7 +202,7 @@ class SqlCases:
             if is_ != was or (is_ and 0 < before.expires_us <= now):
                 # What was over counted as not admitted, whatever its row said.
                 words.reopen_dependents(connection, scanned.digest)
-            if context.beside(connection, row.id, scanned.digest) != scanned.beside:
+            if beside(connection, row.id, scanned.digest) != scanned.beside:
                 # It holds all the same: whoever signs all the time must not keep a refusal off.
                 words.reopen(connection, row.id, scanned.digest)
             return done

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, select
 
 from remit.artifacts.attestations import CREATED, PREDICATE_TYPE
@@ -12,11 +11,10 @@ from remit.attest.predicates.fields import PredicateError, time_us
 from remit.core.digest import Digest
 from remit.hub.admission.values import Scanned
 from remit.hub.store import needs, queue, words
+from remit.hub.store.beside import annotations_of, beside
 from remit.hub.store.tables import admissions, jobs, manifests, repositories, tags
 from remit.scan.base import Report
 from remit.scan.bill import NAME as BOM
-
-MAX_BESIDE = 200
 
 
 def query(*, last: bool = False) -> Select[Any]:
@@ -117,18 +115,6 @@ def said(connection: Connection, id_: int, found: Scanned, now_us: int) -> froze
     )
 
 
-def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
-    """Manifests that others pushed about an artifact: a signature may be among them."""
-    found = connection.scalars(
-        select(manifests.c.digest)
-        .where(manifests.c.repository == id_, manifests.c.subject == digest)
-        .where(~manifests.c.pushed_by.startswith(words.HUBS, autoescape=True))
-        .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
-        .limit(MAX_BESIDE)
-    )
-    return frozenset(Digest(each) for each in found)
-
-
 def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> tuple[Digest, ...]:
     """Manifests in which a Hub signed what was found in a scan that ended then."""
     found = connection.execute(
@@ -143,7 +129,7 @@ def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> t
     return tuple(
         Digest(row.digest)
         for row in found
-        if _annotations(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
+        if annotations_of(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
     )
 
 
@@ -159,7 +145,7 @@ def _summary_us(connection: Connection, id_: int, digest: str) -> int:
     if found is None:
         return rows_before(connection, id_, digest)
     try:
-        made = time_us(_annotations(found.descriptor).get(CREATED), CREATED)
+        made = time_us(annotations_of(found.descriptor).get(CREATED), CREATED)
     except PredicateError:
         made = 0
     return max(made, int(found.pushed_us))
@@ -175,7 +161,3 @@ def rows_before(connection: Connection, id_: int, digest: str) -> int:
         ).scalar_one_or_none()
         or 1
     )
-
-
-def _annotations(descriptor: bytes) -> dict[str, str]:
-    return dict(msgspec.json.decode(bytes(descriptor), type=Descriptor).annotations)
