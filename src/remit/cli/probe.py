@@ -67,6 +67,7 @@ def probe(
     Exit codes: 0 clean, 1 findings or no result, 2 wrong usage.
     """
     from remit.cli.scan import show
+    from remit.cli.tidy import tidy
     from remit.scan.dynamic.garak import Job, run
     from remit.scan.predicate import document
     from remit.scan.predicate import predicate as predicate_of
@@ -80,7 +81,8 @@ def probe(
         seconds=time_limit, environment=environment,
     )  # fmt: skip
     started_us = time.time_ns() // 1000
-    report = run(job, key)
+    with tidy():
+        report = run(job, key)
     finished_us = time.time_ns() // 1000
     if predicate is not None:
         made = predicate_of(

@@ -84,6 +84,7 @@ async def guarding(
     """
     clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known, options.settings)
+    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     cases = SqlCases(
         database,
         clock,
@@ -91,9 +92,9 @@ async def guarding(
         EntropyPool(os.urandom),
         expected=(CONTENTS, *names),
         scanners=scanners,
+        host=host,
     )
     policy = await asyncio.to_thread(ArtifactPolicy.load, options.policy)
-    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
     keys = keys_of(options)
     keys.check()

@@ -5,7 +5,10 @@ import contextlib
 import ipaddress
 import signal
 import socket
+import tempfile
+from pathlib import Path
 
+from remit.core.scratch import scratch
 from remit.hub.compose import HubOptions, opened, say
 from remit.hub.errors import HubError
 
@@ -55,7 +58,16 @@ def run(options: HubOptions) -> int:
     """
     check_listen(options)
     check_free(options.host, options.port)
-    return asyncio.run(_serve(options))
+    # Until the loop has handlers of its own: a Hub that is stopped early cleans up, too.
+    signal.signal(signal.SIGTERM, _stopped)
+    with scratch(Path(tempfile.gettempdir())) as own:
+        tempfile.tempdir = str(own)
+        return asyncio.run(_serve(options))
+
+
+def _stopped(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
 
 
 async def _serve(options: HubOptions) -> int:
