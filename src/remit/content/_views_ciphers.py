@@ -25,7 +25,9 @@ _CALLED = {13: "rot13", **dict.fromkeys((*range(1, 13), *range(14, 26)), "caesar
 _FREQUENT = (
     "the", "you", "your", "and", "this", "that", "with", "for", "all", "have", "from", "what", "not",
     "are", "will", "must", "been", "without", "answer", "write", "hidden", "safety", "rules", "print",
-    "configuration", "complete", "request", "message", "language", "model",
+    "configuration", "complete", "request", "message", "language", "model", "after", "version",
+    "yourself", "requests", "access", "share", "training", "import", "whoami", "repeat", "sentence",
+    "only", "roleplay", "translate", "tell", "run",
 )  # fmt: skip
 _SAMPLE = 2000
 _GAIN = 12
@@ -57,12 +59,13 @@ _NAMED = sign(
 )
 _PRINTED = "".join(map(chr, range(33, 127)))
 _ROT47 = ascii_table(_PRINTED, _PRINTED[47:] + _PRINTED[:47])
+_UPPER = {word: (word.upper(),) for word in (*CORE, "pwned")}
 _ROT47_WORDS = sign(
     "|".join(
         re.escape(exchanged(word, _ROT47))
         for telling in dict.fromkeys((*CORE, *TELLING))
-        if len(telling) > 5
-        for word in (telling, telling.capitalize())
+        if len(telling) > 5 or telling == "pwned"
+        for word in (telling, telling.capitalize(), *_UPPER.get(telling, ()))
     ).encode()
     + rb"|(?:^|\s)(?:%s)\s"
     % b"|".join(

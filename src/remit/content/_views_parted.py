@@ -8,7 +8,7 @@ counts of Google Books Ngrams; licences in ``data/LICENSE.words``. It is read wh
 import functools
 import importlib.resources
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from remit.content._views_lexicon import COMMON, CORE, TELLING
@@ -65,6 +65,11 @@ def _costs() -> Mapping[str, float]:
     places.update(dict.fromkeys(_PHRASES, _PHRASE))
     scale = math.log(len(places))
     return {word: math.log(place * scale) for word, place in places.items()}
+
+
+def frequent() -> Iterable[str]:
+    """The words of the list, the most frequent first as far as the list goes."""
+    return _costs().keys()
 
 
 def apart(parts: Sequence[str]) -> Parted:

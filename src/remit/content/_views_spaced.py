@@ -38,6 +38,8 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 
 
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
+# Anything without white space, with something outside ASCII between.
+_PICTURES = sign(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", "rows")
 _SOLID = sign(rb"[A-Za-z]{16,}", "rows")
 # Two words of an order without a space; no word holds them.
 _JOINTS = (
@@ -66,6 +68,7 @@ _PAIRS = re.compile(
     "co|me|de|hi|ri|ro|ic|ne|ea|ra|ce"
 )
 _LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
+_LEAST_PICTURES = 4
 _MARKS = " \t-*>#."
 _LEAST_LINES = 12
 _MOST_LINES = 400
@@ -90,6 +93,8 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
         *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
+    if _PICTURES in signs:
+        apart += _pictures(view, decoding)
     runs = _solid(view, signs, decoding, solid) if not signs.isdisjoint((_SOLID, _JOINT)) else ()
     for name, pieces in (
         ("words", rows),
@@ -132,6 +137,18 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
             if between and done - low > end - start and decoding.take(text[low:done]):
                 run = text[low:done].replace(between, " ")
                 whole.append(Piece(run, range(low, done), range(low + 1, done + 1)))
+
+
+def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
+    """Words with pictures between them, with their figures and signs."""
+    for start, end in spans(_PICTURES, view.plain):
+        row = view.text[start:end]
+        between = _sign(row) if "_" not in row and "+" not in row else ""
+        if not between or between.isalpha() or row.count(between) < _LEAST_PICTURES:
+            continue
+        said = row.replace(between, " ")
+        if is_prose(_LETTERS.findall(said.lower())) and decoding.take(row):
+            yield Piece(said, range(start, end), range(start + 1, end + 1))
 
 
 def _sign(row: str) -> str:
