@@ -26,8 +26,11 @@ _HINT_ROT13 = sign(
     rf"(?i)\brot[- ]?13\b|\bcaesar\b|{'|'.join(codecs.encode(w, 'rot13') for w in _WORDS)}".encode(),
     "words",
 )
+# "Backwards compatible" and calls of `reversed` stand in every other program.
 _HINT_REVERSED = sign(
-    rf"(?i)\b(?:backwards?|in reverse|reversed)\b|{'|'.join(w[::-1] for w in _WORDS)}".encode(),
+    r"(?i)\bbackwards?(?:$|[^\w\s-]|[\s-]+(?:$|[^\s\w-]|[^\Wci]|c(?:$|[^o]|o(?:$|[^m]))|i(?:$|[^n]|n(?:$|[^c]))))"
+    r"|\bin reverse\b|\breversed(?:$|[^\w(])"
+    rf"|{'|'.join(w[::-1] for w in _WORDS)}".encode(),
     "words",
 )
 _MAX_LINE = 2000

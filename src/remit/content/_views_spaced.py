@@ -68,6 +68,7 @@ _PAIRS = re.compile(
     "co|me|de|hi|ri|ro|ic|ne|ea|ra|ce"
 )
 _LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
+_TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
 _LEAST_PICTURES = 4
 _MARKS = " \t-*>#."
 _LEAST_LINES = 12
@@ -183,6 +184,9 @@ def _solid(
             continue
         low, done = _unbroken(source, at, end)
         token = source[low:done]
+        near = source[max(low, at - _TOKEN_SAMPLE) : min(done, at + _TOKEN_SAMPLE)].lower()
+        if len(_PAIRS.findall(near)) * _PAIRS_IN_TOKEN < len(near):
+            continue
         runs = [run for run in _RUN.finditer(token) if _may_be_words(run[0])]
         if not runs:
             continue

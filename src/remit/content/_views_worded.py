@@ -8,13 +8,14 @@ written so, and hardly ever is a word of anything else.
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from remit.content._news import Span
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
 from remit.content._views_lexicon_others import OTHERS
-from remit.content._views_map import Edit, applied, edited, excerpt, nested
+from remit.content._views_map import Edit, applied, edited, excerpt, near, nested
 from remit.content._views_parted import frequent
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
@@ -29,6 +30,8 @@ _TOKEN = re.compile(r"(?<![A-Za-z'])[A-Za-z]+")
 _NO_SPACE = re.compile(r"\S+")
 _FIGURED = re.compile(r"(?:(?<=[a-z])')?[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
 _NEAR, _NEIGHBOURS, _LEAST_NEIGHBOUR = 120, 2, 3
+_NO_WORDS = 1000
+_WHITE = re.compile(rb"\s")
 _STRIPPED = ".,;:?'\"()[]"
 _LEAST_SCRAMBLED = 4
 _LEAST_SKELETON = 5
@@ -280,8 +283,13 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
     for kind, way in enumerate(_WAYS):
         if _SIGNS[kind] not in signs:
             continue
-        words = list(spans(_SIGNS[kind], data))
-        if not _is_enough(way, view.text, words):
+        words = [
+            span
+            for some in near(spans(_SIGNS[kind], data), len(data))
+            if not _is_solid(data, *some[0]) and _is_enough(way, view.text, some)
+            for span in some
+        ]
+        if not words:
             continue
         part = excerpt(view, words)
         made = _changed(part, way)
@@ -290,6 +298,15 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
         lines = backwards(part) if way.name == "reversed" else None
         if lines is not None:
             yield lines
+
+
+def _is_solid(data: bytes, start: int, end: int) -> bool:
+    """Whether white space is far away: encoded data, which holds any short word by chance."""
+    return (
+        min(start, len(data) - end) >= _NO_WORDS
+        and not _WHITE.search(data, start - _NO_WORDS, start)
+        and not _WHITE.search(data, end, end + _NO_WORDS)
+    )
 
 
 def _is_enough(way: _Way, text: str, spans: Iterable[Span]) -> bool:
@@ -309,18 +326,16 @@ def _is_enough(way: _Way, text: str, spans: Iterable[Span]) -> bool:
 
 def _has_neighbours(way: _Way, text: str, start: int, end: int) -> bool:
     """Whether other words around one are written so, too, and most of them are words then."""
+    around = (text[max(0, start - _NEAR) : start].split()[1:], text[end : end + _NEAR].split()[:-1])
     more: set[str] = set()
     others = 0
-    for match in way.token.finditer(text, max(0, start - _NEAR), end + _NEAR):
-        if match.start() >= end or match.end() <= start:
-            word = match[0].strip(_STRIPPED)
-            made = way.change(word)
-            if made == word or len(word) < _LEAST_NEIGHBOUR:
-                continue
-            if made.lower().strip(_STRIPPED) in KNOWN:
-                more.add(made.lower())
-            else:
-                others += 1
+    for part in chain.from_iterable(around):
+        word = part.strip(_STRIPPED)
+        made = way.change(word) if len(word) >= _LEAST_NEIGHBOUR else word
+        if made != word:
+            low = made.lower().strip(_STRIPPED)
+            others += low not in KNOWN
+            more.update({low} & KNOWN)
     return len(more) >= _NEIGHBOURS and len(more) > others
 
 
