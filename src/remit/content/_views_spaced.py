@@ -7,11 +7,13 @@ left: identifiers and paths are rows of words, too.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import re2
 
-from remit.content._views_lexicon import is_order, is_prose, is_wordy, parted
+from remit.content._views_lexicon import CORE, is_order, is_prose
 from remit.content._views_map import Piece, joined, nested
+from remit.content._views_parted import Parted, apart, parted
 from remit.content._views_runs import Decoding
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
@@ -36,24 +38,46 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 
 
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
+# Anything without white space, with something outside ASCII between.
+_PICTURES = sign(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", "rows")
 _SOLID = sign(rb"[A-Za-z]{16,}", "rows")
+# Two words of an order without a space; no word holds them.
+_JOINTS = (
+    "havebeen|youare|youmust|ignoreall|ignorethe|theabove|yourprompt|systemprompt|yourinstruction|"
+    "yourguideline|yourconfiguration|yourinitial|yoursystem|hiddenconfig|thissentence|thesentence|"
+    "iamin|tellme|showme|giveme|donot|onlysay|replywith|respondwith|answerwith|outputthe|saythe|"
+    "saynothing|forgetyour|withoutany|actas|pretendto|instructions?to|thepassword|mypassword"
+)
+_JOINT = sign(f"(?i)(?:{_JOINTS})".encode(), "words")
 _LETTERS = re.compile(r"[A-Za-z']+")
+_RUN = re.compile(r"[A-Za-z]{12,}")
 _LETTERS_ON_END = re.compile(r"[A-Za-z]{4,}")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = re.compile(
+    r"(?<=[a-z])(?=[A-Z])|(?<![A-Za-z])(?<=[AI])(?=[A-Z][a-z])|(?<=[a-z][AI])(?=[A-Z])"
+)
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"
 _TELLING = (
     "ignore|instruct|previous|system|prompt|disregard|reveal|password|pretend|restrict|forget|respond|"
-    "answer|assistant|youare|youmust|ofthe|tothe|inthe|without|safety|"
-    f"(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
+    "answer|assistant|ofthe|tothe|inthe|without|safety|hidden|configur|guideline|disclos|whoami|"
+    f"{_JOINTS}|(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
 )
 _INSIDE = re.compile(_TELLING.replace("[a-z]*", ".*"))
-_ANYWHERE = re2.compile(f"(?i){_TELLING}".encode(), _BYTES)
+# Pairs of letters that English is full of: two in five of its letters, one in sixteen of any.
+_PAIRS = re.compile(
+    "th|he|in|er|an|re|on|at|en|nd|ti|es|or|te|of|ed|is|it|al|ar|st|to|nt|ng|se|ha|as|ou|io|le|ve|"
+    "co|me|de|hi|ri|ro|ic|ne|ea|ra|ce"
+)
+_LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
+_TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
+_LEAST_PICTURES = 4
 _MARKS = " \t-*>#."
 _LEAST_LINES = 12
 _MOST_LINES = 400
-_LONGEST_IN_NAME = 12
-_HALF, _MOST = 0.5, 0.8
-_SENTENCE, _NAME = 6, 8
+_GIVING_AWAY = frozenset(CORE)
+_FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.75
+_HALF = 0.5
+_SENTENCE, _PARTED, _NAME = 6, 5, 8
+_ANY = re.compile(r"[a-z]+|[^a-z\s]+")
 _MOST_SOLID = 4096
 _MOST_UNBROKEN = 2048
 
@@ -70,7 +94,9 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
         *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
-    runs = _solid(view, decoding, solid) if _SOLID in signs else ()
+    if _PICTURES in signs:
+        apart += _pictures(view, decoding)
+    runs = _solid(view, signs, decoding, solid) if not signs.isdisjoint((_SOLID, _JOINT)) else ()
     for name, pieces in (
         ("words", rows),
         ("solid", runs),
@@ -114,6 +140,18 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
                 whole.append(Piece(run, range(low, done), range(low + 1, done + 1)))
 
 
+def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
+    """Words with pictures between them, with their figures and signs."""
+    for start, end in spans(_PICTURES, view.plain):
+        row = view.text[start:end]
+        between = _sign(row) if "_" not in row and "+" not in row else ""
+        if not between or between.isalpha() or row.count(between) < _LEAST_PICTURES:
+            continue
+        said = row.replace(between, " ")
+        if is_prose(_LETTERS.findall(said.lower())) and decoding.take(row):
+            yield Piece(said, range(start, end), range(start + 1, end + 1))
+
+
 def _sign(row: str) -> str:
     """What stands between the words of a row, if it is nothing that stands there anyway."""
     for usual in "_+":
@@ -133,54 +171,88 @@ def _unbroken(text: str, start: int, end: int) -> tuple[int, int]:
     return low, end + tail
 
 
-def _solid(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece]:
-    # One look at all of it: of encoded data every line is such a row.
-    if _ANYWHERE.search(view.plain) is None:
-        return
-    left = _MOST_SOLID + len(view.text) // 16
+def _solid(
+    view: View, signs: frozenset[int], decoding: Decoding, whole: list[Piece]
+) -> Iterator[Piece]:
+    """Runs of letters that are words; into ``whole`` also what surrounds them up to white space."""
     source, data = view.text, view.plain
+    left = _MOST_SOLID + len(source) // 16
     done = 0
-    for at, end in spans(_SOLID, data):
-        run = data[at:end].decode()
-        if at >= done:
-            low, done = _unbroken(source, at, end)
-            if end - at < done - low <= left:
-                left -= done - low
-                text = decoding.take(_sentence(source[low:done]))
-                if text:
-                    whole.append(Piece(text, [low] * len(text), [done] * len(text)))
-        if not _INSIDE.search(run.lower()):
+    found = (spans(kind, data) for kind in (_SOLID, _JOINT) if kind in signs)
+    for at, end in sorted(chain.from_iterable(found)):
+        if at < done:
             continue
-        if len(run) > left:
+        low, done = _unbroken(source, at, end)
+        token = source[low:done]
+        near = source[max(low, at - _TOKEN_SAMPLE) : min(done, at + _TOKEN_SAMPLE)].lower()
+        if len(_PAIRS.findall(near)) * _PAIRS_IN_TOKEN < len(near):
+            continue
+        runs = [run for run in _RUN.finditer(token) if _may_be_words(run[0])]
+        if not runs:
+            continue
+        left -= len(token)
+        if left < 0:
             return
-        left -= len(run)
-        words = _words(run)
-        text = decoding.take(words)
-        if text:
-            yield Piece(text, [at] * len(text), [at + len(run)] * len(text))
+        for run in runs:
+            text = decoding.take(_words(run[0]))
+            if text:
+                start, stop = low + run.start(), low + run.end()
+                yield Piece(text, [start] * len(text), [stop] * len(text))
+        if len(runs[0][0]) < len(token):
+            text = decoding.take(_sentence(token))
+            if text:
+                whole.append(Piece(text, [low] * len(text), [done] * len(text)))
+
+
+def _may_be_words(run: str) -> bool:
+    """Whether it is worth looking for words in letters: a long run looks English, a short one tells."""
+    low = run[:_MOST_SOLID].lower()
+    if len(run) >= _LONG_RUN:
+        some = low[:_SAMPLE]
+        return len(_PAIRS.findall(some)) * _PAIRS_IN >= len(some)
+    return _INSIDE.search(low) is not None
 
 
 def _sentence(unbroken: str) -> str:
     """What has no white space, with its figures and punctuation, if it is a sentence."""
-    if not _INSIDE.search(unbroken.lower()):
-        return ""
-    words = _LETTERS_ON_END.sub(_cut, unbroken)
-    return words if is_order(_LETTERS.findall(words.lower()), _MOST, _SENTENCE) else ""
-
-
-def _cut(run: re.Match[str]) -> str:
-    humps = _HUMP.split(run[0])
-    return " ".join(humps) if len(humps) > 1 else parted(run[0])
+    parts: list[str] = []
+    words: list[str] = []
+    cost, done = 0.0, 0
+    for run in _LETTERS_ON_END.finditer(unbroken):
+        made = _apart_in(run[0])
+        parts += unbroken[done : run.start()], " ".join(made.words)
+        words += made.words
+        cost += made.cost
+        done = run.end()
+    parts.append(unbroken[done:])
+    return "".join(parts) if _is_sentence(Parted(words, cost)) else ""
 
 
 def _words(run: str) -> str:
     """``run`` with spaces, if it is a sentence; nothing for names such as ``getSystemPrompt``."""
+    made = _apart_in(run)
+    return " ".join(made.words) if _is_sentence(made) else ""
+
+
+def _apart_in(run: str) -> Parted:
     humps = _HUMP.split(run)
-    if len(humps) > 1 and max(map(len, humps)) <= _LONGEST_IN_NAME:
-        words, share = humps, _HALF
-    else:
-        words, share = parted(run).split(), _MOST
-    return " ".join(words) if is_order([w.lower() for w in words], share, _SENTENCE) else ""
+    return apart(humps) if len(humps) > 1 else parted(run)
+
+
+def _is_sentence(made: Parted) -> bool:
+    return made.english and is_order([word.lower() for word in made.words], 0, _PARTED)
+
+
+def _is_wordy(made: Parted) -> bool:
+    """Whether words are none by chance: four and more, long, nearly all known, one of an order."""
+    known = made.known()
+    letters = sum(map(len, known))
+    return (
+        len(known) >= _FOUR
+        and letters >= _LONG_ON_AVERAGE * len(known)
+        and letters >= _NEARLY_ALL * sum(map(len, made.words))
+        and not _GIVING_AWAY.isdisjoint(known)
+    )
 
 
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
@@ -193,9 +265,18 @@ def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
     if found is None:
         return
     begin = max(0, found.start() - _MOST_SOLID // 8)
-    words = parted(spelt[begin : begin + _MOST_SOLID // 4])
-    parts = words.split()
-    accepted = is_order(parts, _MOST, _SENTENCE) or is_wordy(parts)
-    text = decoding.take(words) if accepted else ""
+    made = _spelt(spelt[begin : begin + _MOST_SOLID // 4]).trimmed()
+    text = decoding.take(" ".join(made.words)) if _is_sentence(made) or _is_wordy(made) else ""
     if text:
         yield Piece(text, [0] * len(text), [len(view.text)] * len(text))
+
+
+def _spelt(letters: str) -> Parted:
+    """Letters as words; what is no letter stands for itself and costs nothing."""
+    words: list[str] = []
+    cost = 0.0
+    for part in _ANY.finditer(letters):
+        made = parted(part[0]) if part[0].isalpha() and part[0].isascii() else Parted([part[0]], 0)
+        words += made.words
+        cost += made.cost
+    return Parted(words, cost)
