@@ -250,6 +250,11 @@ class ClientSide:
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
         call.judged = True
+        if session.barred is not None and _reaches_server(name, event):
+            # It was stopped meanwhile.
+            session.ended(call, "denied")
+            self._deny(call, event, session.barred)
+            return
         session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
         call.fulfilled = verdict.fulfilled
         if event.kind is Kind.TOOL_CALL and verdict.event.input is not event.input:
@@ -426,6 +431,28 @@ class ClientSide:
             "requestState": token,
         }
         self._session.answer(call, Response(id=call.id, result=result))
+
+    def bar(self, decision: Decision) -> None:
+        """The server was stopped, and something answers in its place to what it may answer."""
+        session = self._session
+        for call in list(session.calls.values()):
+            event, name = call.event, call.request.method
+            if call.state is State.HELD:
+                # What waits for no person comes to its own end, and is denied there.
+                if call.asking and call.task is not None and event is not None:
+                    call.judged = True
+                    with contextlib.suppress(RemitError):
+                        self._parties.ledger.record(event, decision)
+                    self._deny(call, event, decision)
+                    call.task.cancel()
+            elif event is None or not _reaches_server(name, event):
+                if not call.answered:
+                    session.write_server(
+                        Request(id=call.id, method=name, params=call.request.params)
+                    )
+            else:
+                session.ended(call, "denied")
+                self._deny(call, event, decision)
 
     # --- notifications and answers ------------------------------------------------------------
 
