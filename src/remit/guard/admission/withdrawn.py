@@ -13,6 +13,7 @@ What Guard was asked to start is never forgotten; of the rest of a repository th
 :data:`MAX_KEPT` of each Hub are kept, so that no Hub can fill memory or disk.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -134,7 +135,7 @@ class Withdrawn:
         Raises:
             GuardError: ``guard.memory``: it was changed or taken away, or cannot be read.
         """
-        if not self._directory.is_dir():
+        if not os.path.lexists(self._directory):
             return
         try:
             with exclusive(self._directory / f"{_FILE}.lock"):
