@@ -248,7 +248,6 @@ class Daemon:
             self._suspended = said.error().message
             for server in self._servers.values():
                 server.suspend(out_of_force(self._suspended))
-            self.sessions.replaced(())
             with contextlib.suppress(RemitError):
                 self._ledger.note(
                     "policy.unload",

@@ -230,7 +230,8 @@ class ClientSide:
             event = call.event = self._tool_event(call, tool.digest if tool else "")
             if tool is None:
                 code = "no_catalog" if catalog.problem else "not_pinned"
-                refused = Decision(error=code, detail=catalog.problem[:200])
+                without = Decision(error=code, detail=catalog.problem[:200])
+                refused = self._parties.guard.suspended or without
         else:
             event = call.event = self._event(call)
         if session.barred is not None and _reaches_server(name, event):
