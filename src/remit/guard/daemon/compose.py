@@ -31,6 +31,8 @@ from remit.guard.compose import (
     no_bundle,
     open_log,
     say,
+    watch_of,
+    withdrawn_of,
 )
 from remit.guard.config import Config, Value
 from remit.guard.config import load as load_config
@@ -100,7 +102,7 @@ async def run_guard(options: GuardOptions) -> int:
     config = load_config(options.config)
     state = options.state or config.state or user_state(os.environ) / "guard"
     place = paths.take(state, "guard", os.environ)
-    bundles = _Bundles(options, place.state, clock)
+    bundles = _Bundles(options, place, clock)
     try:
         await bundles.refresh(config)
         config, bundle = bundles.read()
@@ -116,10 +118,11 @@ async def run_guard(options: GuardOptions) -> int:
 class _Bundles:
     """Reads configuration and policy bundle, wherever that is."""
 
-    def __init__(self, options: GuardOptions, state: Path, clock: SystemClock) -> None:
+    def __init__(self, options: GuardOptions, place: paths.Place, clock: SystemClock) -> None:
         self._options = options
-        self._state = state
+        self._place = place
         self._clock = clock
+        self.withdrawn = withdrawn_of(place)
         self._known: tuple[object, ...] = ()
         self.source: BundleSource | None = None
 
@@ -150,7 +153,9 @@ class _Bundles:
         wanted = (named, config.trust, config.artifacts)
         if wanted != self._known:
             self._known = wanted
-            self.source = bundle_source(config, self._state, self._clock) if named else None
+            self.source = (
+                bundle_source(config, self._place, self._clock, self.withdrawn) if named else None
+            )
 
 
 def _many_descriptors() -> None:
@@ -251,6 +256,7 @@ async def _run_daemon(
     close_orphans(ledger, opened)
     limits = options.limits
     copies = copies_of(place.state)
+    watch = watch_of(lambda: daemon.config or config, bundles.withdrawn, ledger, clock)
 
     resolve = Secrets(place.state).resolve
 
@@ -261,7 +267,7 @@ async def _run_daemon(
         return connect_to(server, agent, user, most, errors, resolve, daemon.admission)
 
     def admits(config: Config) -> "Admission | None":
-        return admission_of(config, place.state, copies, ledger, clock)
+        return admission_of(config, place.state, copies, watch.running, ledger, clock)
 
     def opine(config: Config) -> LlmJudge | None:
         return LlmJudge(config.judge, resolve) if config.judge else None
@@ -286,6 +292,7 @@ async def _run_daemon(
 
     daemon.opine = opine
     daemon.admits = admits
+    daemon.watched(watch)
     daemon.notify = notify
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
@@ -299,11 +306,11 @@ async def _run_daemon(
         await _open_http(options, config, daemon, ledger, place, resolve, stack)
         listener.open()
         stack.push_async_callback(listener.close)
-        loop = asyncio.get_running_loop()
         end_on_signals(daemon.stopping)
+        loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, daemon.renew_quietly)
-        alive = loop.create_task(daemon.keep_alive())
-        stack.callback(alive.cancel)
+        for work in (daemon.keep_alive(), watch.poller.run()):
+            stack.callback(loop.create_task(work).cancel)
         where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket
         say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {where}")
         await daemon.stopping.wait()

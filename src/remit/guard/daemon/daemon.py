@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from remit import __version__
@@ -40,7 +40,7 @@ from remit.guard.daemon.questions import Questions
 from remit.guard.daemon.sessions import Origin, Sessions
 from remit.guard.daemon.unix import Caller, Peer
 from remit.guard.errors import GuardError
-from remit.guard.governed import GovernedServer
+from remit.guard.governed import GovernedServer, out_of_force
 from remit.guard.identity import ancestors, identify, lineage
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
@@ -55,6 +55,8 @@ from remit.policy.policy import Policy
 if TYPE_CHECKING:
     from remit.guard.admission.admission import Admission
     from remit.guard.admission.bundles import BundleSource
+    from remit.guard.admission.running import Stopped
+    from remit.guard.admission.watch import Watch
 
 SIGN_OF_LIFE_S = 2.0
 STREAMS = 3
@@ -76,6 +78,8 @@ class Daemon:
         admits: makes what admits artifacts, likewise.
         admission: admits artifacts; None if the configuration does not say by whose word.
         source: of the policy bundle, if it is an artifact; whoever loads sets it.
+        watch: asks Hubs what they withdrew.
+        config: the configuration in force.
         questions: confirmations that wait for a person.
         sessions: those that go on.
         desk: where people approve.
@@ -98,6 +102,8 @@ class Daemon:
         self.admits: Callable[[Config], Admission | None] = lambda _config: None
         self.admission: Admission | None = None
         self.source: BundleSource | None = None
+        self.watch: Watch | None = None
+        self.config: Config | None = None
         self.notify: Callable[[Config], Sequence[Notifier]] = lambda _config: ()
         self._load = load
         self._usage = usage
@@ -111,6 +117,8 @@ class Daemon:
         self._peers: set[Caller] = set()
         self._reloaded: dict[str, Any] = {}
         self._renewing: set[asyncio.Task[None]] = set()
+        self._suspended = ""
+        self._tried = ""
         self.address = ""
         self.log_since_us = clock.now_us()
         self._started_us = clock.now_us()
@@ -169,7 +177,8 @@ class Daemon:
             problem = f"{type(error).__name__} while reading the configuration"
             self._note_reload(ok=False, code="guard.reload_failed", problem=problem)
             raise GuardError(problem, code="guard.reload_failed") from error
-        self._usage, self._bundle = usage, bundle
+        self._usage, self._bundle, self.config = usage, bundle, config
+        self._suspended = ""
         kept = {name: self._servers[name] for name in config.servers if name not in fresh}
         gone = self._servers.keys() - kept.keys()
         self._servers = {**kept, **fresh}
@@ -206,9 +215,59 @@ class Daemon:
                 await self.source.refresh()
             self.reload_quietly()
 
-        task = asyncio.get_running_loop().create_task(work())
+        self._spawn(work())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._renewing.add(task)
         task.add_done_callback(self._renewing.discard)
+
+    # --- withdrawals ----------------------------------------------------------------------------
+
+    def watched(self, watch: "Watch") -> None:
+        """Act on what a watch hears of Hubs."""
+        self.watch = watch
+        watch.stopped = self._withdrawn
+        watch.bundle = self._look_at_policy
+
+    def _withdrawn(self, what: "Stopped") -> None:
+        """A server was stopped because its Hub withdrew what it was started from."""
+        if self.admission is not None:
+            self.admission.stopped(what)
+
+    def _look_at_policy(self) -> None:
+        """Take the policy out of force if its bundle was withdrawn, and look for a newer one.
+
+        An older one is never loaded: until there is a newer one everything is denied.
+        """
+        source = self.source
+        said = source.withdrawal() if source is not None else None
+        if source is None or (said is None and not self._suspended):
+            return
+        if said is not None and not self._suspended:
+            self._suspended = said.error().message
+            for server in self._servers.values():
+                server.suspend(out_of_force(self._suspended))
+            with contextlib.suppress(RemitError):
+                self._ledger.note(
+                    "policy.unload",
+                    code="policy.withdrawn",
+                    detail=printable(self._suspended, 400),
+                    artifact={
+                        "repository": f"{said.host}/{said.repository}",
+                        "digest": said.digest,
+                    },
+                )
+            self._tried = source.newest()
+        self._spawn(self._look_for_newer(source))
+
+    async def _look_for_newer(self, source: "BundleSource") -> None:
+        await source.refresh()
+        newest = source.newest()
+        # What was refused is not looked at every minute.
+        if self._suspended and (newest != self._tried or source.withdrawal() is None):
+            self._tried = newest
+            self.reload_quietly()
 
     def _note_reload(self, **what: Any) -> None:
         for kind, body in self.source.drain() if self.source is not None else ():
@@ -380,6 +439,7 @@ class Daemon:
                 "mode": bundle.mode if bundle else "",
                 "digest": bundle.digest if bundle else "",
                 "problem": self.source.problem if self.source else "",
+                "withdrawn": self._suspended,
                 "reload": self._reloaded,
             },
             "log": {
@@ -391,6 +451,7 @@ class Daemon:
                 "unanchored_seconds": self._unanchored_s(),
                 "poisoned": log.poisoned.message if log.poisoned else "",
             },
+            "withdrawals": self.watch.shown() if self.watch else {},
             "servers": [self._shown(server) for _, server in sorted(self._servers.items())],
             "sessions": self.sessions.listing(),
             "questions": len(self.questions.listing()),

@@ -42,7 +42,7 @@ class Guarded:
         self.bundle = bundle_of(directory)
         self.names = [SERVER, "other"]
         self.problem = None
-        place = Place(directory, directory / "tools.lock", -1)
+        place = Place(directory, directory / "tools.lock", directory, -1)
         self.daemon = Daemon(
             self._load,
             Usage(self.bundle.limits),
