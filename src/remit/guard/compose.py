@@ -254,6 +254,7 @@ def _watching(
         said = source.withdrawal() if source is not None else None
         if said is not None and governed.guard.suspended is None:
             governed.suspend(out_of_force(said.error().message))
+            found.unloaded(said)
             say(f"remit: no policy is in force: {said.error().message}")
 
     found.bundle = bundle
