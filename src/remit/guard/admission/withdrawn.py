@@ -77,9 +77,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     def error(self) -> WithdrawnError:
         """What whoever wants to start it is told."""
         said = f": {self.reason}" if self.reason else ""
-        name = f"{self.host}/{self.repository}"[-90:]
+        name = f"{self.host}/{self.repository}"[-80:]
         return WithdrawnError(
-            f"`{name}@{self.digest[:19]}…` was withdrawn by its Hub ({self.state}{said[:70]});"
+            f"`{name}@{self.digest[:19]}…` was withdrawn by its Hub ({self.state}{said[:60]});"
             " a person has to name a release that the Hub admits",
             hint="`remit hub admission` says why; once the Hub admits it again, a new start does",
         )

@@ -119,6 +119,7 @@ class Daemon:
         self._renewing: set[asyncio.Task[None]] = set()
         self._suspended = ""
         self._tried = ""
+        self._looking = False
         self.address = ""
         self.log_since_us = clock.now_us()
         self._started_us = clock.now_us()
@@ -250,10 +251,15 @@ class Daemon:
                 server.suspend(out_of_force(self._suspended))
             watch.unloaded(said)
             self._tried = source.newest()
-        self._spawn(self._look_for_newer(source))
+        if not self._looking:
+            self._looking = True
+            self._spawn(self._look_for_newer(source))
 
     async def _look_for_newer(self, source: "BundleSource") -> None:
-        await source.refresh()
+        try:
+            await source.refresh()
+        finally:
+            self._looking = False
         newest = source.newest()
         # What was refused is not looked at every minute.
         if self._suspended and (newest != self._tried or source.withdrawal() is None):
