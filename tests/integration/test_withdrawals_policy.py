@@ -124,6 +124,14 @@ def test_a_guard_does_not_start_on_a_withdrawn_one_also_without_a_network(
     assert done.returncode == 2
     assert "was withdrawn by its Hub" in done.stderr
     assert "a higher serial" in done.stderr
+    # Nor by the last good one, when the name is gone from the store.
+    subject = office.subject
+    office.machine.layout.forget(office.ref)
+    done = remit(
+        "mcp", "exec", "--config", str(tmp_path / "remit.toml"), "echo", env=office.machine.environ
+    )
+    assert "was withdrawn by its Hub" in done.stderr
+    office.machine.layout.name(office.ref, subject)
     # Somebody who takes the memory of serials away as well gains nothing.
     shutil.rmtree(office.machine.state / "policy")
     done = remit(

@@ -92,7 +92,7 @@ def show_status(found: dict[str, Any]) -> None:
 
 def _show_withdrawals(console: Console, found: dict[str, Any]) -> None:
     """What Hubs have withdrawn of what is started here, and which of them do not say."""
-    for hub in found["hubs"]:
+    for hub in found.get("hubs", ()):
         if hub["problem"]:
             since = _time(hub["heard_us"]) if hub["heard_us"] else "Guard started"
             console.print(
@@ -100,7 +100,7 @@ def _show_withdrawals(console: Console, found: dict[str, Any]) -> None:
                 f" {since}: {_safe(hub['problem'])}",
                 highlight=False,
             )
-    for each in found["withdrawn"]:
+    for each in found.get("withdrawn", ()):
         console.print(
             f"        {_safe(each['artifact'])}: {_safe(each['state'])} since"
             f" {_time(each['changed_us'])}: {_safe(each['reason'])}",

@@ -17,6 +17,7 @@ from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
 from remit.audit.log import Log, directory_of
 from remit.core.clock import Clock
+from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
@@ -254,6 +255,7 @@ def _watching(
         said = source.withdrawal() if source is not None else None
         if said is not None and governed.guard.suspended is None:
             governed.suspend(out_of_force(said.error().message))
+            found.unloaded(said)
             say(f"remit: no policy is in force: {said.error().message}")
 
     found.bundle = bundle
@@ -269,7 +271,11 @@ def withdrawn_of(place: paths.Place) -> "Withdrawn":
     """What Hubs have withdrawn, as this Guard and those beside it remember it."""
     from remit.guard.admission.withdrawn import Withdrawn
 
-    return Withdrawn(place.shared / WITHDRAWN)
+    found = Withdrawn(place.shared / WITHDRAWN)
+    with contextlib.suppress(RemitError):
+        # For `status`; each admission reads it again, and is denied if something is wrong with it.
+        found.load()
+    return found
 
 
 def watch_of(

@@ -201,13 +201,15 @@ class Guard:
     def looks(self, action: str) -> bool:
         """Whether anything depends on the text of events of ``action`` that come in."""
         policy = self.policy
-        return policy is not None and (
-            policy.needs(action).content or policy.watch.labels or policy.watch.flow
-        )
+        if policy is None:
+            return self.suspended is not None
+        return policy.needs(action).content or policy.watch.labels or policy.watch.flow
 
     def inspects(self, action: str) -> bool:
         """Whether a policy reads what is in events of ``action``, whichever way they go."""
-        return self.policy is not None and self.policy.needs(action).content
+        if self.policy is None:
+            return self.suspended is not None
+        return self.policy.needs(action).content
 
     async def judge(
         self,

@@ -151,6 +151,8 @@ class BundleSource:
             RemitError: there is none, or somebody changed the memory.
         """
         remembered = self._remembered()
+        if self.withdrawn is not None:
+            self.withdrawn.load()
         look = _Look()
         try:
             bundle = self._candidate(look, remembered)
@@ -247,7 +249,6 @@ class BundleSource:
         """The last part of rule 1, also of what other Guards of this place have heard."""
         if self.withdrawn is None:
             return
-        self.withdrawn.load()
         said = self.withdrawn.about(self._reference.at(digest))
         if said is not None and said.stands(self._passed_us(found)):
             raise refusal(said)

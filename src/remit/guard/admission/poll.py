@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from remit.artifacts.oci.errors import ProtocolError
+from remit.artifacts.oci.errors import NotFoundError, ProtocolError
 from remit.artifacts.oci.review import Withdrawals
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
@@ -139,6 +139,8 @@ class Poller:
                 await self._pages(hub)
         except TimeoutError:
             self._silent(hub, "registry.unreachable", f"it did not answer within {ASK_S:g} s")
+        except NotFoundError as error:
+            self._silent(hub, error.code, "it is no Remit Hub with a gate")
         except RemitError as error:
             self._silent(hub, error.code, error.message)
         except OSError as error:

@@ -125,6 +125,17 @@ class Watch:
         with contextlib.suppress(RemitError):
             self._ledger.note("artifact.withdraw", **body)
 
+    def unloaded(self, said: Withdrawal) -> None:
+        """Record that the policy bundle is out of force."""
+        artifact = {"repository": printable(f"{said.host}/{said.repository}", 400)}
+        with contextlib.suppress(RemitError):
+            self._ledger.note(
+                "policy.unload",
+                code="policy.withdrawn",
+                detail=printable(said.error().message, 400),
+                artifact={**artifact, "digest": said.digest},
+            )
+
     def shown(self) -> dict[str, Any]:
         """For ``status``."""
         return {

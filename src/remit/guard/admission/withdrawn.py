@@ -24,6 +24,7 @@ import msgspec
 from remit.artifacts.oci.digests import is_digest
 from remit.artifacts.oci.names import Reference
 from remit.attest.predicates.fields import PredicateError, time_us
+from remit.core.canonical import MAX_SAFE_INTEGER
 from remit.core.locks import exclusive
 from remit.core.text import printable
 from remit.guard.admission.sealed import SealedFile
@@ -76,9 +77,9 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     def error(self) -> WithdrawnError:
         """What whoever wants to start it is told."""
         said = f": {self.reason}" if self.reason else ""
-        name = f"{self.host}/{self.repository}"[-90:]
+        name = f"{self.host}/{self.repository}"[-80:]
         return WithdrawnError(
-            f"`{name}@{self.digest[:19]}…` was withdrawn by its Hub ({self.state}{said[:70]});"
+            f"`{name}@{self.digest[:19]}…` was withdrawn by its Hub ({self.state}{said[:60]});"
             " a person has to name a release that the Hub admits",
             hint="`remit hub admission` says why; once the Hub admits it again, a new start does",
         )
@@ -108,7 +109,7 @@ def heard(host: str, said: Mapping[str, Any], now_us: int) -> Withdrawal | None:
         digest=digest,
         state=state if isinstance(state, str) and state in _STATES else "withdrawn",
         reason=printable(reason, _REASON) if isinstance(reason, str) else "",
-        changed_us=changed_us,
+        changed_us=max(0, min(changed_us, MAX_SAFE_INTEGER)),
         heard_us=now_us,
     )
 

@@ -119,6 +119,7 @@ class Daemon:
         self._renewing: set[asyncio.Task[None]] = set()
         self._suspended = ""
         self._tried = ""
+        self._looking = False
         self.address = ""
         self.log_since_us = clock.now_us()
         self._started_us = clock.now_us()
@@ -240,29 +241,25 @@ class Daemon:
 
         An older one is never loaded: until there is a newer one everything is denied.
         """
-        source = self.source
+        source, watch = self.source, self.watch
         said = source.withdrawal() if source is not None else None
-        if source is None or (said is None and not self._suspended):
+        if source is None or watch is None or (said is None and not self._suspended):
             return
         if said is not None and not self._suspended:
             self._suspended = said.error().message
             for server in self._servers.values():
                 server.suspend(out_of_force(self._suspended))
-            with contextlib.suppress(RemitError):
-                self._ledger.note(
-                    "policy.unload",
-                    code="policy.withdrawn",
-                    detail=printable(self._suspended, 400),
-                    artifact={
-                        "repository": f"{said.host}/{said.repository}",
-                        "digest": said.digest,
-                    },
-                )
+            watch.unloaded(said)
             self._tried = source.newest()
-        self._spawn(self._look_for_newer(source))
+        if not self._looking:
+            self._looking = True
+            self._spawn(self._look_for_newer(source))
 
     async def _look_for_newer(self, source: "BundleSource") -> None:
-        await source.refresh()
+        try:
+            await source.refresh()
+        finally:
+            self._looking = False
         newest = source.newest()
         # What was refused is not looked at every minute.
         if self._suspended and (newest != self._tried or source.withdrawal() is None):

@@ -274,7 +274,8 @@ class Desk:
             # This clock was set back: what was withdrawn since then is older than what was told.
             since_us = 0
         found = await self._people.withdrawals(since_us, count)
-        following = max(since_us, min(now - OVERLAP_US, found[-1].changed_us if found else now))
+        # Also back, behind pages that followed each other: what is a moment older may come yet.
+        following = max(0, min(now - OVERLAP_US, found[-1].changed_us if found else now))
         more = len(found) == count
         if more:
             # All of one moment has to fit into a page.

@@ -41,6 +41,8 @@ def test_read():
         ({"reason": "a\x1b[2Jb\u202e"}, "reason", r"a\u{1b}[2Jb\u{202e}"),
         ({"changedAt": "soon"}, "changed_us", NOW),
         ({"changedAt": 9}, "changed_us", NOW),
+        ({"changedAt": "9999-12-31T23:59:59Z"}, "changed_us", 2**53 - 1),
+        ({"changedAt": "0001-01-01T00:00:00Z"}, "changed_us", 0),
         ({"changedAt": "9999-99-99T00:00:00Z"}, "changed_us", NOW),
     ],
 )
