@@ -196,6 +196,10 @@ def rescan(reference: str | None, everything: bool, state: Path | None, database
     return 0
 
 
+def _lacks(names: tuple[str, ...]) -> str:
+    return f"lacks {', '.join(f'`{safe(each, 60)}`' for each in names[:20])}"
+
+
 @hub.group()
 def gate() -> None:
     """What is quarantined, admitted, refused; and who scans."""
@@ -206,11 +210,15 @@ def gate() -> None:
 @DATABASE
 @OUTPUT
 def gate_status(state: Path | None, database: str, output: str) -> int:
-    """How much there is of everything. Exit status 1 if something waits and nobody scans."""
+    """How much there is of everything. Exit status 1 if something waits and nobody scans.
+
+    A worker that lacks a scanner that the Hub expects takes no job; what it lacks is shown.
+    """
     import msgspec
 
     found = _scans(state, database, lambda scans: scans.status())
-    stuck = not found.workers and bool(found.jobs.get("waiting") or found.jobs.get("running"))
+    able = [each for each in found.workers if not each.lacks]
+    stuck = not able and bool(found.jobs.get("waiting") or found.jobs.get("running"))
     if output == "json":
         sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
         return int(stuck)
@@ -222,6 +230,15 @@ def gate_status(state: Path | None, database: str, output: str) -> int:
     short = sum(each.short for each in found.workers)
     full = f", {short} without room on their disks" if short else ""
     click.echo(f"{'workers':<10} {len(found.workers)}{full}")
-    if stuck:
+    for each in found.workers:
+        if each.lacks:
+            click.echo(f"{'':<10} {safe(each.name, 150)} takes no job: it {_lacks(each.lacks)}")
+    if stuck and found.workers:
+        click.echo(
+            "something waits and no worker has every scanner that the Hub expects:"
+            " `remit scanners install NAME` on the worker's machine, and start it again",
+            err=True,
+        )
+    elif stuck:
         click.echo("something waits and nobody scans: start `remit hub worker`", err=True)
     return int(stuck)

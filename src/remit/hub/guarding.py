@@ -18,6 +18,7 @@ from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
 from remit.hub.admission.desk import Desk
 from remit.hub.admission.evidence import Naming
+from remit.hub.admission.expecting import expecting
 from remit.hub.admission.keys import Role, RoleKeys
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.renewal import Renewal
@@ -44,6 +45,7 @@ from remit.hub.store.people import SqlPeople
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
+from remit.hub.store.wanted import Expecting
 from remit.scan.base import Settings
 from remit.scan.run import expected
 
@@ -104,7 +106,11 @@ async def guarding(
     decider = Decider(cases, policy, ledger.settle, clock, deposit, signers)
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
+    expects = Expecting(database, clock, node, names)
+    # Before a worker is there: none may begin without knowing.
+    await expects()
     tasks = [
+        asyncio.create_task(expecting(expects)),
         asyncio.create_task(decider.run()),
         asyncio.create_task(Renewal(SqlEndings(database, clock), policy.digest).run()),
         asyncio.create_task(Sweep(unknown, small).run()),
