@@ -124,7 +124,7 @@ async def _serve(options: WorkerOptions, own: Path) -> None:
         )
         # Each in a sandbox of its own; neither waits for the other.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            listing = beside.submit(bill, target, options.bounds)
+            listing = beside.submit(bill, target, options.bounds, options.hub.settings)
             reports = run(
                 target, bounds=options.bounds, settings=options.hub.settings, progress=progress
             )
