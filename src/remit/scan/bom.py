@@ -1,9 +1,9 @@
 """The bill of materials of an artifact, as CycloneDX 1.6 JSON with components of machine learning.
 
 Deterministic: the same artifact has the same bytes. There is no time in it and no random serial
-number; its serial number is a UUID of version 5 made from the digest of the artifact, and of what the
-operator says: with a database of advisories the bill lists the vulnerabilities that it knows of, and
-which database that was; without one it says nothing of any.
+number; its serial number is a UUID of version 5 made from the digest of the artifact, and of what
+the operator says: with a database of advisories the bill lists the vulnerabilities that it knows
+of, and which database that was; without one it says nothing of any.
 """
 
 import hashlib
