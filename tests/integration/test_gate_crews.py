@@ -64,7 +64,13 @@ def test_a_worker_with_fewer_scanners_waits_and_says_so(tmp_path):
             assert "takes no job: it lacks `picklescan`" in shown.stdout
             assert "no worker has every scanner" in shown.stderr
             assert shown.returncode == 1
+            listed = hub_command(running, "jobs", "list", "--only", "waiting")
+            assert listed.returncode == 0
+            assert "no worker has every scanner" in listed.stderr
+            one = hub_command(running, "jobs", "show", listed.stdout.split()[0])
+            assert "no worker has every scanner" in one.stderr
             # Another one that has it takes the job, beside the first.
             with worker(running, tmp_path, more):
                 assert settled(wire, "team/clean", "v1", "admitted") == "admitted"
                 assert status(running)[0] == 0
+                assert hub_command(running, "jobs", "list").stderr == ""
