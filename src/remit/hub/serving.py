@@ -60,9 +60,17 @@ def run(options: HubOptions) -> int:
     check_free(options.host, options.port)
     # Until the loop has handlers of its own: a Hub that is stopped early cleans up, too.
     signal.signal(signal.SIGTERM, _stopped)
-    with scratch(Path(tempfile.gettempdir())) as own:
+    with scratch(_temporary(options)) as own:
         tempfile.tempdir = str(own)
         return asyncio.run(_serve(options))
+
+
+def _temporary(options: HubOptions) -> Path:
+    """Where temporary files go; into the Hub's state where the machine has no place for them."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return options.state
 
 
 def _stopped(number: int, frame: object) -> None:

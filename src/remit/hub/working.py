@@ -31,7 +31,7 @@ from remit.hub.store.database import connect
 from remit.hub.store.queue import SqlQueue
 from remit.scan.base import Report
 from remit.scan.bill import bill
-from remit.scan.run import Progress, run
+from remit.scan.run import Progress, expected, run
 from remit.scan.sandbox import Bounds
 from remit.scan.target import Target
 
@@ -124,7 +124,7 @@ async def _serve(options: WorkerOptions, own: Path) -> None:
         )
         # Each in a sandbox of its own; neither waits for the other.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            listing = beside.submit(bill, target, options.bounds)
+            listing = beside.submit(bill, target, options.bounds, options.hub.settings)
             reports = run(
                 target, bounds=options.bounds, settings=options.hub.settings, progress=progress
             )
@@ -137,7 +137,12 @@ async def _serve(options: WorkerOptions, own: Path) -> None:
         content = await stack.enter_async_context(_content(options.hub))
         worker = Worker(
             name,
-            SqlQueue(database, clock, await asyncio.to_thread(fingerprint, options.hub.settings)),
+            SqlQueue(
+                database,
+                clock,
+                await asyncio.to_thread(fingerprint, options.hub.settings),
+                expected(),
+            ),
             content,
             scan,
             own,
