@@ -116,15 +116,14 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
     done = 0
     for start, end in spans(_APART, data):
         row = data[start:end]
-        said = _LETTERS.findall(text[start:end])
-        words = [word.lower() for word in said]
+        words = _LETTERS.findall(text[start:end].lower())
         least = _NAME if b"_" in row or b"-" in row else _SENTENCE
         # Nobody but who hides something puts pictures between words.
         if not (is_prose(words) if b"?" in row else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
-        made = " ".join(said)
+        made = " ".join(_LETTERS.findall(text, start, end))
         starts: Sequence[int] = range(start, start + len(made))
         ends: Sequence[int] = range(start + 1, start + 1 + len(made))
         if len(made) < len(row.rstrip(_PUNCTUATION)):

@@ -140,7 +140,7 @@ class PatternSet:
 
     def _scan(self, view: View) -> list[Match]:
         data = view.utf8
-        news = None if view.news is None else view.news.encoded(view.text)
+        news = view.news_utf8
         found: list[tuple[int, Spans]] = []
         for index, windows in self._unprompted(data, news):
             self._run(index, data, windows, found)
