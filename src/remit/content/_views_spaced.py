@@ -73,7 +73,7 @@ _LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
 _TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
 _LEAST_PICTURES = 4
 _WHITE = " \n\t\r\v\f"
-_MARKS = b" \t-*>#."
+_MARKS, _MOST_MARKS = b" \t-*>#.", 64
 _LEAST_LINES = 12
 _MOST_LINES = 400
 _GIVING_AWAY = frozenset(CORE)
@@ -261,7 +261,13 @@ def _is_wordy(made: Parted) -> bool:
 
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
     """The first letters of lines, if they spell an order."""
-    lines = view.plain.translate(None, _MARKS).split(b"\n", _MOST_LINES)
+    data = view.plain
+    *_, rest = data.split(b"\n", _MOST_LINES)
+    lines = (
+        data[: len(data) - len(rest) + _MOST_MARKS]
+        .translate(None, _MARKS)
+        .split(b"\n", _MOST_LINES)
+    )
     if len(lines) < _LEAST_LINES:
         return
     spelt = b"".join([line[:1] for line in lines]).decode().lower()
