@@ -40,7 +40,7 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
 # Anything without white space, with something outside ASCII between.
-_PICTURES = sign(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", "rows")
+_PICTURES = searcher(re2.compile(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", _BYTES))
 _LEAST_SOLID = 16
 _SOLID = sign(rb"[A-Za-z]{%d,}" % _LEAST_SOLID, "rows")
 # Two words of an order without a space; no word holds them.
@@ -97,7 +97,7 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
         *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
-    if _PICTURES in signs:
+    if len(view.others) >= _LEAST_PICTURES:
         apart += _pictures(view, decoding)
     runs = _solid(view, signs, decoding, solid) if not signs.isdisjoint((_SOLID, _JOINT)) else ()
     for name, pieces in (
@@ -144,7 +144,11 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
 
 def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
     """Words with pictures between them, with their figures and signs."""
-    for start, end in spans(_PICTURES, view.plain):
+    data, end = view.plain, 0
+    while True:
+        start, end = _PICTURES(data, end, len(data))[0]
+        if start < 0:
+            return
         row = view.text[start:end]
         others = [c for c in row if not c.isascii()]
         between = max(set(others), key=others.count, default="?")
