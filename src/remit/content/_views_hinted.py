@@ -10,7 +10,7 @@ from itertools import accumulate
 from string import ascii_lowercase
 
 from remit.content._characters import ascii_table, exchanged
-from remit.content._views_map import derived, nested, same_places
+from remit.content._views_map import derived, nested, same_places, with_news
 from remit.content._views_signs import sign
 from remit.content.base import View
 
@@ -105,4 +105,5 @@ def _reordered(view: View) -> View | None:
         return lines.place(number)
 
     name = nested(view, "reversed")
-    return derived(view, name, text, lambda i: span(i)[0], lambda i: span(i)[1])
+    # Its words are those of the text: only what is asked of all of them together is new.
+    return with_news(derived(view, name, text, lambda i: span(i)[0], lambda i: span(i)[1]), ())

@@ -11,6 +11,7 @@ from itertools import chain
 
 import re2
 
+from remit.content._re2 import searcher
 from remit.content._views_lexicon import CORE, is_order, is_prose
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_parted import Parted, apart, parted
@@ -39,8 +40,9 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
 # Anything without white space, with something outside ASCII between.
-_PICTURES = sign(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", "rows")
-_SOLID = sign(rb"[A-Za-z]{16,}", "rows")
+_PICTURES = searcher(re2.compile(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", _BYTES))
+_LEAST_SOLID = 16
+_SOLID = sign(rb"[A-Za-z]{%d,}" % _LEAST_SOLID, "rows")
 # Two words of an order without a space; no word holds them.
 _JOINTS = (
     "havebeen|youare|youmust|ignoreall|ignorethe|theabove|yourprompt|systemprompt|yourinstruction|"
@@ -61,7 +63,7 @@ _TELLING = (
     "answer|assistant|ofthe|tothe|inthe|without|safety|hidden|configur|guideline|disclos|whoami|"
     f"{_JOINTS}|(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
 )
-_INSIDE = re.compile(_TELLING.replace("[a-z]*", ".*"))
+_INSIDE = searcher(re2.compile(_TELLING.replace("[a-z]*", ".*").encode(), _BYTES))
 # Pairs of letters that English is full of: two in five of its letters, one in sixteen of any.
 _PAIRS = re.compile(
     "th|he|in|er|an|re|on|at|en|nd|ti|es|or|te|of|ed|is|it|al|ar|st|to|nt|ng|se|ha|as|ou|io|le|ve|"
@@ -70,7 +72,8 @@ _PAIRS = re.compile(
 _LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
 _TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
 _LEAST_PICTURES = 4
-_MARKS = " \t-*>#."
+_WHITE = " \n\t\r\v\f"
+_MARKS, _MOST_MARKS = b" \t-*>#.", 64
 _LEAST_LINES = 12
 _MOST_LINES = 400
 _GIVING_AWAY = frozenset(CORE)
@@ -94,7 +97,7 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
         *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
-    if _PICTURES in signs:
+    if len(view.others) >= _LEAST_PICTURES:
         apart += _pictures(view, decoding)
     runs = _solid(view, signs, decoding, solid) if not signs.isdisjoint((_SOLID, _JOINT)) else ()
     for name, pieces in (
@@ -113,15 +116,14 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
     done = 0
     for start, end in spans(_APART, data):
         row = data[start:end]
-        said = _LETTERS.findall(text[start:end])
-        words = [word.lower() for word in said]
+        words = _LETTERS.findall(text[start:end].lower())
         least = _NAME if b"_" in row or b"-" in row else _SENTENCE
         # Nobody but who hides something puts pictures between words.
         if not (is_prose(words) if b"?" in row else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
-        made = " ".join(said)
+        made = " ".join(_LETTERS.findall(text, start, end))
         starts: Sequence[int] = range(start, start + len(made))
         ends: Sequence[int] = range(start + 1, start + 1 + len(made))
         if len(made) < len(row.rstrip(_PUNCTUATION)):
@@ -142,10 +144,15 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
 
 def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
     """Words with pictures between them, with their figures and signs."""
-    for start, end in spans(_PICTURES, view.plain):
+    data, end = view.plain, 0
+    while True:
+        start, end = _PICTURES(data, end, len(data))[0]
+        if start < 0:
+            return
         row = view.text[start:end]
-        between = _sign(row) if "_" not in row and "+" not in row else ""
-        if not between or between.isalpha() or row.count(between) < _LEAST_PICTURES:
+        others = [c for c in row if not c.isascii()]
+        between = max(set(others), key=others.count, default="?")
+        if between.isalpha() or between == "?" or row.count(between) < _LEAST_PICTURES:
             continue
         said = row.replace(between, " ")
         if is_prose(_LETTERS.findall(said.lower())) and decoding.take(row):
@@ -154,21 +161,16 @@ def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
 
 def _sign(row: str) -> str:
     """What stands between the words of a row, if it is nothing that stands there anyway."""
-    for usual in "_+":
-        if usual in row:
-            return usual
-    others = [c for c in row if not c.isascii()]
-    return max(set(others), key=others.count) if others else ""
+    return next((usual for usual in "_+" if usual in row), "")
 
 
 def _unbroken(text: str, start: int, end: int) -> tuple[int, int]:
     """Where the characters without white space begin and end that hold ``text[start:end]``."""
-    before = text[max(0, start - _MOST_UNBROKEN) : start]
-    head = len(before) - len(before.split()[-1]) if before and not before[-1:].isspace() else None
-    low = start if head is None else start - len(before) + head
-    behind = text[end : end + _MOST_UNBROKEN]
-    tail = len(behind.split(None, 1)[0]) if behind and not behind[0].isspace() else 0
-    return low, end + tail
+    low = max(0, start - _MOST_UNBROKEN)
+    high = min(len(text), end + _MOST_UNBROKEN)
+    begin = max([low, *(text.rfind(white, low, start) + 1 for white in _WHITE)])
+    ends = [at for white in _WHITE if (at := text.find(white, end, high)) >= 0]
+    return begin, min(ends, default=high)
 
 
 def _solid(
@@ -180,7 +182,7 @@ def _solid(
     done = 0
     found = (spans(kind, data) for kind in (_SOLID, _JOINT) if kind in signs)
     for at, end in sorted(chain.from_iterable(found)):
-        if at < done:
+        if at < done or (end - at >= _LEAST_SOLID and not _may_be_words(source[at:end])):
             continue
         low, done = _unbroken(source, at, end)
         token = source[low:done]
@@ -210,7 +212,13 @@ def _may_be_words(run: str) -> bool:
     if len(run) >= _LONG_RUN:
         some = low[:_SAMPLE]
         return len(_PAIRS.findall(some)) * _PAIRS_IN >= len(some)
-    return _INSIDE.search(low) is not None
+    return _tells(low) >= 0
+
+
+def _tells(letters: str) -> int:
+    """Where ``letters``, in lower case, begin to say something of an order; -1: nowhere."""
+    data = letters.encode("ascii", "replace")
+    return _INSIDE(data, 0, len(data))[0][0]
 
 
 def _sentence(unbroken: str) -> str:
@@ -257,14 +265,20 @@ def _is_wordy(made: Parted) -> bool:
 
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
     """The first letters of lines, if they spell an order."""
-    lines = view.text.split("\n", _MOST_LINES)
+    data = view.plain
+    *_, rest = data.split(b"\n", _MOST_LINES)
+    lines = (
+        data[: len(data) - len(rest) + _MOST_MARKS]
+        .translate(None, _MARKS)
+        .split(b"\n", _MOST_LINES)
+    )
     if len(lines) < _LEAST_LINES:
         return
-    spelt = "".join([line.lstrip(_MARKS)[:1] for line in lines]).lower()
-    found = _INSIDE.search(spelt)
-    if found is None:
+    spelt = b"".join([line[:1] for line in lines]).decode().lower()
+    found = _tells(spelt)
+    if found < 0:
         return
-    begin = max(0, found.start() - _MOST_SOLID // 8)
+    begin = max(0, found - _MOST_SOLID // 8)
     made = _spelt(spelt[begin : begin + _MOST_SOLID // 4]).trimmed()
     text = decoding.take(" ".join(made.words)) if _is_sentence(made) or _is_wordy(made) else ""
     if text:
