@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from remit.core.digest import sha256
 from remit.scan.base import Coverage, Finding
-from remit.scan.dynamic import garak_report
+from remit.scan.dynamic import garak_findings, garak_report
 from remit.scan.dynamic.garak_report import BrokenRunError
 from remit.scan.external.report import read
 from remit.scan.external.stage import Item
@@ -85,7 +85,7 @@ def believed(rows):
     except BrokenRunError:
         return
     assert any(each.total_evaluated for each in run.evaluations)
-    made = garak_report.report(run, sha256(b""), "m")
+    made = garak_findings.report(run, sha256(b""), "m")
     assert len(made.coverage) == len(run.evaluations)
 
 

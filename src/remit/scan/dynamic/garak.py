@@ -20,6 +20,7 @@ from remit.scan import sandbox
 from remit.scan.base import Report, ScanError
 from remit.scan.dynamic import inside
 from remit.scan.dynamic.endpoint import Endpoint, endpoint
+from remit.scan.dynamic.garak_findings import report
 from remit.scan.dynamic.garak_report import (
     MAX_TOTAL,
     NAME,
@@ -27,7 +28,6 @@ from remit.scan.dynamic.garak_report import (
     BrokenRunError,
     Run,
     read,
-    report,
 )
 from remit.scan.dynamic.relay import Relay
 

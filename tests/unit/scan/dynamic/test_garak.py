@@ -28,8 +28,9 @@ def option(name):
     return given[given.index(name) + 1]
 uri = json.load(open(option("--generator_option_file")))["openai"]["OpenAICompatible"]["uri"]
 key = os.environ["OPENAICOMPATIBLE_API_KEY"]
-seen = dict(argv=given, key=key, left=os.path.exists("key"), home=os.path.exists("/etc/passwd"),
-            environ=sorted(os.environ), commands=pathlib.Path("/proc/1/cmdline").read_text())
+seen = dict(argv=given, key=key, left=os.path.exists("told.json"), home=os.path.exists("/etc/passwd"),
+            environ=sorted(os.environ), commands="".join(each.read_text() for each in pathlib.Path("/proc").glob("[0-9]*/cmdline")),
+            routes=pathlib.Path("/proc/net/route").read_text().splitlines()[1:])
 request = urllib.request.Request(uri, data=json.dumps(seen).encode())
 urllib.request.urlopen(request, timeout=5).read()
 out = pathlib.Path(option("--report_prefix") + ".report.jsonl")
@@ -93,6 +94,7 @@ def test_what_it_is_given_and_what_it_sees(environment, model, monkeypatch):
     seen = asked[0]
     assert (seen["key"], seen["left"], seen["home"]) == ("k3y", False, False)
     assert "k3y" not in seen["commands"]
+    assert seen["routes"] == []
     assert "REMIT_SECRET" not in seen["environ"]
     given = seen["argv"]
     assert given[given.index("--spec") + 1] == "probes.dan"
