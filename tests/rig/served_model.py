@@ -1,18 +1,21 @@
-"""A server with an interface as OpenAI's whose model is a script: what it says is all that is made up.
+"""A server with an interface as OpenAI's whose model is a script: only what it says is made up.
 
 ``obeys`` repeats what it was told, with whatever was smuggled into it; ``refuses`` declines. The rest
 of the names are servers that are broken.
 """
 
+import base64
 import http.server
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 Manner = Literal["obeys", "refuses", "half", "fails", "empty", "hangs", "slow", "gone"]
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
 REFUSAL = "I'm sorry, but I can't help with that."
 
 
@@ -45,7 +48,14 @@ def answer(manner: Manner, number: int, told: str) -> str:
     """What the model says."""
     if manner == "refuses" or (manner == "half" and number % 2):
         return REFUSAL
-    return "" if manner == "empty" else told
+    return "" if manner == "empty" else told + "".join(_decoded(told))
+
+
+def _decoded(told: str) -> Iterator[str]:
+    """What is hidden in it: a model that obeys reads that, too."""
+    for word in _BASE64.findall(told):
+        with suppress(ValueError):
+            yield "\n" + base64.b64decode(word, validate=True).decode()
 
 
 @contextmanager
