@@ -17,7 +17,8 @@ from remit.attest.predicates.scan import Scan
 from remit.core.digest import sha256
 from remit.scan.dynamic.garak import Job, run
 from remit.scan.verdict import judge
-from tests.rig.programs import REMIT, RIG, clean_environment
+from tests.rig.governed import REMIT
+from tests.rig.programs import RIG, clean_environment
 from tests.rig.registries import free_port
 from tests.rig.served_model import serve
 
@@ -98,8 +99,8 @@ def test_a_server_that_is_broken_is_never_clean(manner):
 @pytest.mark.parametrize(
     ("probes", "why"),
     [
-        (("dan.Nonesuch",), "not reached"),
-        (("nonesuch", *QUICK), "not reached"),
+        (("dan.Nonesuch",), "Unknown run.spec"),
+        (("nonesuch", *QUICK), "Unknown run.spec"),
         (("goodside", "divergence.RepeatedToken"), "`divergence.RepeatedToken`"),
     ],
 )
@@ -114,10 +115,19 @@ def test_nobody_serves():
     assert report.failed
 
 
+def test_an_answer_without_an_end():
+    with serve("floods") as model:
+        report = run(job(model.url, *QUICK, memory=2 << 30, seconds=120.0))
+    assert model.asked
+    assert report.failed
+    assert word(report) == "blocked"
+
+
 def test_memory_is_bounded():
     with serve("refuses") as model:
         report = run(job(model.url, *QUICK, memory=200 << 20))
-    assert "status" in report.failed
+    assert report.failed
+    assert model.asked == []
     assert word(report) == "blocked"
 
 
@@ -162,7 +172,7 @@ def test_the_command_from_end_to_end(tmp_path):
     made, findings = tmp_path / "scan.json", tmp_path / "found.json"
     with serve("obeys") as model:
         command = [
-            *REMIT, "probe", model.url, "--model", "qwen", "--probe", "dan.Dan_11_0",
+            REMIT, "probe", model.url, "--model", "qwen", "--probe", "dan.Dan_11_0",
             "--probe", "goodside", "--key-variable", "THE_KEY", "--predicate", str(made),
             "--findings", str(findings), "-o", "json",
         ]  # fmt: skip

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-Manner = Literal["obeys", "refuses", "half", "fails", "empty", "hangs", "slow", "gone"]
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
+Manner = Literal["obeys", "refuses", "half", "fails", "empty", "hangs", "floods", "gone"]
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}")
 REFUSAL = "I'm sorry, but I can't help with that."
 
 
@@ -84,9 +84,23 @@ def serve(manner: Manner, pause: float = 0.0) -> Iterator[Served]:
             if manner == "hangs":
                 stop.wait(120)
                 return
+            if manner == "floods":
+                self._flood()
+                return
             time.sleep(served.pause)
             told = "\n".join(str(each.get("content", "")) for each in body.get("messages", ()))
             self._say(200, _completion(body, answer(manner, number, told)))
+
+        def _flood(self) -> None:
+            """An answer without an end."""
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.close_connection = True
+            with suppress(OSError):
+                self.wfile.write(b'{"choices": [{"message": {"content": "')
+                while not stop.is_set():
+                    self.wfile.write(b"a" * 1_000_000)
 
         def _say(self, status: int, value: Mapping[str, Any]) -> None:
             data = json.dumps(value).encode()
@@ -94,7 +108,8 @@ def serve(manner: Manner, pause: float = 0.0) -> Iterator[Served]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):  # who asked may be gone
+                self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             pass
