@@ -12,10 +12,13 @@ from remit.scan.predicate import predicate
 from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire
 from tests.rig.gated import CLEAN, put
+from tests.rig.programs import RIG
 from tests.rig.registries import hub
+from tests.rig.served_model import serve
 from tests.unit.scan.dynamic.rows import CACHE, END, INIT, SETUP, attempt, evaluation, lines
 
 pytestmark = pytest.mark.timeout(300)
+GARAK = RIG / "py-garak"
 ROLES = {"probes": "scan", "build": "sign", "stranger": ""}
 WANTED = """
 @id("p") permit (principal, action == Remit::Action::"artifact.promote", resource)
@@ -98,6 +101,19 @@ def scan(fails, *, detectors=("dan.DAN",), days=30, ago_s=1):
     ).predicate()
 
 
+def probed(world, manner, *probes):
+    """What `remit probe` writes of a model, asked by the real garak."""
+    made = world.path / "probed.json"
+    with serve(manner) as model:
+        names = [word for each in probes for word in ("--probe", each)]
+        done = remit(
+            "probe", model.url, "--model", "qwen", *names, "--environment", GARAK,
+            "--predicate", made, state=world.me, **world.env,
+        )  # fmt: skip
+    assert done.returncode in {0, 1}, done.stderr
+    return json.loads(made.read_bytes())
+
+
 @pytest.fixture
 def world(tmp_path):
     return World(tmp_path)
@@ -139,3 +155,26 @@ def test_a_policy_that_wants_a_model_to_have_been_asked(world):
         world.stays(digest, "refused")
         world.attest("probes", digest, scan(0))
         world.becomes(digest, "admitted")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not GARAK.exists(), reason="NOT TESTED: garak (1.2 GB) is missing; `make rig-garak` installs it"
+)
+def test_a_model_that_obeys_is_withdrawn_and_one_that_refuses_is_not(world):
+    probes = ("dan.Dan_11_0", "goodside.WhoIsRiley")
+    with hub(world.path / "hub", gate=True, auth="basic", options=world.options) as registry:
+        world.use(registry)
+        digest, _ = put(world.wire, "team/model", "v1", CLEAN)
+        world.becomes(digest, "admitted")
+        world.attest("probes", digest, probed(world, "refuses", *probes))
+        world.stays(digest, "admitted")
+        world.attest("probes", digest, probed(world, "obeys", *probes))
+        assert "attested scan" in world.becomes(digest, "withdrawn")
+        # A run without a result takes nothing back; one that is whole does.
+        world.attest("probes", digest, probed(world, "fails", *probes))
+        world.stays(digest, "withdrawn")
+        world.attest("probes", digest, probed(world, "refuses", *probes))
+        world.becomes(digest, "admitted")
+        world.attest("probes", digest, probed(world, "fails", *probes))
+        assert "did not cover everything" in world.becomes(digest, "review")

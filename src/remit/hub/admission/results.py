@@ -100,7 +100,10 @@ def results_of(scanned: Scanned) -> Digest:
         "failed": failed(scanned),
         "unread": list(judge(scanned.reports, scanned.expected).unread),
     }
-    attested = sorted({(s.scanner, s.coverage, s.findings) for s in scanned.attested_scans})
+    attested = sorted(
+        [each.scanner, each.coverage, each.findings, *(each.counts.get(s, 0) for s in SEVERITIES)]
+        for each in scanned.attested_scans
+    )
     if attested:
-        document["attested"] = [list(each) for each in attested]
+        document["attested"] = attested
     return sha256(canonical_bytes(document))

@@ -63,15 +63,15 @@ class Signers:
         except (RemitError, OSError) as error:
             _log.error("no signature counts: %s", error)
             return scanned
-        signed: dict[tuple[str, str, str], Signed] = {}
+        signed: dict[tuple[str, str, str], list[Signed]] = {}
         where = f"{self._host}/{scanned.repository}"
         for each in await self._attestations(scanned):
             found = verifier.examine(scanned.digest, where, each)
             if found.passed:
                 one = _signed(found)
                 key = (one.predicate_type, one.name, one.scan.scanner if one.scan else "")
-                signed[key] = _last(one, signed.get(key))
-        return msgspec.structs.replace(scanned, signed=tuple(signed.values()))
+                signed.setdefault(key, []).append(one)
+        return msgspec.structs.replace(scanned, signed=tuple(map(_together, signed.values())))
 
     async def _attestations(self, scanned: Scanned) -> Sequence[Attestation]:
         found = await self._catalog.find(scanned.repository, scanned.digest)
@@ -108,14 +108,31 @@ def _signed(found: Examined) -> Signed:
     return Signed(predicate_type=found.predicate_type, key=found.key, name=found.key, scan=said)
 
 
-def _last(one: Signed, other: Signed | None) -> Signed:
-    """Of two scans the newer; of two at the same time the one that says worse."""
-    if other is None or one.scan is None or other.scan is None:
-        return one
-    return max(one, other, key=lambda each: _rank(each.scan))
+def _together(found: Sequence[Signed]) -> Signed:
+    """What one key says in all: of scans the last, and what those before found that it did not see.
+
+    Only a scan that covered everything takes back what an earlier one found.
+    """
+    signed = sorted(found, key=lambda each: _rank(each.scan))
+    last = signed[0]
+    for each in signed[1:]:
+        if each.scan is not None and last.scan is not None and each.scan.coverage != "complete":
+            last = msgspec.structs.replace(each, scan=_both(last.scan, each.scan))
+        else:
+            last = each
+    return last
+
+
+def _both(before: Attested, now: Attested) -> Attested:
+    counts = {
+        each: max(before.counts.get(each, 0), now.counts.get(each, 0)) for each in scan.SEVERITIES
+    }
+    ends = min(before.expires_us, now.expires_us)
+    return msgspec.structs.replace(now, counts=counts, expires_us=ends)
 
 
 def _rank(said: Attested | None) -> tuple[int, bool, tuple[int, ...]]:
+    """By time; of two at the same time the one that says worse is the later."""
     if said is None:
         return (0, False, ())
     counts = tuple(said.counts.get(each, 0) for each in scan.SEVERITIES)

@@ -5,7 +5,7 @@ import pytest
 from remit.core.digest import sha256
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.results import input_of, results_of
-from remit.hub.admission.signers import _last
+from remit.hub.admission.signers import _together
 from remit.hub.admission.values import Attested, Signed
 from remit.policy.loads import UNKNOWN
 from remit.scan.verdict import judge
@@ -83,11 +83,25 @@ def test_an_admission_ends_with_the_scan_that_it_rests_on(policy):
     assert policy.decide(scanned(signed=(said(),)), (), (), NOW).expires_us == NOW - 5 + DAY
 
 
-def test_of_one_key_the_newest_counts_and_of_two_at_once_the_worse():
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_one_key_the_newest_counts_and_of_two_at_once_the_worse(turned):
+    def together(*found):
+        return _together(found[::-1] if turned else found)
+
     old, new = said(at=NOW - 9, high=1), said(at=NOW - 3)
-    assert _last(old, new) == _last(new, old) == new
+    assert together(old, new) == new
     good, bad = said(), said(high=1)
-    assert _last(good, bad) == _last(bad, good) == bad
-    cut = said(coverage="error")
-    assert _last(good, cut) == _last(cut, good) == cut
-    assert _last(good, None) == good
+    assert together(good, bad) == bad
+    plain = Signed(predicate_type="", key="ci", name="ci")
+    assert together(plain, plain) == plain
+
+
+@pytest.mark.parametrize("coverage", ["partial", "error", "unsupported"])
+def test_only_a_scan_that_covered_everything_takes_something_back(coverage):
+    grave = said(at=NOW - 9, high=2, low=1)
+    cut = said(at=NOW - 3, coverage=coverage, low=4)
+    found = _together((cut, grave)).scan
+    assert found is not None
+    assert (found.coverage, found.counts["high"], found.counts["low"]) == (coverage, 2, 4)
+    assert found.expires_us == NOW - 9 + DAY
+    assert _together((cut, grave, said(at=NOW - 1))).scan.counts == {}
