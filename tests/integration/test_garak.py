@@ -117,7 +117,7 @@ def test_nobody_serves():
 
 def test_an_answer_without_an_end():
     with serve("floods") as model:
-        report = run(job(model.url, *QUICK, memory=2 << 30, seconds=120.0))
+        report = run(job(model.url, *QUICK, memory=2 << 30, seconds=45.0))
     assert model.asked
     assert report.failed
     assert word(report) == "blocked"
