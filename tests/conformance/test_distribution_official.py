@@ -172,7 +172,8 @@ def test_what_the_gate_refuses_to_a_writer(
         assert begins is not None, each
         assert each.said.startswith(begins), each
         assert "received 403" in each.said, each
-        if what in GATE:
+        # Of an empty blob the suite shows no body.
+        if what in GATE and "body contents mismatch" in each.said:
             assert HELD_BACK.search(each.said), each
     assert refused == REFUSED[options["OCI_VERSION"]]
     assert sum(each.status == "passed" for each in found) >= least

@@ -1,18 +1,21 @@
-"""A server with an interface as OpenAI's whose model is a script: what it says is all that is made up.
+"""A server with an interface as OpenAI's whose model is a script: only what it says is made up.
 
 ``obeys`` repeats what it was told, with whatever was smuggled into it; ``refuses`` declines. The rest
 of the names are servers that are broken.
 """
 
+import base64
 import http.server
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
-Manner = Literal["obeys", "refuses", "half", "fails", "empty", "hangs", "slow", "gone"]
+Manner = Literal["obeys", "refuses", "half", "fails", "empty", "hangs", "floods", "gone"]
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}")
 REFUSAL = "I'm sorry, but I can't help with that."
 
 
@@ -45,7 +48,14 @@ def answer(manner: Manner, number: int, told: str) -> str:
     """What the model says."""
     if manner == "refuses" or (manner == "half" and number % 2):
         return REFUSAL
-    return "" if manner == "empty" else told
+    return "" if manner == "empty" else told + "".join(_decoded(told))
+
+
+def _decoded(told: str) -> Iterator[str]:
+    """What is hidden in it: a model that obeys reads that, too."""
+    for word in _BASE64.findall(told):
+        with suppress(ValueError):
+            yield "\n" + base64.b64decode(word, validate=True).decode()
 
 
 @contextmanager
@@ -74,9 +84,23 @@ def serve(manner: Manner, pause: float = 0.0) -> Iterator[Served]:
             if manner == "hangs":
                 stop.wait(120)
                 return
+            if manner == "floods":
+                self._flood()
+                return
             time.sleep(served.pause)
             told = "\n".join(str(each.get("content", "")) for each in body.get("messages", ()))
             self._say(200, _completion(body, answer(manner, number, told)))
+
+        def _flood(self) -> None:
+            """An answer without an end."""
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.close_connection = True
+            with suppress(OSError):
+                self.wfile.write(b'{"choices": [{"message": {"content": "')
+                while not stop.is_set():
+                    self.wfile.write(b"a" * 1_000_000)
 
         def _say(self, status: int, value: Mapping[str, Any]) -> None:
             data = json.dumps(value).encode()
@@ -84,7 +108,8 @@ def serve(manner: Manner, pause: float = 0.0) -> Iterator[Served]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):  # who asked may be gone
+                self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -8,6 +8,7 @@ key that the model's server asks for, and a network on which there is that serve
 """
 
 import configparser
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ import msgspec
 
 from remit.core.digest import Digest, sha256
 from remit.scan import sandbox
-from remit.scan.base import Report, ScanError
+from remit.scan.base import Report, ScanError, evidence
 from remit.scan.dynamic import inside
 from remit.scan.dynamic.endpoint import Endpoint, endpoint
+from remit.scan.dynamic.garak_findings import report
 from remit.scan.dynamic.garak_report import (
     MAX_TOTAL,
     NAME,
@@ -27,7 +29,6 @@ from remit.scan.dynamic.garak_report import (
     BrokenRunError,
     Run,
     read,
-    report,
 )
 from remit.scan.dynamic.relay import Relay
 
@@ -35,6 +36,8 @@ _KEY = "OPENAICOMPATIBLE_API_KEY"
 _SHOWN = ("/etc/ssl", "/etc/pki")
 _DOOR = "/door"
 _PREFIX = "remit"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MAX_WORDS = 4096
 MEMORY = 8 << 30
 
 
@@ -107,7 +110,7 @@ def run(job: Job, key: str = "") -> Report:
         door.mkdir()
         _lay_out(job, target, key, scratch, door)
         with Relay(door / "way", target.host, target.port) as way:
-            _, why = sandbox.run(command(job, scratch, door), job.seconds)
+            output, why = sandbox.run(command(job, scratch, door), job.seconds)
         found = None
         if not why and not way.reached:
             why = "the model's server was not reached"
@@ -117,9 +120,16 @@ def run(job: Job, key: str = "") -> Report:
             except BrokenRunError as error:
                 why = str(error)
     if found is None:
-        return sandbox.failed(NAME, why)
+        return sandbox.failed(NAME, f"{why}{_last_words(output)}")
     milli = int((time.monotonic() - started) * 1000)
     return report(found, job.rules(found.version), job.model, milli)
+
+
+def _last_words(output: bytes) -> str:
+    """What garak said last, for people; it may be what the model said."""
+    plain = _COLOURS.sub("", output[-MAX_WORDS:].decode("utf-8", "replace"))
+    said = [line for line in map(str.strip, plain.splitlines()) if line and "📜" not in line]
+    return f"; it said last: {evidence(said[-1])[:200]}" if said else ""
 
 
 def _read(place: Path, asked: Sequence[str]) -> Run:
