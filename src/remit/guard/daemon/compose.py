@@ -37,6 +37,7 @@ from remit.guard.compose import (
 from remit.guard.config import Config, Value
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon
+from remit.guard.daemon.peers import Peers
 from remit.guard.daemon.unix import Listener
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_user
@@ -203,6 +204,19 @@ def _one(resolve: Resolve, value: Value) -> str:
     return resolve({"value": value})["value"]
 
 
+def _notifiers(resolve: Resolve, clock: SystemClock, config: Config) -> list[Notifier]:
+    """Who is told that a call waits for a person."""
+    told = config.approvals
+    found: list[Notifier] = [
+        Apprise(functools.partial(_one, resolve, url), f"apprise-{number}")
+        for number, url in enumerate(told.notify)
+    ]
+    if told.webhook:
+        secret = functools.partial(_one, resolve, told.webhook_secret)
+        found.append(Webhook(told.webhook, secret, clock))
+    return found
+
+
 def _pages(
     daemon: Daemon, rooms: "HttpRooms", listener: "HttpListener", ledger: Ledger,
     openid: Callable[[str], "OpenId | None"],
@@ -277,26 +291,16 @@ async def _run_daemon(
         daemon.source = bundles.source
         return found
 
-    daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
-
-    def notify(config: Config) -> list[Notifier]:
-        told = config.approvals
-        found: list[Notifier] = [
-            Apprise(functools.partial(_one, resolve, url), f"apprise-{number}")
-            for number, url in enumerate(told.notify)
-        ]
-        if told.webhook:
-            secret = functools.partial(_one, resolve, told.webhook_secret)
-            found.append(Webhook(told.webhook, secret, clock))
-        return found
+    daemon = Daemon(read, usage, ledger, clock, place, connect)
+    peers = Peers(daemon, ledger, limits)
 
     daemon.opine = opine
     daemon.admits = admits
     daemon.watched(watch)
-    daemon.notify = notify
+    daemon.notify = functools.partial(_notifiers, resolve, clock)
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
-    listener = Listener(options.socket, daemon.handle)
+    listener = Listener(options.socket, peers.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
         stack.callback(copies.close)
@@ -309,10 +313,10 @@ async def _run_daemon(
         end_on_signals(daemon.stopping)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, daemon.renew_quietly)
-        for work in (daemon.keep_alive(), watch.poller.run()):
+        for work in (peers.keep_alive(), watch.poller.run()):
             stack.callback(loop.create_task(work).cancel)
         where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket
-        say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {where}")
+        say(f"remit: Guard serves {len(daemon.servers)} servers on {where}")
         await daemon.stopping.wait()
         await daemon.sessions.end_all(END_S)
     ledger.note("guard.stop", pid=os.getpid())
