@@ -104,7 +104,7 @@ def discussed(text: str, start: int, end: int) -> bool:
     first = max((m.end() for m in _END.finditer(text, before, start)), default=before)
     after = _END.search(text, end)
     last = after.end() if after else len(text)
-    return "discusses" in _concepts(text[first : min(last, end + MAX_SENTENCE // 2)])
+    return "discusses" in concepts(text[first : min(last, end + MAX_SENTENCE // 2)])
 
 
 def meant(
@@ -119,10 +119,10 @@ def meant(
         topic: what the text is about, in short; without one nothing is off topic.
     """
     sentences = [
-        (start, sentence, _concepts(_hidden(sentence, own)))
-        for start, sentence in _sentences(view.text)
+        (start, sentence, concepts(hidden(sentence, own)))
+        for start, sentence in sentences(view.text)
     ]
-    about = _concepts(topic) if topic is not None else None
+    about = concepts(topic) if topic is not None else None
     met: set[str] = set()
     for at, here in enumerate(sentences):
         beside = sentences[at + 1 : at + 2]
@@ -149,7 +149,7 @@ def _off_topic(rule: Meaning, about: frozenset[str] | None) -> bool:
     return about is not None and not about & set(rule.need[0].split("|"))
 
 
-def _sentences(text: str) -> Iterator[tuple[int, str]]:
+def sentences(text: str) -> Iterator[tuple[int, str]]:
     start = 0
     count = 0
     for match in _END.finditer(text):
@@ -165,7 +165,7 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
         yield start, text[start : start + MAX_SENTENCE]
 
 
-def _hidden(sentence: str, own: Collection[str]) -> str:
+def hidden(sentence: str, own: Collection[str]) -> str:
     """The sentence without the names that it may speak of."""
     if not own or ("_" not in sentence and "`" not in sentence):
         return sentence
@@ -174,7 +174,7 @@ def _hidden(sentence: str, own: Collection[str]) -> str:
     )
 
 
-def _concepts(sentence: str) -> frozenset[str]:
+def concepts(sentence: str) -> frozenset[str]:
     names, together = _compiled()
     return frozenset(names[number] for number in together.Match(sentence) or ())
 
