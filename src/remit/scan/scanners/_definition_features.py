@@ -11,12 +11,14 @@ The first two groups have length one, the last is scaled by what the training fo
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from remit.content import _ngrams as ngrams
-from remit.scan.scanners import _meaning, _word_vectors
+from remit.content.detectors import poisoning
+from remit.scan.scanners import _meaning, _orders, _word_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +43,9 @@ _PATTERNS = {
     "number": re.compile(r"\d"),
     "you": re.compile(r"(?i)\byou(?:r|rs|rself)?\b|\b(?:du|dein\w*|vous|votre|usted|tus?)\b|\u4f60|\u3042\u306a\u305f|\ub2f9\uc2e0"),
     "never": re.compile(r"(?i)\b(?:never|not|no|without|don't|nicht|kein\w*|nie|ne|pas|sans|sin|nunca|non|mai|n\u00e3o|\u043d\u0435)\b|[\u4e0d\u52ff\u522b\u65e0]|\u306a\u3044|\u305a\u306b|\uc9c0 \ub9c8|\uc5c6\uc774"),
+    "forbids": re.compile(r"(?i)(?:\A|[.;:,\u2013-]\s*|\b(?:and|but|please|und|et|y)\s+)(?:never|do not|don't|avoid|refuse|decline|no(?:n)? |nie(?:mals)?|keine?|ne |n'|\u043d\u0435 |\u7981\u6b62|\u4e0d\u5f97|\u4e0d\u8981|\u52ff)"),
+    "asks first": re.compile(r"(?i)\b(?:ask|confirm|consent|permission|approv\w+|agree\w*|explicit\w*|only (?:if|when|after)|fragen?|best\u00e4tig\w*|demande\w*|confirm\w*|pregunt\w*)\b|\u786e\u8ba4|\u540c\u610f|\u78ba\u8a8d|\ud655\uc778"),
+    "whatever": re.compile(r"(?i)\b(?:whatever|regardless|no matter|even if|even when|anyway|without asking|automatically|always|every|all of|silently|instead)\b|\u65e0\u8bba|\u5fc5\u305a"),
     "must": re.compile(r"(?i)\b(?:must|should|always|have to|need to|needs to|required?|muss|immer|doit|toujours|debe|siempre|deve|sempre)\b|\u5fc5\u987b|\u5fc5\u305a|\ubc18\ub4dc\uc2dc"),
     "if": re.compile(r"(?i)\b(?:if|when|whenever|once|unless|until|wenn|falls|sobald|si|quand|cuando|se|quando|\u0435\u0441\u043b\u0438)\b|\u5982\u679c|\u5f53|\u5834\u5408|\u305f\u3089|\uba74"),
     "user": re.compile(r"(?i)\b(?:users?|persons?|people|humans?|customers?|nutzer\w*|benutzer\w*|kund\w+|utilisateur\w*|usuari\w+|utent\w+|client\w*)\b|\u7528\u6237|\u30e6\u30fc\u30b6|\uc0ac\uc6a9\uc790|\u043f\u043e\u043b\u044c\u0437\u043e\u0432\u0430\u0442"),
@@ -56,17 +61,15 @@ class Weighed(NamedTuple):
     values: NDArray[np.float32]
 
 
-def weigh(unit: Unit, place: Place, vectors: _word_vectors.Vectors) -> Weighed:
+def weigh(unit: Unit, place: Place) -> Weighed:
     """The features of one unit."""
     import numpy as np
 
     grams = _grams(unit.text)
-    marks = np.array(
-        sorted({SIGNS + _hashed(sign) for sign in signs(unit, place)}), dtype=np.int64
-    )
-    said, topic = vectors.mean(unit.text), vectors.mean(place.topic)
+    marks = np.array(sorted({SIGNS + _hashed(sign) for sign in signs(unit, place)}), dtype=np.int64)
+    said, topic = _word_vectors.load().mean(unit.text), _direction(place.topic)
     near = float(said @ topic)
-    dense = np.concatenate([said, topic, [near, _injection(unit.text)]])
+    dense = np.concatenate([said, topic, [near, _injection(grams)]])
     places = np.concatenate([grams, marks, np.arange(DENSE, SIZE)])
     values = np.concatenate(
         [
@@ -85,11 +88,20 @@ def _grams(text: str) -> NDArray[np.int64]:
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
-def _injection(text: str) -> float:
-    """The best window's logit of the injection model, between -1 and 1."""
+def _injection(grams: NDArray[np.int64]) -> float:
+    """What the injection model makes of the same n-grams, between -1 and 1."""
     model = ngrams.load()
-    best = max((window.logit for window in ngrams.score(text, model)), default=-4.0)
-    return min(max(best / 4, -1.0), 1.0)
+    if grams.size < ngrams.LEAST_FEATURES:
+        return -1.0
+    total = float(model.table.take(grams).sum(dtype="int64"))
+    logit: float = model.scale * total / float(grams.size) ** 0.5 + model.bias
+    return min(max(logit / 4, -1.0), 1.0)
+
+
+@functools.lru_cache(maxsize=256)
+def _direction(topic: str) -> NDArray[np.float32]:
+    """The vector of a topic: many units share one."""
+    return _word_vectors.load().mean(topic)
 
 
 def _hashed(sign: str) -> int:
@@ -99,8 +111,8 @@ def _hashed(sign: str) -> int:
 def signs(unit: Unit, place: Place) -> set[str]:
     """What can be said of a unit in words of ours."""
     here = _meaning.concepts(_meaning.hidden(unit.text, place.own))
-    before = _meaning.concepts(unit.before) if unit.before else frozenset()
-    about = _meaning.concepts(place.topic) if place.topic else frozenset()
+    before = _spoken_of(unit.before)
+    about = _spoken_of(place.topic)
     found = {f"kind {place.kind}", "first" if unit.first else "later"}
     found |= {f"is {each}" for each in here}
     found |= {f"off {each}" for each in here - about}
@@ -110,11 +122,19 @@ def signs(unit: Unit, place: Place) -> set[str]:
     for at, one in enumerate(ordered):
         found |= {f"both {one} {other}" for other in ordered[at + 1 :]}
         found |= {f"{one} after {other}" for other in before}
+    found |= {f"rule {each}" for each in _orders.matched(unit.text)}
+    found |= {f"poison {each}" for each in poisoning.matched(unit.text)}
     marks = {name for name, pattern in _PATTERNS.items() if pattern.search(unit.text)}
     found |= {f"has {each}" for each in marks}
     found |= {f"{mark} with {each}" for mark in marks for each in here}
     found |= {f"{one} and {other}" for one in marks for other in marks if one < other}
     return found | _wording(unit, place)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spoken_of(text: str) -> frozenset[str]:
+    """Concepts of what stands beside many units."""
+    return _meaning.concepts(text) if text else frozenset()
 
 
 def _wording(unit: Unit, place: Place) -> set[str]:

@@ -118,14 +118,14 @@ def meant(
         own: names that the text may speak of: its own tools and parameters.
         topic: what the text is about, in short; without one nothing is off topic.
     """
-    sentences = [
+    said = [
         (start, sentence, concepts(hidden(sentence, own)))
         for start, sentence in sentences(view.text)
     ]
     about = concepts(topic) if topic is not None else None
     met: set[str] = set()
-    for at, here in enumerate(sentences):
-        beside = sentences[at + 1 : at + 2]
+    for at, here in enumerate(said):
+        beside = said[at + 1 : at + 2]
         for rule in rules():
             if rule.id in met or where not in rule.where or not _off_topic(rule, about):
                 continue
@@ -134,9 +134,9 @@ def meant(
             )
             if place is None:
                 continue
-            start, end, concepts = place
+            start, end, about_it = place
             quoted = _text.mentioned(view.text, start, end)
-            weak = quoted or "discusses" in concepts
+            weak = quoted or "discusses" in about_it
             severity = "low" if quoted else _WEAKER[rule.severity] if weak else rule.severity
             if not weak:
                 met.add(rule.id)
@@ -150,6 +150,7 @@ def _off_topic(rule: Meaning, about: frozenset[str] | None) -> bool:
 
 
 def sentences(text: str) -> Iterator[tuple[int, str]]:
+    """Sentences of a text, and where each begins."""
     start = 0
     count = 0
     for match in _END.finditer(text):
@@ -175,6 +176,7 @@ def hidden(sentence: str, own: Collection[str]) -> str:
 
 
 def concepts(sentence: str) -> frozenset[str]:
+    """What a sentence speaks of."""
     names, together = _compiled()
     return frozenset(names[number] for number in together.Match(sentence) or ())
 
@@ -188,8 +190,8 @@ def _met(
     if not all(found.intersection(need.split("|")) for need in rule.need):
         return None
     for concept in rule.need[0].split("|"):
-        for start, sentence, concepts in sentences:
-            match = _pattern(concept).search(sentence) if concept in concepts else None
+        for start, sentence, known in sentences:
+            match = _pattern(concept).search(sentence) if concept in known else None
             if match is not None:
                 return start + match.start(), start + match.end(), found
     return None

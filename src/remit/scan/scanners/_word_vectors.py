@@ -57,9 +57,11 @@ class Vectors(NamedTuple):
                 break
         if not rows:
             return np.zeros(WIDTH, np.float32)
-        total = self.table[rows].sum(axis=0, dtype=np.float32)
+        total: NDArray[np.float32] = self.table[rows].sum(axis=0, dtype=np.float32)
         length = float(np.linalg.norm(total))
-        return total / np.float32(length) if length else total
+        if length:
+            total /= np.float32(length)
+        return total
 
 
 def words(text: str, known: Mapping[str, int]) -> Iterator[str]:
@@ -73,7 +75,11 @@ def words(text: str, known: Mapping[str, int]) -> Iterator[str]:
         at = 0
         while at < len(found):
             length = next(
-                (n for n in range(min(LONGEST, len(found) - at), 1, -1) if found[at : at + n] in known),
+                (
+                    n
+                    for n in range(min(LONGEST, len(found) - at), 1, -1)
+                    if found[at : at + n] in known
+                ),
                 1,
             )
             if found[at : at + length] in known:
@@ -98,7 +104,10 @@ def loads(data: bytes) -> Vectors:
 
     if data[: len(MAGIC)] != MAGIC:
         raise ValueError("not a file of word vectors")
-    raw = zlib.decompressobj().decompress(data[len(MAGIC) :], _LIMIT)
+    try:
+        raw = zlib.decompressobj().decompress(data[len(MAGIC) :], _LIMIT)
+    except zlib.error as error:
+        raise ValueError("word vectors are damaged") from error
     listed, _, body = raw.partition(b"\0")
     names = listed.decode("utf-8").split("\n")
     if len(body) != len(names) * WIDTH:

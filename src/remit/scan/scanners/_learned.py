@@ -1,0 +1,104 @@
+"""What the trained models say of texts, and what that makes of what the patterns found.
+
+A model judges every reading of a text, unit by unit; the unit that reads most like an attack counts.
+From its limits on that is a finding of its own. Where all of a text reads like a description, a
+pattern that matched is worth less: what would ask a person is recorded, what would block asks. What is
+hidden, leaves through a link or is a program is never weighed so.
+
+LIMIT: who can try often will find a wording that the models pass, or one that calms them.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from remit.content._injection_views import pieces
+from remit.content.views import read
+from remit.scan.base import Finding, Member, Severity
+from remit.scan.scanners import _definition_model, _text
+from remit.scan.scanners._definition_model import Name
+from remit.scan.scanners._definition_units import Place, units
+
+_FAMILIES: dict[Name, str] = {"listing": "mcp", "prompt": "prompt"}
+_TITLES: dict[Name, str] = {
+    "listing": "a definition that reads like an attack on the model or its user",
+    "prompt": "a prompt that reads like an order against its user or owner",
+}
+_LESS: dict[Severity, Severity] = {"high": "medium", "medium": "low"}
+# What these found is there, whatever else the text says.
+_FACTS = re.compile(
+    r"\.(?:invisible|exfiltration|uninspected|secret)\."
+    r"|\.(?:download_pipe|decoded_shell|reverse_shell|credentials_out|foreign_index|drop_host|terminal"
+    r"|hidden_markup|role_tokens|active_content|remote_reference|learned|runs_anything|wipe"
+    r"|annotation_lies|link_data|object|many_turns|guards_off)\Z"
+)
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a model says of a text.
+
+    Attributes:
+        model: which one.
+        logit: of the unit that reads most like an attack.
+        start, end: of that unit in the original text.
+        shown: the unit as it was read.
+    """
+
+    model: Name
+    logit: float
+    start: int
+    end: int
+    shown: str
+
+    @property
+    def calm(self) -> bool:
+        """Whether all of the text reads like a description."""
+        return self.logit < _definition_model.load(self.model).calm
+
+
+def judged(text: str, place: Place, name: Name) -> Judged | None:
+    """The judgement of a text; ``None`` if there is no sentence in it."""
+    model = _definition_model.load(name)
+    best: Judged | None = None
+    count = 0
+    for piece in pieces(read(text)):
+        for unit in units(piece.text):
+            logit = model.logit(unit, place)
+            count += piece.view.name in {"original", "fold"}
+            if best is None or logit > best.logit:
+                best = Judged(name, logit, *piece.origin(unit.start, unit.end), unit.text)
+    if best is None:
+        return None
+    return msgspec.structs.replace(best, logit=model.among(best.logit, count))
+
+
+def findings(seen: Judged, text: str, member: Member, *, pointer: str = "") -> Iterator[Finding]:
+    """The finding that a judgement is, if any."""
+    model = _definition_model.load(seen.model)
+    if seen.logit < model.review:
+        return
+    severity: Severity = "high" if seen.logit >= model.block else "medium"
+    if _text.mentioned(text, seen.start, seen.end):
+        severity = "low"
+    yield _text.found(
+        f"{_FAMILIES[seen.model]}.learned", _TITLES[seen.model], severity, member,
+        shown=seen.shown, pointer=pointer, line=_text.line_of(text, seen.start),
+        confidence=_confidence(seen.logit),
+    )  # fmt: skip
+
+
+def weighed(found: Iterable[Finding], seen: Judged | None) -> Iterator[Finding]:
+    """What patterns found in a text that was judged."""
+    for finding in found:
+        less = _LESS.get(finding.severity)
+        if seen is not None and seen.calm and less and not _FACTS.search(finding.rule):
+            yield msgspec.structs.replace(finding, severity=less)
+        else:
+            yield finding
+
+
+def _confidence(logit: float) -> int:
+    """Thousandths: a logit is about that of a probability."""
+    return round(1000 / (1 + math.exp(-min(max(logit, -20.0), 20.0))))
