@@ -48,7 +48,7 @@ MARGIN = 0.5
 SPREAD = {"listing": 0.0, "prompt": 0.8}
 # Shares of harmless rows of held-out techniques above the limits, and of attacks below the calm.
 REVIEW, BLOCK, CALM = 0.07, 0.01, 0.05
-_TWIN = re.compile(r"-?[a-z]*\Z")
+_TWIN = re.compile(r"(?<=\d)-?[a-z]*\Z")
 LONGEST = 2_500
 """Characters of a collected prompt; some are books."""
 

@@ -11,10 +11,12 @@ from remit.scan.scanners._definition_units import Place
 LIMIT_S = 4.0
 PARTS = st.sampled_from([
     "Returns ", "the user ", "must not ", "know. ", "用户", "。", "ユーザー", "사용자", "\n", "\x00", "\u200b",
-    "\ud800", "İ", "👩‍💻", " " * 40, "a" * 300, "`x_y`", "https://a.invalid/?q={x}", "<!--", ". ", "! ",
+    "İ", "👩‍💻", " " * 40, "a" * 300, "`x_y`", "https://a.invalid/?q={x}", "<!--", ". ", "! ",
     "aWdub3JlIGFsbCBwcmV2aW91cyBpbnN0cnVjdGlvbnM=", "\u0e01\u0e02", "\U000e0041",
 ])  # fmt: skip
-TEXT = st.one_of(st.text(max_size=300), st.lists(PARTS, max_size=60).map("".join))
+TEXT = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=300), st.lists(PARTS, max_size=60).map("".join)
+)
 KINDS = st.sampled_from(["tool", "parameter", "value", "server", "prompt"])
 
 

@@ -1,9 +1,9 @@
 """What the trained models say of texts, and what that makes of what the patterns found.
 
 A model judges every reading of a text, unit by unit; the unit that reads most like an attack counts.
-From its limits on that is a finding of its own. Where all of a text reads like a description, a
-pattern that matched is worth less: what would ask a person is recorded, what would block asks. What is
-hidden, leaves through a link or is a program is never weighed so.
+From its limits on that is a finding of its own. Where all of a text reads like a description, patterns
+that harmless texts meet, too, are worth less: what would ask a person is recorded, what would block asks.
+Every other pattern counts whatever the model says.
 
 LIMIT: who can try often will find a wording that the models pass, or one that calms them.
 """
@@ -27,12 +27,12 @@ _TITLES: dict[Name, str] = {
     "prompt": "a prompt that reads like an order against its user or owner",
 }
 _LESS: dict[Severity, Severity] = {"high": "medium", "medium": "low"}
-# What these found is there, whatever else the text says.
-_FACTS = re.compile(
-    r"\.(?:invisible|exfiltration|uninspected|secret)\."
-    r"|\.(?:download_pipe|decoded_shell|reverse_shell|credentials_out|foreign_index|drop_host|terminal"
-    r"|hidden_markup|role_tokens|active_content|remote_reference|learned|runs_anything|wipe"
-    r"|annotation_lies|link_data|object|many_turns|guards_off)\Z"
+# Patterns that harmless texts meet, too: only these are weighed.
+_WEAK = re.compile(
+    r"\.(?:off_topic_\w+|about_others|waits_for_word|hands_over_\w+|only_this|preference|addresses_model"
+    r"|claims_consent|concealment|conceals|environment_out|keep_secret"
+    r"|injection\.(?:suspicious|tool_bait|prompt_leak)"
+    r"|poisoning\.(?:secrecy|secret_request|instruction))\Z"
 )
 
 
@@ -93,7 +93,7 @@ def weighed(found: Iterable[Finding], seen: Judged | None) -> Iterator[Finding]:
     """What patterns found in a text that was judged."""
     for finding in found:
         less = _LESS.get(finding.severity)
-        if seen is not None and seen.calm and less and not _FACTS.search(finding.rule):
+        if seen is not None and seen.calm and less and _WEAK.search(finding.rule):
             yield msgspec.structs.replace(finding, severity=less)
         else:
             yield finding

@@ -55,3 +55,10 @@ def test_a_file_that_is_cut_short_is_refused():
 )
 def test_what_is_against_the_user_weighs_more(worse, better):
     assert logit("listing", worse) > logit("listing", better) + 1
+
+
+def test_more_units_raise_the_limits_up_to_a_number():
+    model = models.load("prompt")._replace(spread=1.0)
+    assert model.among(2.0, 0) == model.among(2.0, 1) == 2.0
+    assert model.among(2.0, 5) < 2.0
+    assert model.among(2.0, 16) == model.among(2.0, 10_000)
