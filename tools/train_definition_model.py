@@ -46,8 +46,8 @@ C, ROUNDS, FOLDS, LEAST = 4.0, 2, 4, 2
 GROUPS = {"listing": (1.0, 2.0, 1.0), "prompt": (1.0, 2.0, 1.0)}
 MARGIN = 0.5
 SPREAD = {"listing": 0.0, "prompt": 0.8}
-# Shares of harmless rows of held-out techniques above the limits, and of attacks below the calm.
-REVIEW, BLOCK, CALM = 0.07, 0.01, 0.05
+# Shares of our harmless rows, most of them hard, above the limits: calm, review, block.
+SHARES = {"listing": (0.35, 0.06, 0.01), "prompt": (0.15, 0.13, 0.01)}
 _TWIN = re.compile(r"(?<=\d)-?[a-z]*\Z")
 LONGEST = 2_500
 """Characters of a collected prompt; some are books."""
@@ -90,7 +90,7 @@ def main() -> None:
     train = np.arange(len(data.rows)) < len(own) + len(collected)
     scores = held_out(data, name, train, pair)
     labels = np.array([row["label"] == "malicious" for row in data.rows])
-    limits = choose(scores, labels, np.arange(len(data.rows)) < len(own))
+    limits = choose(scores[(np.arange(len(data.rows)) < len(own)) & ~labels], name)
     final = fitted(data, name, train)
     scores[~train] = row_scores(data, name, final)[~train]
     print("Twins left out:\n")
@@ -234,13 +234,10 @@ def pair(row: dict[str, Any]) -> str:
     return _TWIN.sub("", str(row["id"]))
 
 
-def choose(
-    scores: NDArray[np.float64], labels: NDArray[np.bool_], own: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Limits: calm, review, block."""
-    harmless, attacks = scores[own & ~labels], scores[own & labels]
-    review, block = np.quantile(harmless, [1 - REVIEW, 1 - BLOCK])
-    return float(min(np.quantile(attacks, CALM), review)), float(review), float(block)
+def choose(harmless: NDArray[np.float64], name: Name) -> tuple[float, float, float]:
+    """Limits by the scores of harmless rows: calm, review, block."""
+    calm, review, block = (float(np.quantile(harmless, 1 - each)) for each in SHARES[name])
+    return calm, review, block
 
 
 if __name__ == "__main__":

@@ -29,8 +29,7 @@ _TITLES: dict[Name, str] = {
 _LESS: dict[Severity, Severity] = {"high": "medium", "medium": "low"}
 # Patterns that harmless texts meet, too: only these are weighed.
 _WEAK = re.compile(
-    r"\.(?:off_topic_\w+|about_others|waits_for_word|hands_over_\w+|only_this|preference|addresses_model"
-    r"|claims_consent|concealment|conceals|environment_out|keep_secret"
+    r"\.(?:off_topic_\w+|waits_for_word|concealment|conceals|keep_secret"
     r"|injection\.(?:suspicious|tool_bait|prompt_leak)"
     r"|poisoning\.(?:secrecy|secret_request|instruction))\Z"
 )

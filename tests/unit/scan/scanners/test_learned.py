@@ -30,7 +30,9 @@ def test_a_text_that_was_not_judged_is_weighed_as_it_is():
     assert weighed("mcp.off_topic_talk", "medium", None) == "medium"
 
 
-@pytest.mark.parametrize(("before", "after"), [("high", "medium"), ("medium", "low"), ("low", "low")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("high", "medium"), ("medium", "low"), ("low", "low")]
+)
 def test_a_calm_text_makes_weak_patterns_worth_less(before, after):
     assert weighed("mcp.off_topic_talk", before, CALM - 0.1) == after
     assert weighed("mcp.off_topic_talk", before, CALM) == before
