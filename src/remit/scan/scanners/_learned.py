@@ -1,8 +1,8 @@
 """What the trained models say of texts, and what that makes of what the patterns found.
 
 A model judges every reading of a text, unit by unit; the unit that reads most like an attack counts.
-From its limits on that is a finding of its own. Where all of a text reads like a description, patterns
-that harmless texts meet, too, are worth less: what would ask a person is recorded, what would block asks.
+From its limits on that is a finding of its own. Patterns that harmless texts meet, too, block only where
+the model sees something as well; where all of a text reads like a description, they are only recorded.
 Every other pattern counts whatever the model says.
 
 LIMIT: who can try often will find a wording that the models pass, or one that calms them.
@@ -26,7 +26,6 @@ _TITLES: dict[Name, str] = {
     "listing": "a definition that reads like an attack on the model or its user",
     "prompt": "a prompt that reads like an order against its user or owner",
 }
-_LESS: dict[Severity, Severity] = {"high": "medium", "medium": "low"}
 # Patterns that harmless texts meet, too: only these are weighed.
 _WEAK = re.compile(
     r"\.(?:off_topic_\w+|waits_for_word|concealment|conceals|keep_secret"
@@ -50,11 +49,6 @@ class Judged(msgspec.Struct, frozen=True):
     start: int
     end: int
     shown: str
-
-    @property
-    def calm(self) -> bool:
-        """Whether all of the text reads like a description."""
-        return self.logit < _definition_model.load(self.model).calm
 
 
 def judged(text: str, place: Place, name: Name) -> Judged | None:
@@ -91,11 +85,18 @@ def findings(seen: Judged, text: str, member: Member, *, pointer: str = "") -> I
 def weighed(found: Iterable[Finding], seen: Judged | None) -> Iterator[Finding]:
     """What patterns found in a text that was judged."""
     for finding in found:
-        less = _LESS.get(finding.severity)
-        if seen is not None and seen.calm and less and _WEAK.search(finding.rule):
-            yield msgspec.structs.replace(finding, severity=less)
+        if seen is not None and _WEAK.search(finding.rule):
+            yield msgspec.structs.replace(finding, severity=_agreed(finding.severity, seen))
         else:
             yield finding
+
+
+def _agreed(severity: Severity, seen: Judged) -> Severity:
+    """What is left of a severity: to block, the model has to see something, too."""
+    model = _definition_model.load(seen.model)
+    if severity == "high" and seen.logit < model.review:
+        return "medium"
+    return "low" if severity == "medium" and seen.logit < model.calm else severity
 
 
 def _confidence(logit: float) -> int:

@@ -30,12 +30,16 @@ def test_a_text_that_was_not_judged_is_weighed_as_it_is():
     assert weighed("mcp.off_topic_talk", "medium", None) == "medium"
 
 
-@pytest.mark.parametrize(
-    ("before", "after"), [("high", "medium"), ("medium", "low"), ("low", "low")]
-)
-def test_a_calm_text_makes_weak_patterns_worth_less(before, after):
-    assert weighed("mcp.off_topic_talk", before, CALM - 0.1) == after
-    assert weighed("mcp.off_topic_talk", before, CALM) == before
+def test_a_weak_pattern_blocks_where_the_model_sees_something_too():
+    assert weighed("mcp.keep_secret", "high", CALM - 0.1) == "medium"
+    assert weighed("mcp.keep_secret", "high", REVIEW - 0.1) == "medium"
+    assert weighed("mcp.keep_secret", "high", REVIEW) == "high"
+
+
+def test_in_a_calm_text_a_weak_pattern_is_only_recorded():
+    assert weighed("mcp.off_topic_talk", "medium", CALM - 0.1) == "low"
+    assert weighed("mcp.off_topic_talk", "medium", CALM) == "medium"
+    assert weighed("mcp.off_topic_talk", "low", CALM - 0.1) == "low"
 
 
 @pytest.mark.parametrize(
