@@ -28,7 +28,7 @@ _TITLES: dict[Name, str] = {
 }
 # Patterns that harmless texts meet, too: only these are weighed.
 _WEAK = re.compile(
-    r"\.(?:off_topic_\w+|waits_for_word|concealment|conceals|keep_secret"
+    r"\.(?:off_topic_\w+|waits_for_word|concealment|conceals|keep_secret|drops_rules"
     r"|injection\.(?:suspicious|tool_bait|prompt_leak)"
     r"|poisoning\.(?:secrecy|secret_request|instruction))\Z"
 )
