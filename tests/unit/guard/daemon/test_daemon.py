@@ -10,7 +10,7 @@ import pytest
 
 from remit.facts.usage import Usage
 from remit.guard.config import Config, ServerConfig
-from remit.guard.daemon import daemon as module
+from remit.guard.daemon import peers as module
 from remit.guard.daemon.daemon import Daemon
 from remit.guard.daemon.peers import Peers
 from remit.guard.daemon.unix import Caller, Peer
