@@ -1,9 +1,9 @@
 """What the trained models say of texts, and what that makes of what the patterns found.
 
 A model judges every reading of a text, unit by unit; the unit that reads most like an attack counts.
-From its limits on that is a finding of its own. Patterns that harmless texts meet, too, block only where
-the model sees something as well; where all of a text reads like a description, they are only recorded.
-Every other pattern counts whatever the model says.
+From its limits on that is a finding of its own. Patterns about what sentences say block only where the
+model sees something as well, and ask a person elsewhere; the weakest of them are only recorded where all
+of a text reads like a description. What hides, runs or names places counts whatever the model says.
 
 LIMIT: who can try often will find a wording that the models pass, or one that calms them.
 """
@@ -26,7 +26,14 @@ _TITLES: dict[Name, str] = {
     "listing": "a definition that reads like an attack on the model or its user",
     "prompt": "a prompt that reads like an order against its user or owner",
 }
-# Patterns that harmless texts meet, too: only these are weighed.
+# Patterns about what a sentence says: none of them blocks unless the model sees something, too.
+_SAID = re.compile(
+    r"\.(?:keep_secret|conversation_out|environment_out|first_of_all|other_tools|sleeper|what_was_said"
+    r"|talks_down|adds_recipient|confidential|credentials_away|never_refuse|remote_orders"
+    r"|concealed(?:_step)?|remote_rules|waits_and_drops_rules|lifts_rules|outranks|plants_backdoor"
+    r"|sends_words|drops_rules|poisoning\.\w+)\Z"
+)
+# Those of them, and others, that harmless texts meet often: in a calm text they are only recorded.
 _WEAK = re.compile(
     r"\.(?:off_topic_\w+|waits_for_word|concealment|conceals|keep_secret|drops_rules"
     r"|injection\.(?:suspicious|tool_bait|prompt_leak)"
@@ -85,18 +92,21 @@ def findings(seen: Judged, text: str, member: Member, *, pointer: str = "") -> I
 def weighed(found: Iterable[Finding], seen: Judged | None) -> Iterator[Finding]:
     """What patterns found in a text that was judged."""
     for finding in found:
-        if seen is not None and _WEAK.search(finding.rule):
-            yield msgspec.structs.replace(finding, severity=_agreed(finding.severity, seen))
-        else:
+        if seen is None:
             yield finding
-
-
-def _agreed(severity: Severity, seen: Judged) -> Severity:
-    """What is left of a severity: to block, the model has to see something, too."""
-    model = _definition_model.load(seen.model)
-    if severity == "high" and seen.logit < model.review:
-        return "medium"
-    return "low" if severity == "medium" and seen.logit < model.calm else severity
+            continue
+        model = _definition_model.load(seen.model)
+        severity = finding.severity
+        weak = _WEAK.search(finding.rule) is not None
+        if (
+            severity == "high"
+            and seen.logit < model.review
+            and (weak or _SAID.search(finding.rule))
+        ):
+            severity = "medium"
+        elif severity == "medium" and seen.logit < model.calm and weak:
+            severity = "low"
+        yield msgspec.structs.replace(finding, severity=severity)
 
 
 def _confidence(logit: float) -> int:

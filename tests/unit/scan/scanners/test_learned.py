@@ -45,10 +45,21 @@ def test_in_a_calm_text_a_weak_pattern_is_only_recorded():
 @pytest.mark.parametrize(
     "rule",
     ["mcp.download_pipe", "mcp.invisible.tags", "mcp.injection.override", "prompt.secret.github",
-     "mcp.concealed", "prompt.lifts_rules"],
+     "mcp.role_tokens", "prompt.persistence"],
 )  # fmt: skip
 def test_other_patterns_count_whatever_the_model_says(rule):
     assert weighed(rule, "high", CALM - 50) == "high"
+
+
+@pytest.mark.parametrize("rule", ["mcp.concealed", "prompt.lifts_rules", "mcp.poisoning.secrecy"])
+def test_what_sentences_say_asks_a_person_where_the_model_sees_nothing(rule):
+    assert weighed(rule, "high", REVIEW - 0.1) == "medium"
+    assert weighed(rule, "high", REVIEW) == "high"
+
+
+def test_what_sentences_say_is_never_less_than_that():
+    assert weighed("mcp.concealed", "high", CALM - 50) == "medium"
+    assert weighed("mcp.concealed", "medium", CALM - 50) == "medium"
 
 
 def test_what_was_critical_stays():
