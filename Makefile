@@ -1,7 +1,7 @@
 # Everything a developer or CI runs. `make` alone explains itself.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup rig rig-scanners rig-peers rig-agents rig-names rig-registry demo test test-all lint format screenshots bench clean
+.PHONY: help setup rig rig-scanners rig-peers rig-agents rig-names rig-registry rig-garak demo test test-all lint format screenshots bench clean
 
 PYTEST := .venv/bin/python -m pytest
 # One order for everybody, so that a change decides whether tests pass; `test-all` shuffles anew.
@@ -33,6 +33,10 @@ rig: setup ## Install the real servers and agents that the tests use into .rig
 # All scanners of others: 1.3 GB, minutes.
 rig-scanners: setup
 	@.venv/bin/remit scanners install --directory .rig/scanners
+
+# garak for the tests of `remit probe`: 1.2 GB, so nothing asks for it; without it they are skipped.
+rig-garak: setup
+	@scripts/install.sh py-garak
 
 rig-peers: rig
 	@scripts/install.sh py-fastmcp

@@ -2,6 +2,7 @@
 # Install one environment, once: a stamp holds the digest of everything that decides its content.
 #   install.sh project               .venv                 Remit itself, editable, with its development tools
 #   install.sh py-NAME               .rig/py-NAME          tests/rig/requirements-py-NAME.txt
+#   install.sh py-garak              .rig/py-garak         the same, from a lock with digests and without torch
 #   install.sh npm                   .rig/npm              tests/rig/package.json
 #   install.sh names                 .rig/names            Remit with the extra `names`, for the test of it
 #   install.sh npm-browser           .rig/npm-browser      tests/rig/browser/package.json
@@ -29,6 +30,13 @@ esac
 # The line of one program: another that moves does not build this one again.
 go_tool() {
     awk -v name="${what#go-}" '$1 == name {print $2}' tests/rig/go-tools.txt
+}
+
+# Options for a lock: all that is there has a digest, and what is left out of it stays out.
+locked() {
+    if grep -q -- '--hash=' "tests/rig/requirements-$what.txt"; then
+        echo --require-hashes --no-deps
+    fi
 }
 
 stamp=$target/.installed
@@ -67,7 +75,7 @@ case $what in
         run "$python" -m venv "$target"
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip
         run "$target/bin/python" -m pip install --quiet --disable-pip-version-check \
-            --requirement "tests/rig/requirements-$what.txt"
+            $(locked) --requirement "tests/rig/requirements-$what.txt"
         ;;
     names)
         python=$(scripts/prerequisites.sh python git)

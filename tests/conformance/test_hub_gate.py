@@ -401,3 +401,42 @@ def test_what_is_not_there_is_unknown_and_not_held_back(gated, writer, reader, p
     # Of other repositories nothing is told, not even that.
     stranger = gated.account(f"s-{fresh().replace('/', '-')}", {"other/**": "reader"})
     assert stranger("GET", f"/v2/{poisoned[0]}/blobs/{nothing}").status == 403
+
+
+def test_what_one_may_see_ends_with_the_role(gated, writer, reader, repo):
+    """Neither a token nor the gate's word about an artifact outlives the role or the account."""
+    from remit.hub.store import accounts as kept
+
+    name, [layer] = put(writer, repo, "v1", CLEAN)
+    assert settled(reader, repo, "v1") == "admitted"
+    held, _ = put(writer, repo, "v2", POISONED)
+    assert settled(reader, repo, "v2") == "refused"
+    user = "u-" + fresh().replace("/", "-")
+    client = gated.account(user, {repo: "curator"})
+    token = client.bearer(f"repository:{repo}:pull")
+    good = [f"/v2/{repo}/manifests/{name}", f"/v2/{repo}/blobs/{layer}"]
+    assert [token("GET", path).status for path in (*good, f"/v2/{repo}/manifests/{held}")] == [
+        200, 200, 200,
+    ]  # fmt: skip
+
+    def grants(role):
+        gated.change(lambda c: kept.revoke(c, user, repo))
+        if role:
+            gated.change(lambda c: kept.grant(c, user, repo, role, 1))
+
+    grants("reader")
+    waits(token, f"/v2/{repo}/manifests/{held}", 403)
+    assert [token("GET", path).status for path in good] == [200, 200]
+    grants("")
+    for path in good:
+        waits(token, path, 403)
+    gated.change(lambda c: kept.remove(c, user))
+    for who in (token, client):
+        waits(who, good[0], 401)
+
+
+def waits(client, path, status):
+    until = time.monotonic() + 10
+    while client("GET", path).status != status:
+        assert time.monotonic() < until
+        time.sleep(0.2)

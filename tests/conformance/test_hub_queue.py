@@ -26,6 +26,7 @@ from remit.hub.store.schema import migrate
 from remit.hub.store.tables import admissions as gate_rows
 from remit.hub.store.tables import outbox, reports, settings
 from remit.hub.store.unknown import SqlUnknown
+from remit.hub.store.wanted import Expecting
 from remit.scan.base import Finding, Report
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -116,6 +117,41 @@ def report(failed=""):
     return Report(
         scanner="archives", version="1", rules=sha256(b""), findings=(finding,), failed=failed
     )
+
+
+def test_a_worker_without_a_scanner_that_is_expected_takes_no_job(known):
+    """What it scanned could only be refused, and scanned again, for as long as it is there."""
+
+    async def work(k):
+        await k.push()
+        whole, less = ("archives", "pickles", "modelaudit"), ("archives", "pickles")
+        able = SqlQueue(k.database, k.clock, "able", whole)
+        poor = SqlQueue(k.database, k.clock, "poor", less)
+        expecting = Expecting(k.database, k.clock, "hub-1", whole)
+        await expecting()
+        assert await poor.claim("poor") is None
+        await poor.beat("poor", short=False)
+        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        [seen] = (await scans.status()).workers
+        assert seen.lacks == ("modelaudit",)
+        # It is no measure of what has to be scanned again, nor of whether disks are full.
+        assert await scans.rescan_due(0) == 0
+        assert await able.claim("able") is not None
+        # Of several Hubs the demands count together; one that is gone demands nothing.
+        await Expecting(k.database, k.clock, "hub-2", less)()
+        k.clock.us += LEASE_US + 1
+        assert await poor.claim("poor") is None
+        k.clock.us += 60_000_000
+        await Expecting(k.database, k.clock, "hub-2", less)()
+        assert await poor.claim("poor") is not None
+        # While none is there the last word counts.
+        k.clock.us += 600_000_000
+        assert await SqlQueue(k.database, k.clock, "none", ("archives",)).claim("none") is None
+        await poor.beat("poor", short=False)
+        [seen] = (await scans.status()).workers
+        assert seen.lacks == ()
+
+    known(work)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from remit.approvals.decision import Approver
 from remit.core.digest import sha256
@@ -11,9 +12,11 @@ from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.values import Outcome
 from remit.hub.registry.accounts import Account
 from remit.hub.registry.ports import Need, Record
-from remit.hub.store import accounts, words
+from remit.hub.store import accounts, manifests, words
+from remit.hub.store.cases import SqlCases
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.people import SqlPeople
+from remit.hub.store.schema import migrate
 from remit.scan.base import Finding
 from tests.conformance.test_hub_queue import Known, made, report
 from tests.conformance.test_hub_queue import known as _known
@@ -235,6 +238,170 @@ def test_a_need_that_is_withdrawn_during_a_decision_admits_nothing(known):
         assert (now.digest, now.needs_admitted) == (whole.digest, False)
         assert await k.cases.decide(now, REFUSE)
         assert await k.cases.undecided(10) == []
+
+    known(work)
+
+
+def test_an_account_that_is_made_again_has_said_nothing(known):
+    """Neither what its namesake decided nor what that one answered for counts for it."""
+
+    async def work(k):
+        await person(k)
+        await k.push()
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, REFUSE)
+        await said(k, scanned)
+        await people(k).add_suppression(answered(k), b"", RECORD)
+        [found] = await k.cases.undecided(10)
+        assert len(found.decisions) == len(found.suppressions) == 1
+        # Without any time in between: it is not a question of when.
+        await k.database.change(lambda c: accounts.remove(c, "ben"))
+        await person(k)
+        [found] = await k.cases.undecided(10)
+        assert found.decisions == found.suppressions == ()
+        await said(k, scanned, id_="02")
+        [found] = await k.cases.undecided(10)
+        assert [each.id for each in found.decisions] == ["02"]
+
+    known(work)
+
+
+def test_words_from_before_accounts_had_identities_stay_with_who_said_them(known):
+    async def work(k):
+        await person(k)
+        await person(k, "eve")
+        await k.push()
+        scanned = await k.scanned()
+        await k.cases.decide(scanned, REFUSE)
+        k.clock.us += 1
+        for at, name in enumerate(("ben", "eve", "gone"), 1):
+            await said(k, scanned, by=name, id_=f"0{at}")
+            await people(k).add_suppression(answered(k, id=f"0{at}", by=name), b"", RECORD)
+        # Another eve, made after what the first one said.
+        await k.database.change(lambda c: accounts.remove(c, "eve"))
+        k.clock.us += 1
+        await person(k, "eve")
+        await k.database.change(before_identities)
+        await k.database.change(migrate)
+        [found] = await k.cases.undecided(10)
+        assert {each.by for each in found.decisions} == {"ben"}
+        assert {each.by for each in found.suppressions} == {"ben"}
+        names = await k.database.look(
+            lambda c: [accounts.identity(c, each) for each in ("ben", "eve", "gone")]
+        )
+        assert [len(each) for each in names] == [32, 32, 0]
+
+    known(work)
+
+
+def before_identities(connection):
+    """Make the database what the revision before made."""
+    for table, column in (("accounts", "id"), ("decisions", "decider"), ("suppressions", "maker")):
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+
+
+async def needing(k, part, reference="", name="whole", repository="a/b", digest=None):
+    """Push something that needs `part`: its digest."""
+    whole = made(name, repository)
+    need = Need(
+        role="model", name="m", digest=part if digest is None else digest, reference=reference
+    )
+    about = msgspec.structs.replace(whole.about, needs=(need,))
+    await k.metadata.put_manifest(msgspec.structs.replace(whole, about=about), "ann", RECORD)
+    return whole.digest
+
+
+def test_a_need_whose_admission_is_over_counts_for_nobody_until_it_is_renewed(known):
+    async def work(k):
+        part = await k.push("part")
+        ends = k.clock.us + DAY
+        await k.cases.decide(await k.scanned(), msgspec.structs.replace(ADMIT, expires_us=ends))
+        whole = await needing(k, part)
+        agent = await k.scanned()
+        assert agent.needs_admitted
+        k.clock.us = ends
+        # It was over between the look and the decision: decided again, and refused then.
+        assert await k.cases.decide(agent, ADMIT) is None
+        [agent] = await k.cases.undecided(10)
+        assert (agent.digest, agent.needs_admitted) == (whole, False)
+        assert await k.cases.decide(agent, REFUSE)
+        # Renewed with the same state, and yet what needs it is looked at again.
+        assert await SqlEndings(k.database, k.clock).due(10) == 1
+        [again] = await k.cases.undecided(10)
+        assert again.digest == part
+        later = msgspec.structs.replace(ADMIT, expires_us=ends + DAY)
+        assert await k.cases.decide(again, later)
+        [agent] = await k.cases.undecided(10)
+        assert (agent.digest, agent.needs_admitted) == (whole, True)
+        assert await k.cases.decide(agent, ADMIT)
+        # A renewal in time changes nothing for them.
+        await k.database.change(lambda c: words.reopen(c, 1, part))
+        [again] = await k.cases.undecided(10)
+        assert await k.cases.decide(again, later)
+        assert await k.cases.undecided(10) == []
+
+    known(work)
+
+
+def test_a_need_that_is_admitted_during_a_decision_is_not_overlooked(known):
+    """Both are decided in one go; who was looked at before is not refused for good."""
+
+    async def work(k):
+        part = await k.push("part")
+        k.clock.us += 1
+        whole = await needing(k, part)
+        first, second = await k.scanned(), await k.scanned()
+        assert (first.digest, second.digest) == (part, whole)
+        assert not second.needs_admitted
+        assert await k.cases.decide(first, ADMIT)
+        assert await k.cases.decide(second, REFUSE) is None
+        [again] = await k.cases.undecided(10)
+        assert (again.digest, again.needs_admitted) == (whole, True)
+
+    known(work)
+
+
+def test_a_need_counts_where_it_is_named(known):
+    async def work(k):
+        k.cases = SqlCases(
+            k.database, k.clock, "hub", k.entropy,
+            expected=("archives",), scanners=sha256(b"scanners"), host="hub.example",
+        )  # fmt: skip
+        part = await k.push("part", "secret/box")
+        await k.cases.decide(await k.scanned(), ADMIT)
+        await k.push("other", "team/tools")
+        await k.cases.decide(await k.scanned(), ADMIT)
+        for reference, counts in (
+            (f"hub.example/secret/box@{part}", True),
+            (f"other.example/secret/box:v1@{part}", True),
+            (f"hub.example/team/tools@{part}", False),
+            # By another name of this Hub: it has a repository that is called so.
+            (f"localhost:7450/team/tools@{part}", False),
+            (f"hub.example/no/where@{part}", False),
+            (f"elsewhere.example/no/where@{part}", True),
+            (f"team/tools@{part}", True),
+        ):
+            await needing(k, part, reference, name=reference)
+            agent = await k.scanned()
+            assert agent.needs_admitted == counts, reference
+            assert await k.cases.decide(agent, REFUSE)
+        await needing(k, part, "hub.example/secret/box:v1", name="no digest", digest="")
+        assert not (await k.scanned()).needs_admitted
+
+    known(work)
+
+
+def test_what_needs_something_that_is_deleted_is_decided_again(known):
+    async def work(k):
+        part = await k.push("part")
+        await k.cases.decide(await k.scanned(), ADMIT)
+        whole = await needing(k, part)
+        await k.cases.decide(await k.scanned(), ADMIT)
+        assert await k.cases.undecided(10) == []
+        await k.database.change(lambda c: manifests.forget(c, "a/b", part))
+        [agent] = await k.cases.undecided(10)
+        assert (agent.digest, agent.needs_admitted) == (whole, False)
 
     known(work)
 

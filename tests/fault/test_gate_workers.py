@@ -294,15 +294,16 @@ def check(hub, asked, writer, wanted):
 def leftovers(crew):
     """What killed workers left is removed by the next one; nothing of them runs."""
     crew.stop()
-    dead = crew.scratch / "remit-scan" / "1-dead"
-    dead.mkdir()
+    base = crew.scratch / f"remit-scratch-{os.geteuid()}"
+    dead = base / "1-dead"
+    dead.mkdir(mode=0o700)
     crew.start()
     until = time.monotonic() + 60
     while dead.exists():
         assert time.monotonic() < until
         time.sleep(0.1)
     crew.stop()
-    places = list((crew.scratch / "remit-scan").iterdir())
+    places = list(base.iterdir())
     assert places == [], places
     mine = str(crew.scratch).encode()
     for each in Path("/proc").glob("[0-9]*/cmdline"):

@@ -169,6 +169,35 @@ def test_what_policy_forbids_nobody_admits(people):
     assert people.code("team/poisoned") == "verify.vsa_failed"
 
 
+def test_whoever_may_pull_is_told_why_it_is_not_verified(people):
+    people.push("team/bad", POISONED, "refused")
+    found = people.verify("team/bad", name="rita")
+    assert not found["verified"]
+    gate, *rest = found["checks"]
+    assert (gate["rule"], gate["code"]) == ("gate", "verify.refused")
+    assert "weights.pkl" in gate["sentence"]
+    assert gate["hint"]
+    # The evidence may be read by them, and says the same.
+    assert [each["code"] for each in rest] == ["verify.vsa_failed"]
+    assert len(found["attestations"]) > 5
+    done = people.run(
+        "rita", "verify", people.ref("team/bad"), "--trust", people.trust(), "--no-signature",
+        "--require", "vsa",
+    )  # fmt: skip
+    assert done.returncode == 3
+    [line] = [each for each in done.stdout.splitlines() if each.startswith("FAIL gate:")]
+    assert line.startswith("FAIL gate: it was refused: ")
+    assert "weights.pkl" in line
+    people.push("team/left", MEDIUM, "review", by="carl")
+    found = people.verify("team/left", name="rita")
+    assert found["checks"][0]["code"] == "verify.review"
+    # Who may not pull the repository is told nothing of it.
+    people.push("other/bad", POISONED, "refused")
+    done = people.run("rita", "verify", people.ref("other/bad"), "--trust", people.trust())
+    assert done.returncode != 0
+    assert "refused:" not in done.stderr + done.stdout
+
+
 def test_a_curator_withdraws_and_guards_are_told(people):
     people.push("team/doubtful", {"README.md": b"# Doubtful\n"}, "admitted")
     wire = people.wire("rita")

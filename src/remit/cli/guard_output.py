@@ -45,6 +45,13 @@ def show_status(found: dict[str, Any]) -> None:
         f"(for {log['unanchored_seconds']} s){trouble}",
         highlight=False,
     )
+    if policy["withdrawn"]:
+        console.print(
+            f"        [red]no policy is in force, everything is denied:[/red] the bundle"
+            f" {_safe(policy['withdrawn'])}",
+            highlight=False,
+        )
+    _show_withdrawals(console, found["withdrawals"])
     if found["questions"]:
         console.print(f"waiting {found['questions']} questions: `remit guard questions`")
     servers = Table("server", "tools", "sessions", "command or url", box=None, pad_edge=False)
@@ -81,6 +88,24 @@ def show_status(found: dict[str, Any]) -> None:
             )
         console.print()
         console.print(sessions)
+
+
+def _show_withdrawals(console: Console, found: dict[str, Any]) -> None:
+    """What Hubs have withdrawn of what is started here, and which of them do not say."""
+    for hub in found.get("hubs", ()):
+        if hub["problem"]:
+            since = _time(hub["heard_us"]) if hub["heard_us"] else "Guard started"
+            console.print(
+                f"hub     [red]{_safe(hub['host'])} does not say what it withdrew[/red] since"
+                f" {since}: {_safe(hub['problem'])}",
+                highlight=False,
+            )
+    for each in found.get("withdrawn", ()):
+        console.print(
+            f"        {_safe(each['artifact'])}: {_safe(each['state'])} since"
+            f" {_time(each['changed_us'])}: {_safe(each['reason'])}",
+            highlight=False,
+        )
 
 
 def _admission(server: str, artifact: dict[str, Any]) -> str:

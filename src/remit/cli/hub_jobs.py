@@ -17,7 +17,7 @@ from remit.cli.hub import DATABASE, STATE, hub, state_of
 from remit.cli.socket import OUTPUT
 
 if TYPE_CHECKING:
-    from remit.hub.jobs.values import Job
+    from remit.hub.jobs.values import Job, Status
     from remit.hub.store.scans import SqlScans
 
 _R = TypeVar("_R")
@@ -88,10 +88,9 @@ def jobs_list(
     output: str,
 ) -> int:
     """Jobs, the last made first."""
-    _print(
-        _scans(state, database, lambda scans: scans.listed(states, repository, before, limit)),
-        output,
-    )
+    found = _scans(state, database, lambda scans: scans.listed(states, repository, before, limit))
+    _print(found, output)
+    _explain(found, state, database)
     return 0
 
 
@@ -114,7 +113,16 @@ def jobs_show(job: str, state: Path | None, database: str, output: str) -> int:
         for key, value in shown.items():
             text = _time(value) if key.endswith("_us") else value
             click.echo(f"{key.removesuffix('_us'):<10} {safe(str(text), 1000)}")
+    _explain([found], state, database)
     return FAILED if found.state == "failed" else 0
+
+
+def _explain(found: "list[Job]", state: Path | None, database: str) -> None:
+    """Say on standard error why a job that waits is taken by nobody."""
+    if any(each.state == "waiting" for each in found):
+        why = _stuck(_scans(state, database, lambda scans: scans.status()))
+        if why:
+            click.echo(why, err=True)
 
 
 @jobs.command("retry")
@@ -196,6 +204,24 @@ def rescan(reference: str | None, everything: bool, state: Path | None, database
     return 0
 
 
+def _stuck(found: "Status") -> str:
+    """Why what waits is not scanned; empty if it is, or nothing waits."""
+    waits = found.jobs.get("waiting") or found.jobs.get("running")
+    if not waits or any(not each.lacks for each in found.workers):
+        return ""
+    if not found.workers:
+        return "something waits and nobody scans: start `remit hub worker`"
+    return (
+        "something waits and no worker has every scanner that the Hub expects:"
+        " `remit hub gate status` shows what they lack, `remit scanners install NAME` installs it"
+        " on the worker's machine; then start the worker again"
+    )
+
+
+def _lacks(names: tuple[str, ...]) -> str:
+    return f"lacks {', '.join(f'`{safe(each, 60)}`' for each in names[:20])}"
+
+
 @hub.group()
 def gate() -> None:
     """What is quarantined, admitted, refused; and who scans."""
@@ -206,14 +232,17 @@ def gate() -> None:
 @DATABASE
 @OUTPUT
 def gate_status(state: Path | None, database: str, output: str) -> int:
-    """How much there is of everything. Exit status 1 if something waits and nobody scans."""
+    """How much there is of everything. Exit status 1 if something waits and nobody scans.
+
+    A worker that lacks a scanner that the Hub expects takes no job; what it lacks is shown.
+    """
     import msgspec
 
     found = _scans(state, database, lambda scans: scans.status())
-    stuck = not found.workers and bool(found.jobs.get("waiting") or found.jobs.get("running"))
+    stuck = _stuck(found)
     if output == "json":
         sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
-        return int(stuck)
+        return int(bool(stuck))
     for title, counts in (("artifacts", found.artifacts), ("jobs", found.jobs)):
         said = ", ".join(f"{count} {name}" for name, count in counts.items())
         click.echo(f"{title:<10} {said or 'none'}")
@@ -222,6 +251,9 @@ def gate_status(state: Path | None, database: str, output: str) -> int:
     short = sum(each.short for each in found.workers)
     full = f", {short} without room on their disks" if short else ""
     click.echo(f"{'workers':<10} {len(found.workers)}{full}")
+    for each in found.workers:
+        if each.lacks:
+            click.echo(f"{'':<10} {safe(each.name, 150)} takes no job: it {_lacks(each.lacks)}")
     if stuck:
-        click.echo("something waits and nobody scans: start `remit hub worker`", err=True)
-    return int(stuck)
+        click.echo(stuck, err=True)
+    return int(bool(stuck))

@@ -32,6 +32,10 @@ _DAY_US = 86_400_000_000
     "--time-limit", type=click.FloatRange(1, 604_800), default=3600.0, show_default=True,
     metavar="SECONDS", help="A run that takes longer has failed.",
 )  # fmt: skip
+@click.option(
+    "--memory", type=click.IntRange(min=512, max=1 << 20), default=8192, show_default=True,
+    metavar="MB", help="Address space of each process of garak.",
+)  # fmt: skip
 @click.option("--predicate", type=_FILE, help="Write what can be attested (scan) to this file.")
 @click.option("--findings", type=_FILE, help="Write the findings that it commits to.")
 @click.option("--expires", type=click.IntRange(1, 3660), default=30, show_default=True,
@@ -48,6 +52,7 @@ def probe(
     key_variable: str | None,
     generations: int,
     time_limit: float,
+    memory: int,
     predicate: Path | None,
     findings: Path | None,
     expires: int,
@@ -55,8 +60,9 @@ def probe(
 ) -> int:
     """Ask the model that is served at URL (an interface as OpenAI's) by probes of garak.
 
-    garak runs in a sandbox that reaches the network, but no file and no variable of yours. A run
-    counts only if something of each probe was evaluated and it came to its end.
+    garak runs in a sandbox that reaches that server and nothing else: no other host, no file and no
+    variable of yours. A run counts only if something of each probe was evaluated and it came to its
+    end.
 
     \b
     Examples:
@@ -67,6 +73,7 @@ def probe(
     Exit codes: 0 clean, 1 findings or no result, 2 wrong usage.
     """
     from remit.cli.scan import show
+    from remit.cli.tidy import tidy
     from remit.scan.dynamic.garak import Job, run
     from remit.scan.predicate import document
     from remit.scan.predicate import predicate as predicate_of
@@ -77,10 +84,11 @@ def probe(
         raise click.UsageError(f"the variable `{key_variable[:80]}` is empty")
     job = Job(
         url=url, model=model, probes=tuple(dict.fromkeys(probes)), generations=generations,
-        seconds=time_limit, environment=environment,
+        seconds=time_limit, memory=memory << 20, environment=environment,
     )  # fmt: skip
     started_us = time.time_ns() // 1000
-    report = run(job, key)
+    with tidy():
+        report = run(job, key)
     finished_us = time.time_ns() // 1000
     if predicate is not None:
         made = predicate_of(

@@ -100,6 +100,7 @@ def scan(
     """
     import msgspec
 
+    from remit.cli.tidy import tidy
     from remit.core.paths import user_state
     from remit.scan.run import run
     from remit.scan.sandbox import Bounds
@@ -108,7 +109,7 @@ def scan(
 
     wanted = _wanted(names)
     bounds = Bounds(seconds=time_limit, memory=memory * 1_000_000, jobs=jobs or 0)
-    with opened(target, store or user_state(os.environ) / "artifacts") as found:
+    with tidy(), opened(target, store or user_state(os.environ) / "artifacts") as found:
         reports = run(
             msgspec.structs.replace(found, kind=found.kind or kind or ""),
             wanted=wanted,

@@ -22,6 +22,7 @@ from remit.cli.trust_roots import TRUST, TRUST_KEY, load, public_key
 if TYPE_CHECKING:
     from remit.artifacts.attestations import Attestation
     from remit.artifacts.examination import Check
+    from remit.artifacts.held import Held
     from remit.artifacts.verification import Demand, Verification
     from remit.attest.trust import TrustRoot
     from remit.core.digest import Digest
@@ -102,7 +103,8 @@ def verify(
     """Verify the artifact REF by a trust root, and explain every check.
 
     REF is in a registry, or without a host in this machine's store, or in a layout, oci:DIR[:TAG].
-    Status 3: not verified.
+    What a Hub holds back is not verified, and its state and reason are shown; what was signed about
+    it is examined all the same. Status 3: not verified.
 
     \b
       remit verify registry.example/team/model:v1 --trust trust.toml
@@ -110,6 +112,8 @@ def verify(
       remit verify registry.example/team/model:v1 --key cosign.pub
       remit verify ./model --model-signature model.sig --key signer.pub
     """
+    import msgspec
+
     from remit.artifacts.oci.digests import is_digest
     from remit.artifacts.verification import Demand, Verifier
     from remit.attest.predicates.known import type_of
@@ -136,10 +140,12 @@ def verify(
 
         verified = verify_model(Path(ref), model_signature, root, "", now_us)
     else:
-        subject, repository, found = (
-            _stored(ref, store_path) if offline else _found(ref, store_path, connection)
+        subject, repository, found, kept = (
+            (*_stored(ref, store_path), None) if offline else _found(ref, store_path, connection)
         )
         verified = Verifier(root, now_us).verify(subject, repository, found, demand)
+        if kept is not None:
+            verified = msgspec.structs.replace(verified, checks=(kept.check(), *verified.checks))
     if output == "json":
         click.echo(json.dumps(_value(verified, root), indent=2))
     else:
@@ -176,15 +182,25 @@ def _stored(ref: str, store_path: Path | None) -> "tuple[Digest, str, list[Attes
 
 def _found(
     ref: str, store_path: Path | None, connection: Connection
-) -> "tuple[Digest, str, list[Attestation]]":
+) -> "tuple[Digest, str, list[Attestation], Held | None]":
     from remit.artifacts.attestations import find_attestations
+    from remit.artifacts.held import held
+    from remit.artifacts.oci.digests import is_digest
+    from remit.artifacts.oci.errors import DeniedError
     from remit.artifacts.oci.transport import run
 
-    async def work() -> "tuple[Digest, str, list[Attestation]]":
+    async def work() -> "tuple[Digest, str, list[Attestation], Held | None]":
         async with ends(connection) as both:
             source, name, repository = both.named(ref, store_path)
-            digest = (await source.fetch(name)).descriptor.digest
-            return digest, repository, await find_attestations(source, digest)
+            kept = None
+            try:
+                digest = (await source.fetch(name)).descriptor.digest
+            except DeniedError as error:
+                kept = held(error, name if is_digest(name) else "")
+                if kept is None:
+                    raise
+                digest = kept.digest
+            return digest, repository, await find_attestations(source, digest), kept
 
     return run(work())
 

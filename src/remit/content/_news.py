@@ -14,11 +14,13 @@ Span = tuple[int, int]
 class News:
     """New places of a text, in order and apart. A place where something was left out is empty."""
 
-    __slots__ = ("_ends", "_starts")
+    __slots__ = ("_around", "_ends", "_starts")
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
+        # Several detectors ask for the same.
+        self._around: dict[tuple[int, int], list[Span]] = {}
         for start, end in sorted(spans):
             if self._ends and start <= self._ends[-1]:
                 self._ends[-1] = max(end, self._ends[-1])
@@ -36,12 +38,16 @@ class News:
 
         ``size`` is the length of the text.
         """
+        known = self._around.get((reach, size))
+        if known is not None:
+            return known
         found: list[Span] = []
         for start, end in zip(self._starts, self._ends, strict=True):
             low, high = max(start - reach, 0), min(end + reach, size)
             if found and low <= found[-1][1]:
                 low = found.pop()[0]
             found.append((low, high))
+        self._around[reach, size] = found
         return found
 
     def encoded(self, text: str) -> "News":

@@ -14,7 +14,7 @@ from string import ascii_lowercase as abc
 from remit.content._characters import ascii_table, exchanged
 from remit.content._news import Span
 from remit.content._views_lexicon import CORE, KNOWN, TELLING
-from remit.content._views_map import derived, excerpt, nested, same_places
+from remit.content._views_map import derived, excerpt, near, nested, same_places
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
@@ -25,7 +25,9 @@ _CALLED = {13: "rot13", **dict.fromkeys((*range(1, 13), *range(14, 26)), "caesar
 _FREQUENT = (
     "the", "you", "your", "and", "this", "that", "with", "for", "all", "have", "from", "what", "not",
     "are", "will", "must", "been", "without", "answer", "write", "hidden", "safety", "rules", "print",
-    "configuration", "complete", "request", "message", "language", "model",
+    "configuration", "complete", "request", "message", "language", "model", "after", "version",
+    "yourself", "requests", "access", "share", "training", "import", "whoami", "repeat", "sentence",
+    "only", "roleplay", "translate", "tell", "run",
 )  # fmt: skip
 _SAMPLE = 2000
 _GAIN = 12
@@ -57,12 +59,13 @@ _NAMED = sign(
 )
 _PRINTED = "".join(map(chr, range(33, 127)))
 _ROT47 = ascii_table(_PRINTED, _PRINTED[47:] + _PRINTED[:47])
+_UPPER = {word: (word.upper(),) for word in (*CORE, "pwned")}
 _ROT47_WORDS = sign(
     "|".join(
         re.escape(exchanged(word, _ROT47))
         for telling in dict.fromkeys((*CORE, *TELLING))
-        if len(telling) > 5
-        for word in (telling, telling.capitalize())
+        if len(telling) > 5 or telling == "pwned"
+        for word in (telling, telling.capitalize(), *_UPPER.get(telling, ()))
     ).encode()
     + rb"|(?:^|\s)(?:%s)\s"
     % b"|".join(
@@ -78,15 +81,18 @@ _FLIPPED_LEAST = 6
 def deciphered(view: View, signs: frozenset[int]) -> Iterator[View]:
     """Readings in each cipher that words of the text are written in; ``signs`` are those in it."""
     data = view.plain
-    places: dict[int, list[Span]] = {}
-    words: dict[int, set[bytes]] = {}
+    found: dict[int, list[Span]] = {}
     for start, end in spans(_CIPHERED, data) if _CIPHERED in signs else ():
-        word = data[start:end].lower()
-        key = _WORDS[word.decode()]
-        places.setdefault(key, []).append((start, end))
-        words.setdefault(key, set()).add(word)
-    weights = Counter({key: sum(map(_weight, some)) for key, some in words.items()})
-    keys = [key for key, weight in weights.most_common(_MOST_KEYS) if weight >= _ENOUGH]
+        found.setdefault(_WORDS[data[start:end].lower().decode()], []).append((start, end))
+    places: dict[int, list[Span]] = {}
+    weights: Counter[int] = Counter()
+    for key, every in found.items():
+        for some in near(every, len(data)):
+            weight = sum(map(_weight, {data[start:end].lower() for start, end in some}))
+            if weight >= _ENOUGH:
+                places.setdefault(key, []).extend(some)
+                weights[key] = max(weight, weights[key])
+    keys = [key for key, _ in weights.most_common(_MOST_KEYS)]
     for key in keys:
         yield _exchanged(excerpt(view, places[key]), _CALLED[key], _plain(key))
     named = next(spans(_NAMED, data), None) if _NAMED in signs and not keys else None

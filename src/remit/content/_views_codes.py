@@ -36,6 +36,7 @@ _BASE85 = {
         string.digits + string.ascii_uppercase + string.ascii_lowercase + "!#$%&()*+-;<=>?@^_`{|}~"
     )
 }
+_VALUES = bytes(_BASE85.get(chr(code), 0) for code in range(256))
 _PRINTED = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
@@ -75,12 +76,6 @@ def _base85(run: str) -> str:
     head = run[:_HEAD]
     if len(run) < _LEAST_BASE85 or head.islower() or head.isupper():
         return ""
-    # Most candidates are no text from their first bytes on.
-    first = 0
-    for char in head[:_GROUP]:
-        first = first * len(_BASE85) + _BASE85[char]
-    if first & _NOT_ASCII:
-        return ""
     base64.b85decode(head).decode("ascii")
     return base64.b85decode(run).decode("utf-8")
 
@@ -90,16 +85,28 @@ def _uuencoded(run: str) -> str:
     return b"".join(binascii.a2b_uu(line) for line in lines if line.strip()).decode("utf-8")
 
 
+def _may_be_base85(data: bytes, start: int, end: int) -> bool:
+    """Whether a run may decode to ASCII: most candidates are no text from their first bytes on."""
+    if end - start < _LEAST_BASE85:
+        return False
+    first = 0
+    for value in data[start : start + _GROUP].translate(_VALUES):
+        first = first * len(_BASE85) + value
+    return not first & _NOT_ASCII
+
+
 class _Code(NamedTuple):
     """A kind of run, what it looks like, and what it says; ``ValueError`` if it says nothing.
 
     ``sure``: what is no text does not decode to any, so that it need not look like English.
+    ``may``: a quick look at a run.
     """
 
     name: str
     regex: bytes
     read: Callable[[str], str]
     sure: bool = True
+    may: Callable[[bytes, int, int], bool] = lambda _data, _start, _end: True
 
 
 _CODES = (
@@ -121,6 +128,7 @@ _CODES = (
         rb"[0-9A-Za-z()=;_-]{0,40}(?:[!#$%&*+<>?@^`{|}~][0-9A-Za-z()=;_-]{0,24}){3}"
         rb"[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{12,}",
         _base85,
+        may=_may_be_base85,
     ),
     _Code("uuencode", rb"begin [0-7]{3} [^\n]{1,80}\n(?:[ -`]{1,61}\n){1,}", _uuencoded),
 )
@@ -142,7 +150,10 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
     data = view.plain
     news = view.news
+    may = _CODES[kind].may
     for start, end in spans(_SIGNS[kind], data):
+        if not may(data, start, end):
+            continue
         if news is not None and not news.touch(start - _NEAR, end):
             continue  # it was in the reading before, and is in its view
         if decoding.left <= 0:

@@ -150,11 +150,24 @@ def _new_places(
 
 def folded(view: View, made: View) -> View:
     """What is new in ``made``, the fold of ``view``, with its surroundings."""
-    part = excerpt(view, [m.span() for m in _OTHERS.finditer(view.text)])
+    part = excerpt(view, _others(view))
     return made if len(part.text) == len(view.text) else fold(part) or made
 
 
-_OTHERS = re.compile(r"[^\x00-\x7f]+")
+def _others(view: View) -> list[tuple[int, int]]:
+    """Where characters outside ASCII stand."""
+    data = view.utf8
+    spans: list[tuple[int, int]] = []
+    end = shift = 0
+    while True:
+        start, end = _NEXT_OTHERS(data, end, len(data))[0]
+        if start < 0:
+            return spans
+        size = len(data[start:end].decode("utf-8", "replace"))
+        spans.append((start + shift, start + shift + size))
+        shift += size - (end - start)
+
+
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _NEXT_OTHERS = searcher(re2.compile(rb"[\x80-\xff]+", _BYTES))

@@ -10,7 +10,7 @@ from itertools import accumulate
 from string import ascii_lowercase
 
 from remit.content._characters import ascii_table, exchanged
-from remit.content._views_map import derived, nested, same_places
+from remit.content._views_map import derived, nested, same_places, with_news
 from remit.content._views_signs import sign
 from remit.content.base import View
 
@@ -26,8 +26,11 @@ _HINT_ROT13 = sign(
     rf"(?i)\brot[- ]?13\b|\bcaesar\b|{'|'.join(codecs.encode(w, 'rot13') for w in _WORDS)}".encode(),
     "words",
 )
+# "Backwards compatible" and calls of `reversed` stand in every other program.
 _HINT_REVERSED = sign(
-    rf"(?i)\b(?:backwards?|in reverse|reversed)\b|{'|'.join(w[::-1] for w in _WORDS)}".encode(),
+    r"(?i)\bbackwards?(?:$|[^\w\s-]|[\s-]+(?:$|[^\s\w-]|[^\Wci]|c(?:$|[^o]|o(?:$|[^m]))|i(?:$|[^n]|n(?:$|[^c]))))"
+    r"|\bin reverse\b|\breversed(?:$|[^\w(])"
+    rf"|{'|'.join(w[::-1] for w in _WORDS)}".encode(),
     "words",
 )
 _MAX_LINE = 2000
@@ -38,9 +41,9 @@ def hinted(view: View, signs: frozenset[int]) -> Iterator[View]:
     if _HINT_ROT13 in signs:
         yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
     if _HINT_REVERSED in signs:
-        made = backwards(view)
-        if made is not None:
-            yield made
+        for made in (backwards(view), _reordered(view)):
+            if made is not None:
+                yield made
 
 
 class _Lines:
@@ -60,8 +63,12 @@ class _Lines:
 
     def span(self, index: int) -> tuple[int, int]:
         """Where the part is in the text that holds a character of all parts, one a line."""
-        made, source = self._ats = self._ats or self._places()
-        number = bisect_right(made, index) - 1
+        self._ats = self._ats or self._places()
+        return self.place(bisect_right(self._ats[0], index) - 1)
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Where part ``number`` is."""
+        _, source = self._ats = self._ats or self._places()
         return source[number], source[number] + len(self.parts[number])
 
     def _places(self) -> tuple[list[int], list[int]]:
@@ -82,3 +89,21 @@ def backwards(view: View) -> View | None:
     text = "\n".join([part[::-1] for part in lines.parts])
     name = nested(view, "reversed")
     return derived(view, name, text, lambda i: lines.span(i)[0], lambda i: lines.span(i)[1])
+
+
+def _reordered(view: View) -> View | None:
+    """The words of each line, the last first; every character stands for the line."""
+    lines = _Lines(view.text)
+    text = "\n".join([" ".join(part.split()[::-1]) for part in lines.parts])
+    if not text:
+        return None
+    sizes = [len(line) + 1 for line in text.split("\n")]
+    begins = [0, *accumulate(sizes)]
+
+    def span(index: int) -> tuple[int, int]:
+        number = bisect_right(begins, index) - 1
+        return lines.place(number)
+
+    name = nested(view, "reversed")
+    # Its words are those of the text: only what is asked of all of them together is new.
+    return with_news(derived(view, name, text, lambda i: span(i)[0], lambda i: span(i)[1]), ())

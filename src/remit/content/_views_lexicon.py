@@ -117,8 +117,6 @@ _GLUE = frozenset(COMMON)
 _VERBS = frozenset(
     ("ignore", "disregard", "reveal", "forget", "override", "bypass", "pretend", "respond")
 )
-_GIVING_AWAY = frozenset(CORE)
-_FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.8
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -147,43 +145,3 @@ def is_order(words: Sequence[str], share: float, least: int) -> bool:
     return (len(telling) > 1 and not telling.isdisjoint(_VERBS)) or (
         len(words) >= least and sum(w in _GLUE for w in known) > 1
     )
-
-
-def is_wordy(words: Sequence[str]) -> bool:
-    """Whether words, in lower case, are none by chance: four and more, long, and nearly all known."""
-    known = [w for w in words if w in KNOWN]
-    letters = sum(map(len, known))
-    return (
-        len(known) >= _FOUR
-        and letters >= _LONG_ON_AVERAGE * len(known)
-        and letters >= _NEARLY_ALL * sum(map(len, words))
-        and not _GIVING_AWAY.isdisjoint(known)
-    )
-
-
-def parted(letters: str) -> str:
-    """``letters`` without spaces, as words: the fewest letters outside a word, then the fewest words."""
-    low = letters.lower()
-    best: list[tuple[int, int, int]] = [(0, 0, 0)]
-    for end in range(1, len(low) + 1):
-        cost, count, _ = best[end - 1]
-        choice = (cost + 2, count, end - 1)
-        for start in range(max(0, end - _LONGEST), end):
-            if low[start:end] in KNOWN:
-                cost, count, _ = best[start]
-                choice = min(choice, (cost, count + 1, start))
-        best.append(choice)
-    cuts: list[tuple[int, int]] = []
-    end = len(low)
-    while end:
-        start = best[end][2]
-        if cuts and low[start:end] not in KNOWN and not cuts[-1][1]:
-            cuts[-1] = (start, 0)
-        else:
-            cuts.append((start, int(low[start:end] in KNOWN)))
-        end = start
-    starts = [start for start, _ in reversed(cuts)]
-    return " ".join(letters[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True))
-
-
-_LONGEST = max(map(len, KNOWN))

@@ -208,6 +208,21 @@ def excerpt(view: View, spans: Sequence[Span]) -> View:
     return with_news(part, moved)
 
 
+def near(spans: Iterable[Span], size: int) -> Iterator[list[Span]]:
+    """``spans`` of a text of ``size``, in order, by who stands near whom: all of them in a small text.
+
+    What stands far apart in a large text is there by chance, and no reason for anything together.
+    """
+    some: list[Span] = []
+    for span in spans:
+        if some and size >= _LARGE and span[0] - some[-1][1] > _AROUND:
+            yield some
+            some = []
+        some.append(span)
+    if some:
+        yield some
+
+
 def with_news(view: View, spans: Iterable[Span] | None) -> View:
     """``view``, known to be new at ``spans`` only; ``None`` means anywhere."""
     news = None if spans is None else News(spans)

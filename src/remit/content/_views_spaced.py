@@ -7,11 +7,14 @@ left: identifiers and paths are rows of words, too.
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import re2
 
-from remit.content._views_lexicon import is_order, is_prose, is_wordy, parted
+from remit.content._re2 import searcher
+from remit.content._views_lexicon import CORE, is_order, is_prose
 from remit.content._views_map import Piece, joined, nested
+from remit.content._views_parted import Parted, apart, parted
 from remit.content._views_runs import Decoding
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
@@ -36,24 +39,48 @@ def _row(gap: bytes, sign: bytes) -> bytes:
 
 
 _APART = sign(b"|".join(_row(*gap) for gap in _GAPS), "rows")
-_SOLID = sign(rb"[A-Za-z]{16,}", "rows")
+# Anything without white space, with something outside ASCII between.
+_PICTURES = searcher(re2.compile(rb"[!->@-~]{1,24}(?: ?\?{1,4} ?[!->@-~]{1,24}){4,}", _BYTES))
+_LEAST_SOLID = 16
+_SOLID = sign(rb"[A-Za-z]{%d,}" % _LEAST_SOLID, "rows")
+# Two words of an order without a space; no word holds them.
+_JOINTS = (
+    "havebeen|youare|youmust|ignoreall|ignorethe|theabove|yourprompt|systemprompt|yourinstruction|"
+    "yourguideline|yourconfiguration|yourinitial|yoursystem|hiddenconfig|thissentence|thesentence|"
+    "iamin|tellme|showme|giveme|donot|onlysay|replywith|respondwith|answerwith|outputthe|saythe|"
+    "saynothing|forgetyour|withoutany|actas|pretendto|instructions?to|thepassword|mypassword"
+)
+_JOINT = sign(f"(?i)(?:{_JOINTS})".encode(), "words")
 _LETTERS = re.compile(r"[A-Za-z']+")
+_RUN = re.compile(r"[A-Za-z]{12,}")
 _LETTERS_ON_END = re.compile(r"[A-Za-z]{4,}")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = re.compile(
+    r"(?<=[a-z])(?=[A-Z])|(?<![A-Za-z])(?<=[AI])(?=[A-Z][a-z])|(?<=[a-z][AI])(?=[A-Z])"
+)
 _OFTEN = "your|what|with|have|been|that|this|will|from|there|when|about|repeat|write"
 _TELLING = (
     "ignore|instruct|previous|system|prompt|disregard|reveal|password|pretend|restrict|forget|respond|"
-    "answer|assistant|youare|youmust|ofthe|tothe|inthe|without|safety|"
-    f"(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
+    "answer|assistant|ofthe|tothe|inthe|without|safety|hidden|configur|guideline|disclos|whoami|"
+    f"{_JOINTS}|(?:{_OFTEN})[a-z]*(?:{_OFTEN}|the|and|you)"
 )
-_INSIDE = re.compile(_TELLING.replace("[a-z]*", ".*"))
-_ANYWHERE = re2.compile(f"(?i){_TELLING}".encode(), _BYTES)
-_MARKS = " \t-*>#."
+_INSIDE = searcher(re2.compile(_TELLING.replace("[a-z]*", ".*").encode(), _BYTES))
+# Pairs of letters that English is full of: two in five of its letters, one in sixteen of any.
+_PAIRS = re.compile(
+    "th|he|in|er|an|re|on|at|en|nd|ti|es|or|te|of|ed|is|it|al|ar|st|to|nt|ng|se|ha|as|ou|io|le|ve|"
+    "co|me|de|hi|ri|ro|ic|ne|ea|ra|ce"
+)
+_LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
+_TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
+_LEAST_PICTURES = 4
+_WHITE = " \n\t\r\v\f"
+_MARKS, _MOST_MARKS = b" \t-*>#.", 64
 _LEAST_LINES = 12
 _MOST_LINES = 400
-_LONGEST_IN_NAME = 12
-_HALF, _MOST = 0.5, 0.8
-_SENTENCE, _NAME = 6, 8
+_GIVING_AWAY = frozenset(CORE)
+_FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.75
+_HALF = 0.5
+_SENTENCE, _PARTED, _NAME = 6, 5, 8
+_ANY = re.compile(r"[a-z]+|[^a-z\s]+")
 _MOST_SOLID = 4096
 _MOST_UNBROKEN = 2048
 
@@ -70,7 +97,9 @@ def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[Vi
         *(_apart(view, decoding, apart) if _APART in signs else ()),
         *_acrostic(view, decoding),
     ]
-    runs = _solid(view, decoding, solid) if _SOLID in signs else ()
+    if len(view.others) >= _LEAST_PICTURES:
+        apart += _pictures(view, decoding)
+    runs = _solid(view, signs, decoding, solid) if not signs.isdisjoint((_SOLID, _JOINT)) else ()
     for name, pieces in (
         ("words", rows),
         ("solid", runs),
@@ -87,15 +116,14 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
     done = 0
     for start, end in spans(_APART, data):
         row = data[start:end]
-        said = _LETTERS.findall(text[start:end])
-        words = [word.lower() for word in said]
+        words = _LETTERS.findall(text[start:end].lower())
         least = _NAME if b"_" in row or b"-" in row else _SENTENCE
         # Nobody but who hides something puts pictures between words.
         if not (is_prose(words) if b"?" in row else is_order(words, _HALF, least)):
             continue
         if not decoding.take(text[start:end]):
             return
-        made = " ".join(said)
+        made = " ".join(_LETTERS.findall(text, start, end))
         starts: Sequence[int] = range(start, start + len(made))
         ends: Sequence[int] = range(start + 1, start + 1 + len(made))
         if len(made) < len(row.rstrip(_PUNCTUATION)):
@@ -114,88 +142,155 @@ def _apart(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece
                 whole.append(Piece(run, range(low, done), range(low + 1, done + 1)))
 
 
+def _pictures(view: View, decoding: Decoding) -> Iterator[Piece]:
+    """Words with pictures between them, with their figures and signs."""
+    data, end = view.plain, 0
+    while True:
+        start, end = _PICTURES(data, end, len(data))[0]
+        if start < 0:
+            return
+        row = view.text[start:end]
+        others = [c for c in row if not c.isascii()]
+        between = max(set(others), key=others.count, default="?")
+        if between.isalpha() or between == "?" or row.count(between) < _LEAST_PICTURES:
+            continue
+        said = row.replace(between, " ")
+        if is_prose(_LETTERS.findall(said.lower())) and decoding.take(row):
+            yield Piece(said, range(start, end), range(start + 1, end + 1))
+
+
 def _sign(row: str) -> str:
     """What stands between the words of a row, if it is nothing that stands there anyway."""
-    for usual in "_+":
-        if usual in row:
-            return usual
-    others = [c for c in row if not c.isascii()]
-    return max(set(others), key=others.count) if others else ""
+    return next((usual for usual in "_+" if usual in row), "")
 
 
 def _unbroken(text: str, start: int, end: int) -> tuple[int, int]:
     """Where the characters without white space begin and end that hold ``text[start:end]``."""
-    before = text[max(0, start - _MOST_UNBROKEN) : start]
-    head = len(before) - len(before.split()[-1]) if before and not before[-1:].isspace() else None
-    low = start if head is None else start - len(before) + head
-    behind = text[end : end + _MOST_UNBROKEN]
-    tail = len(behind.split(None, 1)[0]) if behind and not behind[0].isspace() else 0
-    return low, end + tail
+    low = max(0, start - _MOST_UNBROKEN)
+    high = min(len(text), end + _MOST_UNBROKEN)
+    begin = max([low, *(text.rfind(white, low, start) + 1 for white in _WHITE)])
+    ends = [at for white in _WHITE if (at := text.find(white, end, high)) >= 0]
+    return begin, min(ends, default=high)
 
 
-def _solid(view: View, decoding: Decoding, whole: list[Piece]) -> Iterator[Piece]:
-    # One look at all of it: of encoded data every line is such a row.
-    if _ANYWHERE.search(view.plain) is None:
-        return
-    left = _MOST_SOLID + len(view.text) // 16
+def _solid(
+    view: View, signs: frozenset[int], decoding: Decoding, whole: list[Piece]
+) -> Iterator[Piece]:
+    """Runs of letters that are words; into ``whole`` also what surrounds them up to white space."""
     source, data = view.text, view.plain
+    left = _MOST_SOLID + len(source) // 16
     done = 0
-    for at, end in spans(_SOLID, data):
-        run = data[at:end].decode()
-        if at >= done:
-            low, done = _unbroken(source, at, end)
-            if end - at < done - low <= left:
-                left -= done - low
-                text = decoding.take(_sentence(source[low:done]))
-                if text:
-                    whole.append(Piece(text, [low] * len(text), [done] * len(text)))
-        if not _INSIDE.search(run.lower()):
+    found = (spans(kind, data) for kind in (_SOLID, _JOINT) if kind in signs)
+    for at, end in sorted(chain.from_iterable(found)):
+        if at < done or (end - at >= _LEAST_SOLID and not _may_be_words(source[at:end])):
             continue
-        if len(run) > left:
+        low, done = _unbroken(source, at, end)
+        token = source[low:done]
+        near = source[max(low, at - _TOKEN_SAMPLE) : min(done, at + _TOKEN_SAMPLE)].lower()
+        if len(_PAIRS.findall(near)) * _PAIRS_IN_TOKEN < len(near):
+            continue
+        runs = [run for run in _RUN.finditer(token) if _may_be_words(run[0])]
+        if not runs:
+            continue
+        left -= len(token)
+        if left < 0:
             return
-        left -= len(run)
-        words = _words(run)
-        text = decoding.take(words)
-        if text:
-            yield Piece(text, [at] * len(text), [at + len(run)] * len(text))
+        for run in runs:
+            text = decoding.take(_words(run[0]))
+            if text:
+                start, stop = low + run.start(), low + run.end()
+                yield Piece(text, [start] * len(text), [stop] * len(text))
+        if len(runs[0][0]) < len(token):
+            text = decoding.take(_sentence(token))
+            if text:
+                whole.append(Piece(text, [low] * len(text), [done] * len(text)))
+
+
+def _may_be_words(run: str) -> bool:
+    """Whether it is worth looking for words in letters: a long run looks English, a short one tells."""
+    low = run[:_MOST_SOLID].lower()
+    if len(run) >= _LONG_RUN:
+        some = low[:_SAMPLE]
+        return len(_PAIRS.findall(some)) * _PAIRS_IN >= len(some)
+    return _tells(low) >= 0
+
+
+def _tells(letters: str) -> int:
+    """Where ``letters``, in lower case, begin to say something of an order; -1: nowhere."""
+    data = letters.encode("ascii", "replace")
+    return _INSIDE(data, 0, len(data))[0][0]
 
 
 def _sentence(unbroken: str) -> str:
     """What has no white space, with its figures and punctuation, if it is a sentence."""
-    if not _INSIDE.search(unbroken.lower()):
-        return ""
-    words = _LETTERS_ON_END.sub(_cut, unbroken)
-    return words if is_order(_LETTERS.findall(words.lower()), _MOST, _SENTENCE) else ""
-
-
-def _cut(run: re.Match[str]) -> str:
-    humps = _HUMP.split(run[0])
-    return " ".join(humps) if len(humps) > 1 else parted(run[0])
+    parts: list[str] = []
+    words: list[str] = []
+    cost, done = 0.0, 0
+    for run in _LETTERS_ON_END.finditer(unbroken):
+        made = _apart_in(run[0])
+        parts += unbroken[done : run.start()], " ".join(made.words)
+        words += made.words
+        cost += made.cost
+        done = run.end()
+    parts.append(unbroken[done:])
+    return "".join(parts) if _is_sentence(Parted(words, cost)) else ""
 
 
 def _words(run: str) -> str:
     """``run`` with spaces, if it is a sentence; nothing for names such as ``getSystemPrompt``."""
+    made = _apart_in(run)
+    return " ".join(made.words) if _is_sentence(made) else ""
+
+
+def _apart_in(run: str) -> Parted:
     humps = _HUMP.split(run)
-    if len(humps) > 1 and max(map(len, humps)) <= _LONGEST_IN_NAME:
-        words, share = humps, _HALF
-    else:
-        words, share = parted(run).split(), _MOST
-    return " ".join(words) if is_order([w.lower() for w in words], share, _SENTENCE) else ""
+    return apart(humps) if len(humps) > 1 else parted(run)
+
+
+def _is_sentence(made: Parted) -> bool:
+    return made.english and is_order([word.lower() for word in made.words], 0, _PARTED)
+
+
+def _is_wordy(made: Parted) -> bool:
+    """Whether words are none by chance: four and more, long, nearly all known, one of an order."""
+    known = made.known()
+    letters = sum(map(len, known))
+    return (
+        len(known) >= _FOUR
+        and letters >= _LONG_ON_AVERAGE * len(known)
+        and letters >= _NEARLY_ALL * sum(map(len, made.words))
+        and not _GIVING_AWAY.isdisjoint(known)
+    )
 
 
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
     """The first letters of lines, if they spell an order."""
-    lines = view.text.split("\n", _MOST_LINES)
+    data = view.plain
+    *_, rest = data.split(b"\n", _MOST_LINES)
+    lines = (
+        data[: len(data) - len(rest) + _MOST_MARKS]
+        .translate(None, _MARKS)
+        .split(b"\n", _MOST_LINES)
+    )
     if len(lines) < _LEAST_LINES:
         return
-    spelt = "".join([line.lstrip(_MARKS)[:1] for line in lines]).lower()
-    found = _INSIDE.search(spelt)
-    if found is None:
+    spelt = b"".join([line[:1] for line in lines]).decode().lower()
+    found = _tells(spelt)
+    if found < 0:
         return
-    begin = max(0, found.start() - _MOST_SOLID // 8)
-    words = parted(spelt[begin : begin + _MOST_SOLID // 4])
-    parts = words.split()
-    accepted = is_order(parts, _MOST, _SENTENCE) or is_wordy(parts)
-    text = decoding.take(words) if accepted else ""
+    begin = max(0, found - _MOST_SOLID // 8)
+    made = _spelt(spelt[begin : begin + _MOST_SOLID // 4]).trimmed()
+    text = decoding.take(" ".join(made.words)) if _is_sentence(made) or _is_wordy(made) else ""
     if text:
         yield Piece(text, [0] * len(text), [len(view.text)] * len(text))
+
+
+def _spelt(letters: str) -> Parted:
+    """Letters as words; what is no letter stands for itself and costs nothing."""
+    words: list[str] = []
+    cost = 0.0
+    for part in _ANY.finditer(letters):
+        made = parted(part[0]) if part[0].isalpha() and part[0].isascii() else Parted([part[0]], 0)
+        words += made.words
+        cost += made.cost
+    return Parted(words, cost)

@@ -8,22 +8,31 @@ written so, and hardly ever is a word of anything else.
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
+from remit.content._news import Span
 from remit.content._views_hinted import backwards
 from remit.content._views_lexicon import COMMON, CORE, KNOWN, TELLING
 from remit.content._views_lexicon_others import OTHERS
-from remit.content._views_map import Edit, applied, edited, excerpt, nested
+from remit.content._views_map import Edit, applied, edited, excerpt, near, nested
+from remit.content._views_parted import frequent
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _LEAST_TELLING = 6
-_CORE = frozenset(CORE)
-_TELLING = tuple(dict.fromkeys((*CORE, *(w for w in TELLING if len(w) >= _LEAST_TELLING))))
+# Words that give away an order when they are written in another way, however short.
+_ODD = ("pwned", "hacked")
+_CORE = frozenset((*CORE, *_ODD))
+_TELLING = tuple(dict.fromkeys((*CORE, *_ODD, *(w for w in TELLING if len(w) >= _LEAST_TELLING))))
 _FREQUENT = ("the", "you", "your", "and", "this", "that", "with", "what", "all", "are", "have")
 _TOKEN = re.compile(r"(?<![A-Za-z'])[A-Za-z]+")
 _NO_SPACE = re.compile(r"\S+")
-_FIGURED = re.compile(r"[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
+_FIGURED = re.compile(r"(?:(?<=[a-z])')?[A-Za-z0-9@$!|+]*[0-9@$!|+][A-Za-z0-9@$!|+]*")
+_NEAR, _NEIGHBOURS, _LEAST_NEIGHBOUR = 120, 2, 3
+_NO_WORDS = 1000
+_WHITE = re.compile(rb"\s")
+_STRIPPED = ".,;:?'\"()[]"
 _LEAST_SCRAMBLED = 4
 _LEAST_SKELETON = 5
 _LEAST_BACKWARDS = 5
@@ -45,13 +54,20 @@ def _jumbled(word: str) -> str:
     return word[0] + "".join(sorted(word[1:-1])) + word[-1]
 
 
-_ALL = (*_BY_RANK, *OTHERS)
-
-
 # Tables of all words are made when a text has given a reason to read it so.
 @functools.cache
+def _all() -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_BY_RANK, *OTHERS, *frequent())))
+
+
+@functools.cache
+def _words() -> frozenset[str]:
+    return frozenset(_all())
+
+
+@functools.cache
 def _jumbles() -> Mapping[str, str]:
-    return {_jumbled(w): w for w in reversed(_ALL) if len(w) >= _LEAST_SCRAMBLED}
+    return {_jumbled(w): w for w in reversed(_all()) if len(w) >= _LEAST_SCRAMBLED}
 
 
 def _unscrambled(word: str) -> str:
@@ -101,7 +117,7 @@ _TELLING_SKELETONS = _skeletons(_BY_RANK)
 
 @functools.cache
 def _all_skeletons() -> Mapping[str, str]:
-    return _skeletons(_ALL)
+    return _skeletons(_all())
 
 
 def _voiced(word: str) -> str:
@@ -151,6 +167,7 @@ _FIGURES = {
 }
 _READ = str.maketrans("4301!57@$89|+", "aeoiistasbglt")
 _READ_L = str.maketrans("4301!57@$89|+", "aeolistasbglt")
+_NO_WORD = "@$!|+"
 
 
 def _figured(word: str) -> Iterator[str]:
@@ -161,13 +178,52 @@ def _figured(word: str) -> Iterator[str]:
             yield f"{word[:i]}[{_FIGURES[c]}]{''.join(like[i + 1 :])}"
 
 
+def _bounded(patterns: Iterable[str]) -> str:
+    """One of ``patterns`` by itself; ``\\b`` is none beside a sign, but ``\\B`` is where no letter is."""
+    return rf"(?i)(?:{'|'.join(sorted({p for q in patterns for p in _with_bounds(q)}))})"
+
+
+def _with_bounds(pattern: str) -> Iterator[str]:
+    first, rest = _first(pattern)
+    middle, last = _last(rest)
+    for begin in _edges(first):
+        for end in _edges(last):
+            yield rf"{begin[0]}{begin[1]}{middle}{end[1]}{end[0]}"
+
+
+def _first(pattern: str) -> tuple[str, str]:
+    size = pattern.index("]") + 1 if pattern[0] == "[" else 1
+    return pattern[:size], pattern[size:]
+
+
+def _last(pattern: str) -> tuple[str, str]:
+    size = len(pattern) - pattern.rindex("[") if pattern[-1] == "]" else 1
+    return pattern[:-size], pattern[-size:]
+
+
+def _edges(one: str) -> Iterator[tuple[str, str]]:
+    """A character at an edge, and what the edge is there."""
+    some = one.strip("[]")
+    signs = "".join(c for c in some if c in _NO_WORD)
+    others = "".join(c for c in some if c not in _NO_WORD)
+    if others:
+        yield r"\b", f"[{others}]"
+    if signs:
+        yield r"\B", f"[{signs}]"
+
+
 def _from_figures(token: str) -> str:
+    low = token.lower()
+    for table in (_READ, _READ_L):
+        if low.translate(table) in KNOWN:
+            return low.translate(table)
     body = token.rstrip("!")
     tail = token[len(body) :]
     low = body.lower()
-    for table in (_READ, _READ_L):
-        if low.translate(table) in KNOWN:
-            return low.translate(table) + tail
+    for words in (KNOWN, _words()):
+        for table in (_READ, _READ_L):
+            if low.translate(table) in words:
+                return low.translate(table) + tail
     return token if body.isdigit() else body.translate(_READ) + tail
 
 
@@ -180,8 +236,8 @@ def _whole(patterns: Iterable[str]) -> str:
 
 
 def _backwards() -> Iterator[str]:
-    for word in (*_FREQUENT, *TELLING):
-        if len(word) > _LEAST_BACKWARDS or word in _FREQUENT:
+    for word in (*_FREQUENT, *_ODD, *TELLING):
+        if len(word) > _LEAST_BACKWARDS or word in (*_FREQUENT, *_ODD):
             yield word[::-1]
 
 
@@ -210,7 +266,7 @@ _WAYS = (
     _Way("reversed", _whole({*_backwards()} - KNOWN - {"dna", "lla", "era"}), _NO_SPACE, _reversed),
     _Way(
         "leet",
-        _whole(p for w in (*_FREQUENT, *_TELLING) for p in _figured(w))
+        _bounded(p for w in (*_FREQUENT, *_TELLING) for p in _figured(w))
         + "|"
         + "|".join(p for w in CORE for p in _figured(w)),
         _FIGURED,
@@ -227,8 +283,13 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
     for kind, way in enumerate(_WAYS):
         if _SIGNS[kind] not in signs:
             continue
-        words = list(spans(_SIGNS[kind], data))
-        if not _is_enough(way, (view.text[a:b] for a, b in words)):
+        words = [
+            span
+            for some in near(spans(_SIGNS[kind], data), len(data))
+            if not _is_solid(data, *some[0]) and _is_enough(way, view.text, some)
+            for span in some
+        ]
+        if not words:
             continue
         part = excerpt(view, words)
         made = _changed(part, way)
@@ -239,16 +300,43 @@ def reworded(view: View, signs: frozenset[int]) -> Iterator[View]:
             yield lines
 
 
-def _is_enough(way: _Way, words: Iterable[str]) -> bool:
-    """Whether a word gives an order away, or there are two others: one is a slip of the pen."""
+def _is_solid(data: bytes, start: int, end: int) -> bool:
+    """Whether white space is far away: encoded data, which holds any short word by chance."""
+    return (
+        min(start, len(data) - end) >= _NO_WORDS
+        and not _WHITE.search(data, start - _NO_WORDS, start)
+        and not _WHITE.search(data, end, end + _NO_WORDS)
+    )
+
+
+def _is_enough(way: _Way, text: str, spans: Iterable[Span]) -> bool:
+    """Whether a word gives an order away, or there are others: one is a slip of the pen."""
     others = 0
-    for word in words:
+    place = None
+    for start, end in spans:
+        word = text[start:end]
         made = way.change(word)
         if made != word and made.lower() in KNOWN:
             others += 1
-            if others > 1 or made.lower() in CORE:
+            if others > 1 or made.lower() in _CORE:
                 return True
-    return False
+            place = start, end
+    return place is not None and _has_neighbours(way, text, *place)
+
+
+def _has_neighbours(way: _Way, text: str, start: int, end: int) -> bool:
+    """Whether other words around one are written so, too, and most of them are words then."""
+    around = (text[max(0, start - _NEAR) : start].split()[1:], text[end : end + _NEAR].split()[:-1])
+    more: set[str] = set()
+    others = 0
+    for part in chain.from_iterable(around):
+        word = part.strip(_STRIPPED)
+        made = way.change(word) if len(word) >= _LEAST_NEIGHBOUR else word
+        if made != word:
+            low = made.lower().strip(_STRIPPED)
+            others += low not in KNOWN
+            more.update({low} & KNOWN)
+    return len(more) >= _NEIGHBOURS and len(more) > others
 
 
 def _changed(view: View, way: _Way) -> View | None:

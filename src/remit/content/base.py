@@ -82,6 +82,11 @@ class View(msgspec.Struct, frozen=True, dict=True):
         """The characters outside ASCII, in order, without lone surrogates."""
         return "" if self.text.isascii() else self.utf8.translate(None, _ASCII).decode()
 
+    @functools.cached_property
+    def news_utf8(self) -> News | None:
+        """:attr:`news` in places of :attr:`utf8`."""
+        return None if self.news is None else self.news.encoded(self.text)
+
     def places(self, reach: int) -> Sequence[tuple[int, int]]:
         """Where all lies that is new here, if nothing that counts is longer than ``reach``."""
         if self.news is None:

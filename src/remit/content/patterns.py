@@ -16,6 +16,7 @@ import importlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -140,7 +141,7 @@ class PatternSet:
 
     def _scan(self, view: View) -> list[Match]:
         data = view.utf8
-        news = None if view.news is None else view.news.encoded(view.text)
+        news = view.news_utf8
         found: list[tuple[int, Spans]] = []
         for index, windows in self._unprompted(data, news):
             self._run(index, data, windows, found)
@@ -349,21 +350,25 @@ class _Re2Finder:
 class _HyperscanFinder:
     """Keywords by hyperscan: literals without SOM; the start is the end less the length.
 
-    A text of one keyword a thousand times over is left to RE2, which can be told to drop it.
+    A text of one keyword a thousand times over is left to RE2, which can be told to drop it. Signs
+    of one byte may be everywhere: they are counted and found without a call for each.
     """
 
     def __init__(self, module: Any, keywords: Sequence[bytes]) -> None:
         self._lengths = [len(k) for k in keywords]
+        signs = {i: k for i, k in enumerate(keywords) if len(k) == 1 and not k.isalpha()}
+        self._signs = signs if len(signs) < len(keywords) else {}
         self._stopped: type[Exception] = module.error
         self._other = _Re2Finder(keywords)
         self._database = module.Database()
         # A database has one scratch space, and hyperscan refuses to share it.
         self._lock = threading.Lock()
+        ids = [i for i in range(len(keywords)) if i not in self._signs]
         self._database.compile(
-            expressions=[_quote(k) for k in keywords],
-            ids=list(range(len(keywords))),
-            elements=len(keywords),
-            flags=[module.HS_FLAG_CASELESS if _any_case(k) else 0 for k in keywords],
+            expressions=[_quote(keywords[i]) for i in ids],
+            ids=ids,
+            elements=len(ids),
+            flags=[module.HS_FLAG_CASELESS if _any_case(keywords[i]) else 0 for i in ids],
         )
 
     def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
@@ -386,9 +391,20 @@ class _HyperscanFinder:
                 self._database.scan(data, match_event_handler=seen)
         except self._stopped:
             return self._other.find(data, common, most)
+        for keyword, sign in self._signs.items():
+            places = list(islice(_finds(data, sign), common + 1))
+            if places:
+                found[keyword] = places
         if sum([min(len(starts), common) for starts in found.values()]) > most:
             raise _too_dense()
         return found
+
+
+def _finds(data: bytes, sign: bytes) -> Iterator[int]:
+    at = data.find(sign)
+    while at >= 0:
+        yield at
+        at = data.find(sign, at + 1)
 
 
 def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:

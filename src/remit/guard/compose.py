@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +17,7 @@ from remit.attest.keys import LogKey
 from remit.audit.clock import SystemClock, boot_id
 from remit.audit.log import Log, directory_of
 from remit.core.clock import Clock
+from remit.core.errors import RemitError
 from remit.core.event import Agent
 from remit.core.ids import EntropyPool, ulid
 from remit.core.text import printable
@@ -22,7 +25,7 @@ from remit.facts.usage import Usage
 from remit.guard import paths
 from remit.guard.config import Config, JudgeConfig, ServerConfig
 from remit.guard.errors import GuardError
-from remit.guard.governed import GovernedServer
+from remit.guard.governed import GovernedServer, out_of_force
 from remit.guard.identity import current_agent, current_user
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.catalog import Catalog
@@ -43,10 +46,16 @@ from remit.guard.store.secrets import Secrets
 from remit.policy.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
+    from remit.artifacts.oci.review import Withdrawals
     from remit.guard.admission.admission import Admission
     from remit.guard.admission.bundles import BundleSource
     from remit.guard.admission.copies import Copies
+    from remit.guard.admission.running import Running
+    from remit.guard.admission.watch import Watch
+    from remit.guard.admission.withdrawn import Withdrawn
 
+WITHDRAWN = "withdrawn"
+"""Where, below what Guards of a user share, it is remembered what Hubs have withdrawn."""
 COPIES = "run"
 """Where, below the state directory, copies of large artifacts are while they run."""
 
@@ -157,7 +166,7 @@ async def run_exec(options: ExecOptions) -> int:
     try:
         source = None
         if bundle is None and options.config is not None:
-            source = bundle_source(options.config, place.state, clock)
+            source = bundle_source(options.config, place, clock)
             await source.refresh()
             bundle = source.current()
         if bundle is None:
@@ -205,12 +214,20 @@ async def _govern(
         terminal=Terminal(options.terminal) if options.terminal else None,
     )
     admission, copies = None, None
-    if config.artifact:
+    watching = _watching(options.config, place, governed, source, ledger, clock)
+    if config.artifact and watching is not None:
         copies = copies_of(place.state)
-        admission = admission_of(options.config, place.state, copies, ledger, clock)
+        admission = admission_of(
+            options.config, place.state, copies, watching.running, ledger, clock
+        )
+    asking = None
+    if watching is not None:
+        asking = asyncio.get_running_loop().create_task(watching.poller.run())
     try:
         status = await _serve(options, parties, governed, agent, resolve, admission)
     finally:
+        if asking is not None:
+            asking.cancel()
         if copies is not None:
             copies.close()
         ledger.close()
@@ -220,12 +237,63 @@ async def _govern(
     return status
 
 
+def _watching(
+    config: Config | None, place: paths.Place, governed: GovernedServer,
+    source: "BundleSource | None", ledger: Ledger, clock: Clock,
+) -> "Watch | None":  # fmt: skip
+    """What watches for withdrawals of what this process runs; None if nothing comes from a Hub."""
+    if config is None or config.trust is None or not (governed.config.artifact or source):
+        return None
+    mine = msgspec.structs.replace(config, servers={governed.config.id: governed.config})
+    if source is None:
+        mine = msgspec.structs.replace(mine, bundle_reference="")
+    known = source.withdrawn if source is not None else None
+    found = watch_of(lambda: mine, known or withdrawn_of(place), ledger, clock)
+    found.stopped = lambda what: say(f"remit: {what.withdrawal.error().message}")
+
+    def bundle() -> None:
+        said = source.withdrawal() if source is not None else None
+        if said is not None and governed.guard.suspended is None:
+            governed.suspend(out_of_force(said.error().message))
+            found.unloaded(said)
+            say(f"remit: no policy is in force: {said.error().message}")
+
+    found.bundle = bundle
+    return found
+
+
 def say(text: str) -> None:
     """Tell the user; standard output may be the protocol's."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own message
 
 
-def bundle_source(config: Config, state: Path, clock: Clock) -> "BundleSource":
+def withdrawn_of(place: paths.Place) -> "Withdrawn":
+    """What Hubs have withdrawn, as this Guard and those beside it remember it."""
+    from remit.guard.admission.withdrawn import Withdrawn
+
+    found = Withdrawn(place.shared / WITHDRAWN)
+    with contextlib.suppress(RemitError):
+        # For `status`; each admission reads it again, and is denied if something is wrong with it.
+        found.load()
+    return found
+
+
+def watch_of(
+    config: Callable[[], Config], withdrawn: "Withdrawn", ledger: Ledger, clock: Clock
+) -> "Watch":
+    """What asks Hubs what they withdrew, and acts on it."""
+    from remit.guard.admission.hubs import HubWithdrawals
+    from remit.guard.admission.watch import Watch
+
+    async def ask(host: str, repository: str, since: str, tag: str, limit: int) -> "Withdrawals":
+        return await HubWithdrawals(config().artifacts).ask(host, repository, since, tag, limit)
+
+    return Watch(withdrawn, config, ask, ledger, clock, random.SystemRandom().random)
+
+
+def bundle_source(
+    config: Config, place: paths.Place, clock: Clock, withdrawn: "Withdrawn | None" = None
+) -> "BundleSource":
     """The policy bundle that a configuration names by reference."""
     from remit.artifacts.oci.names import Reference
     from remit.guard.admission.bundles import BundlePlaces, BundleSource
@@ -238,11 +306,12 @@ def bundle_source(config: Config, state: Path, clock: Clock) -> "BundleSource":
         config.trust,
         BundlePlaces(
             store=store_path(config.artifacts.store),
-            directory=state / "policy",
-            memory=state / "trust",
+            directory=place.state / "policy",
+            memory=place.state / "trust",
         ),
         None if config.artifacts.offline else RegistrySupply(config.artifacts, ATTEST_S),
         clock,
+        withdrawn or withdrawn_of(place),
     )
 
 
@@ -256,8 +325,9 @@ def copies_of(state: Path) -> "Copies":
 
 
 def admission_of(
-    config: Config | None, state: Path, copies: "Copies", ledger: Ledger, clock: Clock
-) -> "Admission | None":
+    config: Config | None, state: Path, copies: "Copies", running: "Running", ledger: Ledger,
+    clock: Clock,
+) -> "Admission | None":  # fmt: skip
     """What admits artifacts; None if the configuration does not say by whose word."""
     if config is None or config.trust is None:
         return None
@@ -272,6 +342,7 @@ def admission_of(
         Places(store=store_path(table.store), memory=state / "trust", copies=copies),
         Lockfile(config.base / FILE).resolve,
         None if table.offline else RegistrySupply(table),
+        running,
         ledger,
         clock,
     )
@@ -319,12 +390,11 @@ async def _serve(
     )
     link = StdioSession(parties, agent, options.limits, connect)
     await link.start()
-    barred = link.session.barred
-    if barred is not None:
-        say(f"remit: {barred.detail}")
+    if link.session.barred is not None:
+        say(f"remit: {link.session.barred.detail}")
     end_on_signals(link.done)
     await link.serve(sys.stdin.buffer, sys.stdout.buffer)
-    if barred is not None:
+    if link.session.barred is not None:
         return EXIT_DENIED
     if not link.session.gone:
         return EXIT_OK

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from remit.core.clock import Clock
+from remit.core.decision import Decision
 from remit.core.text import printable
 from remit.facts.base import Environment
 from remit.facts.usage import Usage
 from remit.guard.config import ServerConfig
+from remit.guard.errors import GuardError
 from remit.guard.judge import Guard
 from remit.guard.ledger import Ledger
 from remit.guard.store.pins import PinStore
@@ -71,14 +73,22 @@ class GovernedServer:
         self._bundle = bundle
         self.pins = PinStore(bundle.lock, self._pins_path)
         self.guard.replace(usage, self._environment(bundle))
+        self.guard.suspended = None
         self._put(*prepared)
+
+    def suspend(self, why: Decision) -> None:
+        """Take the policy out of force: everything is denied so until another one is adopted."""
+        self.guard.suspended = why
+        self.guard.policy = None
 
     def fit(self, pinned: PinnedServer) -> None:
         """Compile the bundle in force for the tools of ``pinned``, unless that was done.
 
         Raises:
-            RemitError: the bundle does not fit them.
+            RemitError: the bundle does not fit them, or is not in force any more.
         """
+        if self.guard.suspended is not None:
+            raise GuardError(self.guard.suspended.detail, code="policy.withdrawn")
         if self._fitted != pinned:
             self._put(_compiled(self._bundle, [pinned]), pinned)
 
@@ -94,6 +104,13 @@ class GovernedServer:
             cwd=str(self.config.cwd),
             matchers=bundle.matchers,
         )
+
+
+def out_of_force(why: str) -> Decision:
+    """The answer to everything once the policy bundle in force was withdrawn."""
+    return Decision(
+        error="policy_withdrawn", detail=f"no policy is in force: the policy bundle {why}"
+    )
 
 
 def _compiled(bundle: Bundle, pinned: list[PinnedServer]) -> Policy:

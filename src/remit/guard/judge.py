@@ -172,7 +172,14 @@ class _Case:
 
 
 class Guard:
-    """Judges events. One instance serves all sessions of a process; not thread-safe."""
+    """Judges events. One instance serves all sessions of a process; not thread-safe.
+
+    Attributes:
+        policy: in force; without one everything is denied.
+        suspended: why the policy that was in force may not be any more; the answer to everything.
+        opinion: a second opinion on texts.
+        approvals: where people approve.
+    """
 
     def __init__(
         self, *, ledger: Recorder, usage: Usage, environment: Environment, clock: Clock
@@ -180,6 +187,7 @@ class Guard:
         self.policy: Policy | None = None
         self.opinion: Opinion | None = None
         self.approvals: Approvals | None = None
+        self.suspended: Decision | None = None
         self._ledger = ledger
         self._usage = usage
         self._environment = environment
@@ -193,13 +201,15 @@ class Guard:
     def looks(self, action: str) -> bool:
         """Whether anything depends on the text of events of ``action`` that come in."""
         policy = self.policy
-        return policy is not None and (
-            policy.needs(action).content or policy.watch.labels or policy.watch.flow
-        )
+        if policy is None:
+            return self.suspended is not None
+        return policy.needs(action).content or policy.watch.labels or policy.watch.flow
 
     def inspects(self, action: str) -> bool:
         """Whether a policy reads what is in events of ``action``, whichever way they go."""
-        return self.policy is not None and self.policy.needs(action).content
+        if self.policy is None:
+            return self.suspended is not None
+        return self.policy.needs(action).content
 
     async def judge(
         self,
@@ -227,6 +237,9 @@ class Guard:
             decision = Decision(error="judge_failed", detail=type(error).__name__)
         observed = policy is not None and policy.bundle.mode == "observe" and not decision.error
         allowed = decision.effect is Effect.ALLOW or observed
+        if allowed and self.suspended is not None:
+            # The policy was taken out of force while it was asked.
+            decision, allowed, observed = self.suspended, False, False
         if allowed and case.approved and policy is not None:
             try:
                 await self._use(policy, case)
@@ -267,7 +280,7 @@ class Guard:
 
     async def _decide(self, policy: Policy | None, case: _Case, fulfiller: Fulfiller) -> Decision:
         if policy is None:
-            return NO_POLICY
+            return self.suspended or NO_POLICY
         case.event = revealed(policy, case.event, case.session)
         case.seen = await look(policy, case.event, case.session, self.opinion)
         decision = policy.decide(case.event, self._signals(policy, case))

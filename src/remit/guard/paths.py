@@ -23,11 +23,13 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         state: its own directory, with the log below ``audit/``.
         pins: the ``tools.lock`` it shares with the other lanes of its server.
+        shared: what it shares with all lanes of all servers of this user.
         lock: descriptor that holds the directory until the process ends.
     """
 
     state: Path
     pins: Path
+    shared: Path
     lock: int
 
 
@@ -46,13 +48,14 @@ def take(explicit: Path | None, server: str, environ: Mapping[str, str]) -> Plac
                     code="guard.state_in_use",
                     hint="give each Guard a state directory of its own, or stop the other one",
                 )
-            return Place(explicit, explicit / "tools.lock", lock)
-        base = user_state(environ) / "servers" / server
+            return Place(explicit, explicit / "tools.lock", explicit, lock)
+        shared = user_state(environ)
+        base = shared / "servers" / server
         for lane in range(MAX_LANES):
             state = base / str(lane)
             lock = _hold(state)
             if lock is not None:
-                return Place(state, base / "tools.lock", lock)
+                return Place(state, base / "tools.lock", shared, lock)
     except OSError as error:
         raise GuardError(
             f"the state directory cannot be used: {error.strerror} (`{error.filename}`)",

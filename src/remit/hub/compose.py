@@ -30,7 +30,7 @@ from remit.hub.app import Application, Hub
 from remit.hub.catalog.describe import Describer, small_of
 from remit.hub.catalog.ports import NotScanned, Tagged
 from remit.hub.collector import Collected, Collector
-from remit.hub.console.deciding import DeskCuration
+from remit.hub.console.deciding import DeskCuration, DeskSuppressing
 from remit.hub.console.options import ConsoleOptions
 from remit.hub.errors import HubError
 from remit.hub.front import UpstreamOptions, connected, polling, sync_once
@@ -277,6 +277,7 @@ async def opened(options: HubOptions) -> AsyncIterator[Hub]:
                     ledger=ledger,
                     clock=clock,
                     curation=DeskCuration(desk) if desk is not None else None,
+                    suppressing=DeskSuppressing(desk) if desk is not None else None,
                     own=own_keys(keys_of(options)) if options.gate else no_trust,
                 ),
             )

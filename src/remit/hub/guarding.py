@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
 from remit.hub.admission.desk import Desk
 from remit.hub.admission.evidence import Naming
+from remit.hub.admission.expecting import expecting
 from remit.hub.admission.keys import Role, RoleKeys
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.renewal import Renewal
@@ -45,6 +46,7 @@ from remit.hub.store.people import SqlPeople
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
+from remit.hub.store.wanted import Expecting
 from remit.scan.base import Settings
 from remit.scan.run import expected
 
@@ -84,6 +86,7 @@ async def guarding(
     """
     clock, node = SystemClock(), ledger.log.origin
     names, scanners = await asyncio.to_thread(known, options.settings)
+    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     cases = SqlCases(
         database,
         clock,
@@ -91,9 +94,9 @@ async def guarding(
         EntropyPool(os.urandom),
         expected=(CONTENTS, *names),
         scanners=scanners,
+        host=host,
     )
     policy = await asyncio.to_thread(ArtifactPolicy.load, options.policy)
-    host = options.url.partition("://")[2] or f"{options.host}:{options.port}"
     naming = Naming(host=host, gate=f"urn:remit:gate:{node}", policy=f"urn:remit:{policy.name}")
     keys = keys_of(options)
     keys.check()
@@ -105,14 +108,17 @@ async def guarding(
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
     renewal = Renewal(SqlEndings(database, clock), policy.digest)
-    tasks = [
-        asyncio.create_task(lasting(decider.run, "deciding on scans")),
-        asyncio.create_task(lasting(renewal.run, "renewing what ends")),
-        asyncio.create_task(lasting(Sweep(unknown, small).run, "sweeping")),
-        asyncio.create_task(
-            lasting(Rescan(asks, int(options.rescan_days * DAY_US)).run, "scanning again")
-        ),
-    ]
+    expects = Expecting(database, clock, node, names)
+    # Before a worker is there: none may begin without knowing.
+    await expects()
+    lasts: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+        ("saying what workers need", lambda: expecting(expects)),
+        ("deciding on scans", decider.run),
+        ("renewing what ends", renewal.run),
+        ("sweeping", Sweep(unknown, small).run),
+        ("scanning again", Rescan(asks, int(options.rescan_days * DAY_US)).run),
+    )
+    tasks = [asyncio.create_task(lasting(work, what)) for what, work in lasts]
 
     async def ended() -> None:
         for task in tasks:

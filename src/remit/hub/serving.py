@@ -5,7 +5,10 @@ import contextlib
 import ipaddress
 import signal
 import socket
+import tempfile
+from pathlib import Path
 
+from remit.core.scratch import scratch
 from remit.hub.compose import HubOptions, opened, say
 from remit.hub.errors import HubError
 
@@ -55,7 +58,24 @@ def run(options: HubOptions) -> int:
     """
     check_listen(options)
     check_free(options.host, options.port)
-    return asyncio.run(_serve(options))
+    # Until the loop has handlers of its own: a Hub that is stopped early cleans up, too.
+    signal.signal(signal.SIGTERM, _stopped)
+    with scratch(_temporary(options)) as own:
+        tempfile.tempdir = str(own)
+        return asyncio.run(_serve(options))
+
+
+def _temporary(options: HubOptions) -> Path:
+    """Where temporary files go; into the Hub's state where the machine has no place for them."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return options.state
+
+
+def _stopped(number: int, frame: object) -> None:
+    del number, frame
+    raise SystemExit(0)
 
 
 async def _serve(options: HubOptions) -> int:

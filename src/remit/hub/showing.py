@@ -17,6 +17,7 @@ from remit.hub.console.curation import Curation
 from remit.hub.console.door import BACK, Door, Keeper
 from remit.hub.console.evidence import Evidence, Trust
 from remit.hub.console.options import ConsoleOpenId, ConsoleOptions
+from remit.hub.console.suppressing import Suppressing
 from remit.hub.errors import HubError
 from remit.hub.ledger import Ledger
 from remit.hub.registry.ports import Small
@@ -70,6 +71,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         keeper: knows accounts.
         ledger, clock: records and time.
         curation: carries out what curators decide; ``None`` if nobody decides here.
+        suppressing: keeps findings that somebody answers for; likewise.
         standings: what the gate says of artifacts.
         own: trust root of the Hub's own keys.
     """
@@ -81,6 +83,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     clock: Clock
     curation: Curation | None = None
+    suppressing: Suppressing | None = None
     standings: Standings = rows_of
     own: Trust = no_trust
 
@@ -101,6 +104,7 @@ def console_of(
     from remit.hub.console.views.artifacts import ArtifactList
     from remit.hub.console.views.quarantine import Quarantine
     from remit.hub.console.views.queue import Queue
+    from remit.hub.console.views.suppressions import Suppressions
 
     catalog, small, clock, ledger = parts.catalog, parts.small, parts.clock, parts.ledger
     shown = SqlShown(parts.database, clock, parts.standings)
@@ -127,6 +131,7 @@ def console_of(
         ("GET", "/ui/queue"): Queue(shown, clock, gated=place.gated),
         ("GET", "/ui/account"): account,
         **quarantine.views,
+        **Suppressions(parts.suppressing, clock).views,
         **artifacts.views,
     }
     return Console(door, views, ledger, url=place.url)

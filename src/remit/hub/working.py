@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import msgspec
 
 from remit.artifacts.oci.manifest import Descriptor
 from remit.audit.clock import SystemClock
-from remit.core.locks import try_hold
+from remit.core.scratch import remove, scratch
 from remit.hub.compose import HubOptions, open_blobs
 from remit.hub.front import connected
 from remit.hub.jobs.fingerprint import fingerprint
@@ -31,7 +31,7 @@ from remit.hub.store.database import connect
 from remit.hub.store.queue import SqlQueue
 from remit.scan.base import Report
 from remit.scan.bill import bill
-from remit.scan.run import Progress, run
+from remit.scan.run import Progress, expected, run
 from remit.scan.sandbox import Bounds
 from remit.scan.target import Target
 
@@ -92,55 +92,6 @@ async def _content(hub: HubOptions) -> AsyncIterator[Content]:
         await stored.close()
 
 
-@contextlib.contextmanager
-def scratch_of(parent: Path | None) -> Iterator[Path]:
-    """A directory of this worker alone; what killed workers left is removed.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    base = (parent or Path(tempfile.gettempdir())) / "remit-scan"
-    base.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _sweep(base)
-    own, lock = _held(base)
-    try:
-        yield own
-    finally:
-        _remove(own)
-        os.close(lock)
-
-
-def _held(base: Path) -> tuple[Path, int]:
-    """A new directory and the lock of it; another one if it was taken for a leftover meanwhile."""
-    while True:
-        own = base / f"{os.getpid()}-{secrets.token_hex(6)}"
-        own.mkdir(mode=0o700)
-        with contextlib.suppress(FileNotFoundError):
-            lock = try_hold(own / ".lock")
-            if lock is not None and (own / ".lock").exists():
-                return own, lock
-            if lock is not None:
-                os.close(lock)
-
-
-def _sweep(base: Path) -> None:
-    for each in base.iterdir():
-        try:
-            # Also where there is none yet: its worker was killed before it made one.
-            lock = try_hold(each / ".lock")
-        except OSError:
-            continue
-        if lock is not None:
-            _remove(each)
-            os.close(lock)
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def serve(options: WorkerOptions) -> int:
     """Be a worker until stopped; the exit status of the command.
 
@@ -151,10 +102,10 @@ def serve(options: WorkerOptions) -> int:
     logging.basicConfig(stream=sys.stderr, format="remit hub worker: %(message)s")
     # Until the loop has handlers of its own: a worker that is stopped early cleans up, too.
     signal.signal(signal.SIGTERM, _stopped)
-    with scratch_of(options.scratch) as scratch:
+    with scratch(options.scratch or Path(tempfile.gettempdir())) as own:
         # The sandbox makes its directories where Python makes temporary ones.
-        tempfile.tempdir = str(scratch)
-        asyncio.run(_serve(options, scratch))
+        tempfile.tempdir = str(own)
+        asyncio.run(_serve(options, own))
     return 0
 
 
@@ -163,7 +114,7 @@ def _stopped(number: int, frame: object) -> None:
     raise SystemExit(0)
 
 
-async def _serve(options: WorkerOptions, scratch: Path) -> None:
+async def _serve(options: WorkerOptions, own: Path) -> None:
     clock = SystemClock()
     name = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
 
@@ -173,7 +124,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         )
         # Each in a sandbox of its own; neither waits for the other.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            listing = beside.submit(bill, target, options.bounds)
+            listing = beside.submit(bill, target, options.bounds, options.hub.settings)
             reports = run(
                 target, bounds=options.bounds, settings=options.hub.settings, progress=progress
             )
@@ -186,10 +137,15 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         content = await stack.enter_async_context(_content(options.hub))
         worker = Worker(
             name,
-            SqlQueue(database, clock, await asyncio.to_thread(fingerprint, options.hub.settings)),
+            SqlQueue(
+                database,
+                clock,
+                await asyncio.to_thread(fingerprint, options.hub.settings),
+                expected(),
+            ),
             content,
             scan,
-            scratch,
+            own,
             idle_s=BESIDE_S if options.follow else IDLE_S,
         )
         task = asyncio.create_task(worker.run())
@@ -201,7 +157,7 @@ async def _serve(options: WorkerOptions, scratch: Path) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await task
     # Threads of a scan that was given back would keep the process until they end.
-    _remove(scratch)
+    remove(own)
     os._exit(0)
 
 

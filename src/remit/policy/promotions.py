@@ -16,6 +16,7 @@ from remit.core.digest import Digest
 from remit.policy import engine, obligations, quiet, reads, request, schema
 from remit.policy.bundle import Directory
 from remit.policy.explain import Explanation, Match, conclude
+from remit.policy.loads import Scans
 from remit.policy.schema import Action
 from remit.policy.slices import entity
 from remit.policy.source import Source
@@ -125,6 +126,7 @@ def nothing_known() -> dict[str, Any]:
         "unread": 0,
         "counts": dict.fromkeys(severities, 0),
         "findings": {name: list[str]() for name in severities},
+        "scan": {**msgspec.to_builtins(Scans()), "scanners": list[str]()},
     }
 
 

@@ -32,6 +32,11 @@ def _fixed(**fields: Shape) -> Record:
     return Record(fields, frozenset(fields))
 
 
+_SCAN = _fixed(
+    present=_BOOL, complete=_BOOL, scanners=_STRINGS, **dict.fromkeys(_SEVERITIES, _LONG)
+)
+"""What scanners attested: :class:`remit.policy.loads.Scans`."""
+
 _LOAD = _fixed(
     server=_STRING,
     kind=_STRING,
@@ -41,12 +46,7 @@ _LOAD = _fixed(
     signed_by=_STRINGS,
     attested=_STRINGS,
     vsa=_fixed(present=_BOOL, result=_STRING, age_s=_LONG, policy_digest=_STRING, levels=_STRINGS),
-    scan=_fixed(
-        present=_BOOL,
-        complete=_BOOL,
-        scanners=_STRINGS,
-        **dict.fromkeys(_SEVERITIES, _LONG),
-    ),
+    scan=_SCAN,
 )
 """What policy may read of an artifact that is to be loaded: :class:`remit.policy.loads.Load`."""
 
@@ -85,6 +85,7 @@ FIXED: Mapping[str, tuple[str, Record]] = {
             licences=_STRINGS,
             signed_by=_STRINGS,
             dependencies_admitted=_BOOL,
+            scan=_SCAN,
         ),
     ),
     "approval.grant": ("", _fixed()),

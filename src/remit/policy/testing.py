@@ -254,6 +254,9 @@ _PROMOTE = frozenset(
 )
 
 
+_NESTED = ("counts", "findings", "scan")
+
+
 def promotion_of(test: Mapping[str, Any]) -> Promotion:
     """What a mapping says of an artifact; what it does not say was found clean by nobody.
 
@@ -264,14 +267,14 @@ def promotion_of(test: Mapping[str, Any]) -> Promotion:
     given = test.get("artifact", {})
     known = FIXED[PROMOTE][1].fields
     _only(given, frozenset(known), "`artifact`")
-    for name in ("counts", "findings"):
+    for name in _NESTED:
         _only(given.get(name, {}), frozenset(nothing_known()[name]), f"`artifact.{name}`")
     repository = _text(test, "repository", "team/artifact")
     now_us = test.get("now_us", NOW_US)
     if type(now_us) is not int:
         raise TestError("`now_us` is not a number of microseconds")
     value = {**nothing_known(), "repository": repository, **given}
-    for name in ("counts", "findings"):
+    for name in _NESTED:
         value[name] = {**nothing_known()[name], **value[name]}
     return Promotion(
         user=_text(test, "user", "user"),

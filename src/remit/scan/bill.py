@@ -12,10 +12,12 @@ import msgspec
 from remit import __version__
 from remit.attest.predicates.bom import read
 from remit.attest.predicates.fields import PredicateError
+from remit.core.digest import Digest, sha256
 from remit.core.strictjson import StrictJsonError, parse
-from remit.scan.base import Artifact, Report, ScanError
+from remit.scan.advisories import settled
+from remit.scan.base import NO_SETTINGS, Artifact, Report, ScanError, Settings
 from remit.scan.rules import rules_of
-from remit.scan.sandbox import ROOT, SCRATCH, Bounds, command, run
+from remit.scan.sandbox import ADVISORIES, ROOT, SCRATCH, Bounds, command, run
 from remit.scan.target import Target
 from remit.scan.walk import Walk
 from remit.scan.worker import Request, confine
@@ -26,17 +28,21 @@ MAX_BILL = 16 * 1024 * 1024
 VERSION = "1"
 
 
-def bill(target: Target, bounds: Bounds | None = None) -> Report | None:
+def bill(
+    target: Target, bounds: Bounds | None = None, settings: Settings = NO_SETTINGS
+) -> Report | None:
     """A report whose document is the bill; None if none could be made: nothing rests on it.
 
     Args:
         target: the unpacked artifact.
         bounds: what it may cost.
+        settings: what the operator says.
 
     Raises:
-        ScanError: there is no sandbox.
+        ScanError: there is no sandbox, or no database of advisories where one should be.
     """
     limits = bounds or Bounds()
+    known = settled(settings)
     request = Request(
         root=ROOT,
         scratch=SCRATCH,
@@ -46,10 +52,13 @@ def bill(target: Target, bounds: Bounds | None = None) -> Report | None:
         metadata=target.metadata,
         memory=limits.memory,
         cpu_s=int(limits.seconds) + 1,
+        settings=msgspec.structs.replace(known, advisories=ADVISORIES if known.advisories else ""),
     )
     with tempfile.TemporaryDirectory(prefix="remit-bill-") as scratch:
         inner = (sys.executable, "-I", "-m", "remit.scan.bill", _text(request))
-        output, why = run(command(target.root, Path(scratch), inner), limits.seconds)
+        output, why = run(
+            command(target.root, Path(scratch), inner, known.advisories), limits.seconds
+        )
     if why or not 0 < len(output) <= MAX_BILL:
         return None
     try:
@@ -63,9 +72,17 @@ def bill(target: Target, bounds: Bounds | None = None) -> Report | None:
     return Report(
         scanner=NAME,
         version=VERSION,
-        rules=rules_of("bom.py", "walk.py"),
+        rules=_rules(known),
         document=output.decode(),
     )
+
+
+def _rules(settings: Settings) -> Digest:
+    rules = rules_of("bom.py", "walk.py")
+    if settings == NO_SETTINGS:
+        return rules
+    given = (rules, settings.advisories_digest, *sorted(settings.indexes))
+    return sha256("\0".join(given).encode())
 
 
 def _text(request: Request) -> str:
@@ -86,7 +103,11 @@ def main() -> int:
         if "!/" not in each.path
     ]
     artifact = Artifact(
-        digest=request.digest, kind=request.kind, members=members, metadata=request.metadata
+        digest=request.digest,
+        kind=request.kind,
+        members=members,
+        metadata=request.metadata,
+        settings=request.settings,
     )
     try:
         sys.stdout.buffer.write(bom_bytes(artifact, version=__version__))

@@ -1,17 +1,20 @@
 """The bill of materials of an artifact, as CycloneDX 1.6 JSON with components of machine learning.
 
 Deterministic: the same artifact has the same bytes. There is no time in it and no random serial
-number; its serial number is a UUID of version 5 made from the digest of the artifact.
+number; its serial number is a UUID of version 5 made from the digest of the artifact, and of what
+the operator says: with a database of advisories the bill lists the vulnerabilities that it knows
+of, and which database that was; without one it says nothing of any.
 """
 
 import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from remit.core.canonical import canonical_bytes
-from remit.scan.base import Artifact, Member, ScanError
-from remit.scan.scanners import _text
+from remit.scan.base import Artifact, Member, ScanError, Settings
+from remit.scan.scanners import _advisories, _text
 from remit.scan.scanners._lockfiles import NAMES, Package, UnreadableError, packages
 from remit.scan.scanners.licences import NONE, card, in_text, spdx
 
@@ -32,7 +35,8 @@ def bom(artifact: Artifact, *, version: str = "") -> dict[str, Any]:
         version: of Remit, named as the tool.
 
     Raises:
-        ScanError: it has more files than a bill can list.
+        ScanError: it has more files than a bill can list, or the database of advisories cannot be
+            read.
     """
     if len(artifact.members) > MAX_COMPONENTS:
         raise ScanError(
@@ -44,7 +48,8 @@ def bom(artifact: Artifact, *, version: str = "") -> dict[str, Any]:
     reference = f"artifact@{artifact.digest}"
     values = _card(artifact)
     files = sorted((_file(each) for each in artifact.members), key=lambda each: each["name"])
-    parts = [*_entries(kit), *_bases(kit, values), *_packages(artifact)]
+    named = _packages(artifact)
+    parts = [*_entries(kit), *_bases(kit, values), *map(_library, named)]
     components = _unique([*files, *parts])
     main: dict[str, Any] = {
         "type": _TYPES.get(artifact.kind, "application"),
@@ -65,16 +70,20 @@ def bom(artifact: Artifact, *, version: str = "") -> dict[str, Any]:
     if main["type"] == "machine-learning-model":
         main["modelCard"] = _model_card(kit, values)
     tool = {"type": "application", "name": "remit", **({"version": version} if version else {})}
+    about = _vulnerabilities(artifact.settings, named)
+    said = _settings(artifact.settings)
+    metadata = {"tools": {"components": [tool]}, "component": main}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": SPEC_VERSION,
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, artifact.digest)}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, _seed(artifact.digest, said))}",
         "version": 1,
-        "metadata": {"tools": {"components": [tool]}, "component": main},
+        "metadata": metadata | ({"properties": said} if said else {}),
         "components": components,
         "dependencies": [
             {"ref": reference, "dependsOn": sorted(each["bom-ref"] for each in components)}
         ],
+        **({} if about is None else {"vulnerabilities": about}),
     }
 
 
@@ -216,7 +225,53 @@ def _model_card(kit: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
     return {"modelParameters": parameters} if parameters else {}
 
 
-def _packages(artifact: Artifact) -> Iterator[dict[str, Any]]:
+def _seed(digest: str, said: Sequence[Mapping[str, str]]) -> str:
+    return "\n".join([digest, *(f"{each['name']} {each['value']}" for each in said)])
+
+
+def _settings(settings: Settings) -> list[dict[str, str]]:
+    """What the operator says, as properties of the bill."""
+    found = [{"name": "remit:index", "value": each} for each in sorted(settings.indexes)]
+    if settings.advisories:
+        found.append({"name": "remit:advisories", "value": settings.advisories_digest})
+    return found
+
+
+def _vulnerabilities(settings: Settings, named: Sequence[Package]) -> list[dict[str, Any]] | None:
+    """What the database knows of these packages; ``None`` if there is no database.
+
+    Raises:
+        ScanError: it cannot be read, or not all of it: a bill with less would say that there is no
+            more.
+    """
+    if not settings.advisories:
+        return None
+    try:
+        database = _advisories.load(
+            Path(settings.advisories), {(each.ecosystem, each.name) for each in named}
+        )
+    except OSError as error:
+        raise ScanError(f"the database of advisories cannot be read: {error.strerror}") from error
+    if database.unread:
+        raise ScanError(f"{database.unread} files of the database of advisories cannot be read")
+    found: dict[str, dict[str, Any]] = {}
+    for package in named:
+        for each in database.about(package):
+            one = found.setdefault(
+                each.id,
+                {
+                    "bom-ref": f"vulnerability:{each.id}",
+                    "id": each.id,
+                    "description": each.summary,
+                    "ratings": [{"severity": each.severity}],
+                    "affects": [],
+                },
+            )
+            one["affects"].append({"ref": _library(package)["bom-ref"]})
+    return [found[id_] for id_ in sorted(found)]
+
+
+def _packages(artifact: Artifact) -> list[Package]:
     found: set[Package] = set()
     for member in artifact.members:
         name = _text.base(member)
@@ -226,9 +281,7 @@ def _packages(artifact: Artifact) -> Iterator[dict[str, Any]]:
                 found.update(packages(name, data))
             except UnreadableError:
                 continue
-    for each in sorted(found):
-        if each.name:
-            yield _library(each)
+    return [each for each in sorted(found) if each.name]
 
 
 def _library(package: Package) -> dict[str, Any]:

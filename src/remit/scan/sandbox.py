@@ -86,8 +86,11 @@ def confined(
     return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
 
 
-def connected(shown: Mapping[str, str], scratch: Path, inner: Sequence[str]) -> list[str]:
-    """The bubblewrap command that runs ``inner`` with the network, for what asks a served model.
+def apart(shown: Mapping[str, str], scratch: Path, inner: Sequence[str]) -> list[str]:
+    """The bubblewrap command that runs ``inner`` with nothing of Remit, and a network of its own.
+
+    On that network is nothing. ``inner`` may listen on every port of it, and is root in no other
+    sense, so a socket among what it is shown can be reached under the name and port of a server.
 
     Args:
         shown: what it sees read-only, and where.
@@ -97,8 +100,9 @@ def connected(shown: Mapping[str, str], scratch: Path, inner: Sequence[str]) -> 
     Raises:
         ScanError: there is no bubblewrap.
     """
-    arguments = [*_shell(), "--share-net", *_read_only(shown), "--bind", str(scratch), SCRATCH]
-    return [*arguments, "--cap-drop", "ALL", "--chdir", SCRATCH, *inner]
+    arguments = [*_shell(), "--uid", "0", "--gid", "0", *_read_only(shown)]
+    arguments += ["--bind", str(scratch), SCRATCH, "--cap-drop", "ALL"]
+    return [*arguments, "--cap-add", "CAP_NET_BIND_SERVICE", "--chdir", SCRATCH, *inner]
 
 
 def _shell() -> list[str]:

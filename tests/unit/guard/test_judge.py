@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from remit.audit.errors import Poisoned, QueueFull
-from remit.core.decision import Effect
+from remit.core.decision import Decision, Effect
 from remit.core.event import Kind, ToolClass
 from remit.guard.judge import MAX_ROUNDS, Answer
 from remit.guard.ledger import Outcome
@@ -416,5 +416,54 @@ def test_the_bundle_that_expires_denies(tmp_path):
         other.clock.now = 1_900_000_000_000_000
         assert not (await other.judge(event("get"))).allowed
         other.close()
+
+    go(play())
+
+
+WITHDRAWN = Decision(error="policy_withdrawn", detail="no policy is in force: it was withdrawn")
+
+
+def test_a_policy_taken_out_of_force_answers_nothing_but_why(tmp_path):
+    async def play():
+        corridor = Corridor(tmp_path)
+        corridor.guard.suspended, corridor.guard.policy = WITHDRAWN, None
+        verdict = await corridor.judge(event("get", {"key": "x"}))
+        assert (verdict.allowed, verdict.decision) == (False, WITHDRAWN)
+        # What comes in is looked at, so that it is judged and denied, and not let through.
+        assert corridor.guard.looks("tool.result")
+        assert corridor.guard.inspects("mcp.connect")
+        (record,) = corridor.records()
+        assert record["decision"]["error"] == "policy_withdrawn"
+        corridor.close()
+
+    go(play())
+
+
+def test_taken_out_of_force_while_a_person_is_asked(tmp_path):
+    async def play():
+        corridor = Corridor(tmp_path)
+
+        def suspend():
+            corridor.guard.suspended, corridor.guard.policy = WITHDRAWN, None
+
+        verdict = await corridor.judge(event("pay", {"amount": 50}, **PAY), Person(before=suspend))
+        assert not verdict.allowed
+        corridor.close()
+
+    go(play())
+
+
+def test_taken_out_of_force_while_policy_looks(tmp_path, monkeypatch):
+    async def play():
+        corridor = Corridor(tmp_path)
+
+        async def look(*_):
+            corridor.guard.suspended, corridor.guard.policy = WITHDRAWN, None
+
+        monkeypatch.setattr("remit.guard.judge.look", look)
+        verdict = await corridor.judge(event("get", {"key": "x"}))
+        assert (verdict.allowed, verdict.decision) == (False, WITHDRAWN)
+        assert corridor.session.calls == 0
+        corridor.close()
 
     go(play())

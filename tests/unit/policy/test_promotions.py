@@ -147,7 +147,7 @@ def test_the_shipped_bundle_passes_its_own_tests():
     report = run_tests(Policy.compile(load_bundle(ARTIFACT_DEFAULT)))
     assert report.passed
     assert not report.problems
-    assert len(report.outcomes) == 10
+    assert len(report.outcomes) == 14
 
 
 def test_misspelt_members_do_not_compile(tmp_path):

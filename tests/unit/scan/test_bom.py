@@ -1,7 +1,15 @@
 import hashlib
 import json
+import shutil
 
+import msgspec
+import pytest
+
+from remit.scan.advisories import settled
+from remit.scan.base import ScanError, Settings
+from remit.scan.bill import bill
 from remit.scan.bom import bom, bom_bytes
+from remit.scan.target import Target
 from tests.unit.scan.scanners.kit import artifact
 
 CARD = """---
@@ -46,6 +54,54 @@ def test_a_model():
     ]
     assert {"pkg:pypi/numpy@2.0", "pkg:pypi/b-c", "pkg:npm/%40a/b@1.0.0"} <= by.keys()
     assert made["dependencies"][0]["dependsOn"] == sorted(by)
+
+
+def advisory(folder, id_, name, **affected):
+    body = {
+        "id": id_, "summary": f"about {name}", "modified": "2026-01-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "PyPI", "name": name}, **affected}],
+        "database_specific": {"severity": "HIGH"},
+    }  # fmt: skip
+    (folder / f"{id_}.json").write_text(json.dumps(body))
+
+
+def test_vulnerabilities_are_those_of_the_operators_database(tmp_path):
+    advisory(tmp_path, "GHSA-1", "numpy", versions=["2.0"])
+    advisory(tmp_path, "GHSA-2", "numpy", versions=["1.0"])
+    settings = settled(Settings(advisories=str(tmp_path), indexes=("b.example", "a.example")))
+    given = msgspec.structs.replace(artifact(FILES, kind="model", **KIT), settings=settings)
+    made = bom(given)
+    [one] = made["vulnerabilities"]
+    assert (one["id"], one["affects"]) == ("GHSA-1", [{"ref": "pkg:pypi/numpy@2.0"}])
+    assert one["ratings"] == [{"severity": "high"}]
+    properties = [(each["name"], each["value"]) for each in made["metadata"]["properties"]]
+    assert properties == [
+        ("remit:index", "a.example"), ("remit:index", "b.example"),
+        ("remit:advisories", settings.advisories_digest),
+    ]  # fmt: skip
+    plain = bom(artifact(FILES, kind="model", **KIT))
+    assert "vulnerabilities" not in plain
+    assert "properties" not in plain["metadata"]
+    assert plain["serialNumber"] != made["serialNumber"]
+    # Without all of the database no bill says that there is no more.
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ScanError):
+        bom(given)
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="NOT TESTED: bubblewrap is missing")
+def test_the_sandbox_is_given_them(tmp_path):
+    database, files = tmp_path / "osv", tmp_path / "files"
+    database.mkdir()
+    files.mkdir()
+    (files / "requirements.txt").write_text("numpy==2.0\n")
+    advisory(database, "GHSA-1", "numpy", versions=["2.0"])
+    target = Target(root=files, digest="sha256:" + "1" * 64)
+    found = bill(target, None, Settings(advisories=str(database)))
+    assert [each["id"] for each in json.loads(found.document)["vulnerabilities"]] == ["GHSA-1"]
+    plain = bill(target)
+    assert "vulnerabilities" not in json.loads(plain.document)
+    assert plain.rules != found.rules
 
 
 def test_the_same_artifact_has_the_same_bytes():

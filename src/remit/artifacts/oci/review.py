@@ -1,5 +1,6 @@
 """The gate of a Remit Hub (spec/hub-api.md, "The gate"), for clients: curators, and Guards."""
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from remit.core.strictjson import StrictJsonError, parse
 EVERYTHING = "registry:catalog:*"
 _JSON = (("Content-Type", "application/json"),)
 _NOT_MODIFIED = 304
+MAX_TAG = 200
+_NEXT = re.compile(r"[0-9]{1,17}", re.ASCII)
 
 
 class Withdrawals(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +30,13 @@ class Withdrawals(msgspec.Struct, frozen=True, kw_only=True):
             changed.
         following: what to ask ``since`` the next time.
         tag: of the answer, for the next time.
+        more: whether the Hub has more to say already.
     """
 
     found: tuple[dict[str, Any], ...]
     following: str
     tag: str
+    more: bool = False
 
 
 class HubReview:
@@ -104,12 +109,16 @@ class HubReview:
             )
         )
 
-    async def withdrawals(self, since: str = "0", tag: str = "") -> Withdrawals:
-        """What may not be used any more, of what the caller may see.
+    async def withdrawals(
+        self, since: str = "0", tag: str = "", *, limit: int = 500, max_bytes: int = MAX_LIST_BYTES
+    ) -> Withdrawals:
+        """What may not be used any more, of what the caller may see; a page of it.
 
         Args:
             since: ``following`` of the last answer; ``0`` for all.
             tag: of the last answer; if it would be the same again, nothing comes.
+            limit: how many at most, to 1,000.
+            max_bytes: longest answer that is read.
 
         Raises:
             RegistryError: the Hub refuses, is none, or does not answer. Then nothing is known:
@@ -120,7 +129,7 @@ class HubReview:
         async with self._session.send(
             Call(
                 method="GET",
-                target=f"/api/v1/withdrawals?since={quote(since, safe='')}",
+                target=f"/api/v1/withdrawals?since={quote(since, safe='')}&limit={limit}",
                 what=what,
                 ok=frozenset({200, _NOT_MODIFIED}),
                 scopes=(EVERYTHING,),
@@ -129,8 +138,8 @@ class HubReview:
         ) as answer:
             if answer.status == _NOT_MODIFIED:
                 return Withdrawals(found=(), following=since, tag=tag)
-            given = answer.headers.get("etag")
-            data = await read(answer, MAX_LIST_BYTES)
+            given = answer.headers.get("etag")[:MAX_TAG]
+            data = await read(answer, max_bytes)
         return _withdrawals(data, given, what)
 
     async def _about(self, reference: Reference, what: str, *actions: str) -> dict[str, Any]:
@@ -158,7 +167,10 @@ def _withdrawals(data: bytes, tag: str, what: str) -> Withdrawals:
     if (
         not isinstance(found, list)
         or not isinstance(following, str)
+        or _NEXT.fullmatch(following) is None
         or not all(isinstance(each, dict) and isinstance(each.get("digest"), str) for each in found)
     ):
         raise ProtocolError(f"cannot {what}: the answer is no list of withdrawals")
-    return Withdrawals(found=tuple(found), following=following, tag=tag)
+    return Withdrawals(
+        found=tuple(found), following=following, tag=tag, more=value.get("more") is True
+    )

@@ -59,6 +59,13 @@ def _patterns() -> tuple[Any, tuple[Any, ...]]:
     return together, tuple(re2.compile(f"(?is){rule.regex}") for rule in rules())
 
 
+def matched(text: str) -> Iterator[str]:
+    """Rules that match somewhere in a text as it is."""
+    together, _ = _patterns()
+    for number in together.Match(text) or ():
+        yield rules()[number].id
+
+
 # Parameters that only ask the model for what it knows of itself and of the conversation.
 _ASKING = frozenset(
     {

@@ -8,10 +8,11 @@ Everything that decides, in this order:
    one that was used before.
 4. *vouched*: :class:`~remit.artifacts.verification.Verifier` finds a signature and a fresh, passed
    verification summary, under the policy that is asked for.
-5. *policy*: Cedar's ``artifact.load`` allows it, for this agent, with what was verified.
-6. *bytes*: a private copy is made of the bytes that have the digests (:mod:`.stage`), and nothing
+5. *not withdrawn*: no Hub from which it comes has withdrawn it since (:mod:`.withdrawn`).
+6. *policy*: Cedar's ``artifact.load`` allows it, for this agent, with what was verified.
+7. *bytes*: a private copy is made of the bytes that have the digests (:mod:`.stage`), and nothing
    else is started (:mod:`.launch`).
-7. *record*: ``artifact.admit`` is on disk before the server starts; everything else is
+8. *record*: ``artifact.admit`` is on disk before the server starts; everything else is
    ``artifact.deny``.
 
 Whatever goes wrong denies. A registry that cannot be reached changes nothing about that.
@@ -39,6 +40,7 @@ from remit.core.text import printable
 from remit.guard.admission import evidence, shelf
 from remit.guard.admission.copies import Copies
 from remit.guard.admission.launch import Launch, launch_of
+from remit.guard.admission.running import DENIED, Running, Stopped, Term
 from remit.guard.admission.settings import TrustConfig
 from remit.guard.admission.shelf import Held
 from remit.guard.admission.stage import Stage
@@ -48,10 +50,6 @@ from remit.guard.ledger import Ledger
 from remit.guard.mcp.upstream import BarredError
 from remit.policy.loads import Load
 from remit.policy.policy import Policy
-
-DENIED = "artifact_denied"
-"""``error`` of decisions about a server that was not admitted."""
-
 
 REFRESH_S = 10.0
 """Longest time to ask for a newer word of the gate, while the one that is there counts."""
@@ -75,10 +73,12 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stage: the copy that runs; whoever starts it closes it.
         launch: how it is started.
+        term: on what that rests.
     """
 
     stage: Stage
     launch: Launch
+    term: Term
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +117,7 @@ class _Case(msgspec.Struct, kw_only=True):
     trust: TrustRoot | None = None
     verification: Verification | None = None
     load: Load | None = None
+    passed_us: int = 0
     decision: Decision | None = None
 
 
@@ -128,10 +129,12 @@ class Admission:
         places: where things are.
         resolve: gives a reference its digest.
         supply: where artifacts come from that are not there; None to stay offline.
+        running: what runs, and what Hubs have withdrawn.
         ledger, clock: records, time.
 
     Attributes:
         known: the last word on the artifact of each server.
+        running: what was admitted and runs.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class Admission:
         places: Places,
         resolve: Callable[[Reference], Reference],
         supply: Supply | None,
+        running: Running,
         ledger: Ledger,
         clock: Clock,
     ) -> None:
@@ -147,6 +151,7 @@ class Admission:
         self._places = places
         self._resolve = resolve
         self._supply = supply
+        self.running = running
         self._ledger = ledger
         self._clock = clock
         self.known: dict[str, Known] = {}
@@ -188,9 +193,8 @@ class Admission:
     async def _decide(self, case: _Case, policy: Policy | None) -> Admitted:
         case.reference = self._resolve(Reference.parse(case.server.artifact))
         await self._vouched(case)
-        assert case.held is not None
         self._permitted(case, policy)
-        work = asyncio.to_thread(self._staged, case.held, case.server)
+        work = asyncio.to_thread(self._staged, case)
         try:
             return await asyncio.shield(task := asyncio.ensure_future(work))
         except asyncio.CancelledError:
@@ -200,7 +204,7 @@ class Admission:
             raise
 
     async def _vouched(self, case: _Case) -> None:
-        """Rules 2 to 4; what is missing or too old is asked for, once."""
+        """Rules 2 to 5; what is missing or too old is asked for, once."""
         try:
             await asyncio.to_thread(self._verify, case)
         except (ArtifactError, RemitError) as error:
@@ -268,6 +272,16 @@ class Admission:
             now_us=now_us,
         )
         found.require()
+        case.passed_us = evidence.passed_us(found.examined, asked)
+        self._not_withdrawn(case)
+
+    def _not_withdrawn(self, case: _Case) -> None:
+        """Rule 5, also of what other Guards of this place have heard."""
+        assert case.reference is not None
+        self.running.withdrawn.load()
+        said = self.running.withdrawn.about(case.reference)
+        if said is not None and said.stands(case.passed_us):
+            raise said.error()
 
     def _permitted(self, case: _Case, policy: Policy | None) -> None:
         assert case.load is not None
@@ -284,7 +298,11 @@ class Admission:
             code="artifact.policy",
         )
 
-    def _staged(self, held: Held, server: ServerConfig) -> Admitted:
+    def _staged(self, case: _Case) -> Admitted:
+        held, server = case.held, case.server
+        assert held is not None
+        assert case.reference is not None
+        term = Term(server=server.id, reference=case.reference, passed_us=case.passed_us)
         if held.kind != "mcp-server" and not server.command:
             raise GuardError(
                 f"the artifact is of the kind `{held.kind or 'unknown'}`, and no MCP server",
@@ -293,13 +311,13 @@ class Admission:
             )
         made = self._places.copies.make(held)
         try:
-            return Admitted(stage=made, launch=launch_of(server, made.root))
+            return Admitted(stage=made, launch=launch_of(server, made.root), term=term)
         except BaseException:
             made.close()
             raise
 
     async def _record(self, case: _Case, admitted: Admitted) -> None:
-        """Rule 7.
+        """Rule 8.
 
         Raises:
             RemitError: it cannot be recorded.
@@ -346,6 +364,17 @@ class Admission:
             problem=message,
         )
         return BarredError(message, hint=error.hint, code=error.code, decision=decision)
+
+    def stopped(self, what: Stopped) -> None:
+        """A server that ran was withdrawn: that is the last word on it."""
+        error = what.withdrawal.error()
+        self.known[what.term.server] = Known(
+            time_us=self._clock.now_us(),
+            admitted=False,
+            digest=what.term.reference.digest,
+            code=error.code,
+            problem=error.message,
+        )
 
 
 def type_of(error: RemitError) -> type[RemitError]:

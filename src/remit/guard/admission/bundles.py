@@ -3,7 +3,8 @@
 What decides, in this order:
 
 1. *vouched*: trusted keys signed the artifact and attested a policy check
-   (:mod:`remit.attest.predicates.policy_check`), and no gate refuses it.
+   (:mod:`remit.attest.predicates.policy_check`), no gate refuses it, and its Hub has not withdrawn
+   it since a gate passed it (:mod:`.withdrawn`).
 2. *bytes*: the bundle that is loaded has the digest in that check. What is digested is what is
    parsed and decides, so it does not matter what becomes of files meanwhile.
 3. *serial*: not lower than that of the bundle that was in force last, whose name it has; with the
@@ -11,7 +12,9 @@ What decides, in this order:
 4. *expiry*: it is not over.
 
 What does not keep the rules is refused, and the last good one stays in force: it is kept beside the
-memory, and loaded by its digest. Without one nothing is in force, and everything is denied.
+memory, and loaded by its digest. Without one nothing is in force, and everything is denied. So it
+is when the last good one itself is withdrawn: an older one is never loaded in its place, because
+its serial is lower; a newer one is, as soon as there is one.
 """
 
 import contextlib
@@ -37,6 +40,7 @@ from remit.guard.admission.admission import Supply
 from remit.guard.admission.sealed import SealedFile
 from remit.guard.admission.settings import TrustConfig
 from remit.guard.admission.shelf import Held
+from remit.guard.admission.withdrawn import Withdrawal, Withdrawn
 from remit.guard.errors import GuardError
 from remit.policy.bundle import Bundle, load_bundle
 
@@ -97,8 +101,11 @@ class BundleSource:
         places: where things are.
         supply: where artifacts come from; None to stay offline.
         clock: the time.
+        withdrawn: what Hubs have withdrawn; None if nobody remembers that.
 
     Attributes:
+        withdrawn: what Hubs have withdrawn.
+        loaded: the artifact of the bundle that was loaded last, with its digest.
         problem: why the last look did not lead to a newer bundle; empty if it did.
         unreachable: why the registry could not be asked; empty if it was.
     """
@@ -110,7 +117,10 @@ class BundleSource:
         places: BundlePlaces,
         supply: Supply | None,
         clock: Clock,
+        withdrawn: Withdrawn | None = None,
     ) -> None:
+        self.withdrawn = withdrawn
+        self.loaded: Reference | None = None
         self._reference = reference
         self._trust = trust
         self._store = places.store
@@ -141,6 +151,8 @@ class BundleSource:
             RemitError: there is none, or somebody changed the memory.
         """
         remembered = self._remembered()
+        if self.withdrawn is not None:
+            self.withdrawn.load()
         look = _Look()
         try:
             bundle = self._candidate(look, remembered)
@@ -148,9 +160,12 @@ class BundleSource:
             self._refused(look, error)
             if remembered is None:
                 raise
-            return self._last_good(remembered)
+            found = self._last_good(remembered)
+            self.loaded = self._reference.at(Digest(remembered.artifact))
+            return found
         self.problem = self.unreachable
         assert look.held is not None
+        self.loaded = self._reference.at(look.held.descriptor.digest)
         now = InForce(
             name=bundle.name,
             serial=bundle.serial,
@@ -184,6 +199,7 @@ class BundleSource:
             )
         look.trust = load_trust(self._trust.root, self._trust.key, now_us, self._trust_memory)
         look.verification, look.check = checked(self._reference, held, look.trust, now_us)
+        self._not_withdrawn(held.descriptor.digest, look.verification)
         newer(look.check, remembered, now_us)
         bundle = self._unpacked(held, look.check)
         if bundle.expires_us is not None and now_us >= bundle.expires_us:
@@ -202,7 +218,46 @@ class BundleSource:
         unpack(held.layout, held.descriptor, target, only=("code",))
         return bundle_of(target, check)
 
+    def withdrawal(self) -> Withdrawal | None:
+        """What stands against the bundle that was loaded last, by what is known now."""
+        if self.withdrawn is None or self.loaded is None:
+            return None
+        said = self.withdrawn.about(self.loaded)
+        if said is None:
+            return None
+        try:
+            held = shelf.look(self._store, self.loaded)
+            now_us = self._clock.now_us()
+            trust = load_trust(self._trust.root, self._trust.key, now_us, self._trust_memory)
+            found, _ = checked(self.loaded, held, trust, now_us)
+        except (RemitError, OSError):
+            # Nobody vouches that the gate passed it since.
+            return said
+        return said if said.stands(self._passed_us(found)) else None
+
+    def newest(self) -> str:
+        """Digest of what the reference names now, in the store; empty if that cannot be told."""
+        try:
+            return shelf.look(self._store, self._reference).descriptor.digest
+        except (RemitError, OSError):
+            return ""
+
+    def _passed_us(self, found: Verification) -> int:
+        return evidence.passed_us(found.examined, self._trust.gate_policy)
+
+    def _not_withdrawn(self, digest: Digest, found: Verification) -> None:
+        """The last part of rule 1, also of what other Guards of this place have heard."""
+        if self.withdrawn is None:
+            return
+        said = self.withdrawn.about(self._reference.at(digest))
+        if said is not None and said.stands(self._passed_us(found)):
+            raise refusal(said)
+
     def _last_good(self, remembered: InForce) -> Bundle:
+        before, self.loaded = self.loaded, self._reference.at(Digest(remembered.artifact))
+        if (said := self.withdrawal()) is not None:
+            self.loaded = before
+            raise refusal(said)
         directory = self._directory / _FILES / _name_of(remembered.bundle)
         found = load_bundle(directory)
         if found.digest != remembered.bundle:
@@ -246,6 +301,16 @@ class BundleSource:
             }
         if (kind, body) not in self._notes:
             self._notes.append((kind, body))
+
+
+def refusal(said: Withdrawal) -> BundleRefusedError:
+    """That a policy bundle was withdrawn."""
+    error = said.error()
+    return BundleRefusedError(
+        error.message,
+        hint="release one with a higher serial; an older one is never loaded again",
+        code="policy.withdrawn",
+    )
 
 
 def checked(

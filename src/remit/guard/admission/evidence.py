@@ -39,6 +39,24 @@ def summary(examined: Sequence[Examined], policy_digest: str, now_us: int) -> Su
     )
 
 
+def passed_us(examined: Sequence[Examined], policy_digest: str) -> int:
+    """When the gate passed it last, by a summary that is its last word; 0 if it is another.
+
+    Args:
+        examined: every attestation.
+        policy_digest: under which policy; empty for any.
+    """
+    found = [
+        each.summary
+        for each in kept(examined, vsa.TYPE)
+        if each.summary is not None and policy_digest in {"", each.summary.policy_digest}
+    ]
+    if not found:
+        return 0
+    last = max(found, key=lambda each: (each.time_us, each.result == "FAILED"))
+    return last.time_us if last.result == "PASSED" else 0
+
+
 def scans(examined: Sequence[Examined]) -> Scans:
     """The newest word of each trusted scanner; of several together the findings add up."""
     newest: dict[str, scan.Scan] = {}

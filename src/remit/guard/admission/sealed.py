@@ -23,8 +23,16 @@ _KEY_BYTES = 32
 class SealedFile:
     """See the module's text. One process at a time writes it."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        max_bytes: int = MAX_BYTES,
+        what: str = "what was in force",
+    ) -> None:
         self._directory = directory
+        self._max_bytes = max_bytes
+        self._what = what
         self._value = directory / f"{name}.json"
         self._key = directory / f"{name}.key"
 
@@ -44,7 +52,7 @@ class SealedFile:
         if len(key) != _KEY_BYTES or not data:
             raise self._told("is gone, or its key is")
         try:
-            whole = parse(data, fold_keys=False, max_bytes=MAX_BYTES)
+            whole = parse(data, fold_keys=False, max_bytes=self._max_bytes)
         except StrictJsonError as error:
             raise self._told("is no JSON any more") from error
         value = whole.get("value") if isinstance(whole, dict) else None
@@ -74,7 +82,7 @@ class SealedFile:
 
     def _told(self, what: str) -> GuardError:
         return GuardError(
-            f"`{self._value}` {what}, which remembers what was in force",
+            f"`{self._value}` {what}, which remembers {self._what}",
             hint="restore it, or remove it together with its `.key` if what is there now is known"
             " to be the current one",
             code="guard.memory",

@@ -8,6 +8,7 @@
     gate_policy = "sha256:…"       # optional: the policy under which the gate must have looked
     max_age = "30d"                # how old its word may be
     refresh = "1d"                 # from which age on it is asked for again, if there is a network
+    withdrawals = "60s"            # how often Hubs are asked what they withdrew; "off": never
 
     [artifacts]
     store = "/var/lib/remit/artifacts"   # optional: an OCI image layout; default: the user's
@@ -27,7 +28,9 @@ from remit.artifacts.oci.names import Reference
 from remit.guard.errors import GuardError
 
 _AGE = re.compile(r"([1-9][0-9]{0,5})([mhdw])", re.ASCII)
-_UNITS_S = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_EVERY = re.compile(r"([1-9][0-9]{0,5})([smhd])", re.ASCII)
+_MAX_EVERY_S = 86_400
 
 
 class TrustTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +41,7 @@ class TrustTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     gate_policy: str = ""
     max_age: str = "30d"
     refresh: str = "1d"
+    withdrawals: str = "60s"
 
 
 class ArtifactsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +62,7 @@ class TrustConfig(msgspec.Struct, frozen=True, kw_only=True):
         gate_policy: digest of the policy of the gate; empty for any that a key of the gate names.
         max_age_us: how old the word of the gate may be.
         refresh_us: from which age on it is asked for again.
+        withdrawals_s: how often Hubs are asked what they withdrew, in seconds; 0 for never.
     """
 
     root: Path
@@ -65,6 +70,7 @@ class TrustConfig(msgspec.Struct, frozen=True, kw_only=True):
     gate_policy: str = ""
     max_age_us: int = 30 * 86_400_000_000
     refresh_us: int = 86_400_000_000
+    withdrawals_s: int = 60
 
 
 class ArtifactsConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +107,7 @@ def trust_config(table: TrustTable | None, base: Path) -> TrustConfig | None:
         gate_policy=table.gate_policy,
         max_age_us=_age(table.max_age, "max_age"),
         refresh_us=_age(table.refresh, "refresh"),
+        withdrawals_s=_every(table.withdrawals),
     )
 
 
@@ -134,6 +141,19 @@ def _age(text: str, name: str) -> int:
     if found is None:
         raise _invalid(f"`{name}` of [trust] is no number with m, h, d or w, as in 30d")
     return int(found[1]) * _UNITS_S[found[2]] * 1_000_000
+
+
+def _every(text: str) -> int:
+    if text == "off":
+        return 0
+    found = _EVERY.fullmatch(text)
+    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
+    if not 0 < seconds <= _MAX_EVERY_S:
+        raise _invalid(
+            "`withdrawals` of [trust] is neither `off` nor a number with s, m, h or d, of at most a"
+            " day, as in 60s"
+        )
+    return seconds
 
 
 def _invalid(message: str) -> GuardError:

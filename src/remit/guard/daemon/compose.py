@@ -31,10 +31,13 @@ from remit.guard.compose import (
     no_bundle,
     open_log,
     say,
+    watch_of,
+    withdrawn_of,
 )
 from remit.guard.config import Config, Value
 from remit.guard.config import load as load_config
 from remit.guard.daemon.daemon import Daemon
+from remit.guard.daemon.peers import Peers
 from remit.guard.daemon.unix import Listener
 from remit.guard.governed import GovernedServer
 from remit.guard.identity import current_user
@@ -100,7 +103,7 @@ async def run_guard(options: GuardOptions) -> int:
     config = load_config(options.config)
     state = options.state or config.state or user_state(os.environ) / "guard"
     place = paths.take(state, "guard", os.environ)
-    bundles = _Bundles(options, place.state, clock)
+    bundles = _Bundles(options, place, clock)
     try:
         await bundles.refresh(config)
         config, bundle = bundles.read()
@@ -116,10 +119,11 @@ async def run_guard(options: GuardOptions) -> int:
 class _Bundles:
     """Reads configuration and policy bundle, wherever that is."""
 
-    def __init__(self, options: GuardOptions, state: Path, clock: SystemClock) -> None:
+    def __init__(self, options: GuardOptions, place: paths.Place, clock: SystemClock) -> None:
         self._options = options
-        self._state = state
+        self._place = place
         self._clock = clock
+        self.withdrawn = withdrawn_of(place)
         self._known: tuple[object, ...] = ()
         self.source: BundleSource | None = None
 
@@ -150,7 +154,9 @@ class _Bundles:
         wanted = (named, config.trust, config.artifacts)
         if wanted != self._known:
             self._known = wanted
-            self.source = bundle_source(config, self._state, self._clock) if named else None
+            self.source = (
+                bundle_source(config, self._place, self._clock, self.withdrawn) if named else None
+            )
 
 
 def _many_descriptors() -> None:
@@ -196,6 +202,19 @@ async def _open_http(
 
 def _one(resolve: Resolve, value: Value) -> str:
     return resolve({"value": value})["value"]
+
+
+def _notifiers(resolve: Resolve, clock: SystemClock, config: Config) -> list[Notifier]:
+    """Who is told that a call waits for a person."""
+    told = config.approvals
+    found: list[Notifier] = [
+        Apprise(functools.partial(_one, resolve, url), f"apprise-{number}")
+        for number, url in enumerate(told.notify)
+    ]
+    if told.webhook:
+        secret = functools.partial(_one, resolve, told.webhook_secret)
+        found.append(Webhook(told.webhook, secret, clock))
+    return found
 
 
 def _pages(
@@ -251,6 +270,7 @@ async def _run_daemon(
     close_orphans(ledger, opened)
     limits = options.limits
     copies = copies_of(place.state)
+    watch = watch_of(lambda: daemon.config or config, bundles.withdrawn, ledger, clock)
 
     resolve = Secrets(place.state).resolve
 
@@ -261,7 +281,7 @@ async def _run_daemon(
         return connect_to(server, agent, user, most, errors, resolve, daemon.admission)
 
     def admits(config: Config) -> "Admission | None":
-        return admission_of(config, place.state, copies, ledger, clock)
+        return admission_of(config, place.state, copies, watch.running, ledger, clock)
 
     def opine(config: Config) -> LlmJudge | None:
         return LlmJudge(config.judge, resolve) if config.judge else None
@@ -271,25 +291,16 @@ async def _run_daemon(
         daemon.source = bundles.source
         return found
 
-    daemon = Daemon(read, usage, ledger, clock, place, limits, connect)
-
-    def notify(config: Config) -> list[Notifier]:
-        told = config.approvals
-        found: list[Notifier] = [
-            Apprise(functools.partial(_one, resolve, url), f"apprise-{number}")
-            for number, url in enumerate(told.notify)
-        ]
-        if told.webhook:
-            secret = functools.partial(_one, resolve, told.webhook_secret)
-            found.append(Webhook(told.webhook, secret, clock))
-        return found
+    daemon = Daemon(read, usage, ledger, clock, place, connect)
+    peers = Peers(daemon, ledger, limits)
 
     daemon.opine = opine
     daemon.admits = admits
-    daemon.notify = notify
+    daemon.watched(watch)
+    daemon.notify = functools.partial(_notifiers, resolve, clock)
     for first in itertools.islice(read_log(directory_of(place.state, log.origin), 0), 1):
         daemon.log_since_us = int(first.record.get("time", daemon.log_since_us))
-    listener = Listener(options.socket, daemon.handle)
+    listener = Listener(options.socket, peers.handle)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(ledger.close)
         stack.callback(copies.close)
@@ -299,13 +310,13 @@ async def _run_daemon(
         await _open_http(options, config, daemon, ledger, place, resolve, stack)
         listener.open()
         stack.push_async_callback(listener.close)
-        loop = asyncio.get_running_loop()
         end_on_signals(daemon.stopping)
+        loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, daemon.renew_quietly)
-        alive = loop.create_task(daemon.keep_alive())
-        stack.callback(alive.cancel)
+        for work in (peers.keep_alive(), watch.poller.run()):
+            stack.callback(loop.create_task(work).cancel)
         where = f"{options.socket} and {daemon.address}" if daemon.address else options.socket
-        say(f"remit: Guard serves {len(daemon.status()['servers'])} servers on {where}")
+        say(f"remit: Guard serves {len(daemon.servers)} servers on {where}")
         await daemon.stopping.wait()
         await daemon.sessions.end_all(END_S)
     ledger.note("guard.stop", pid=os.getpid())

@@ -15,7 +15,7 @@ from remit.guard.daemon.metrics import render
 from remit.guard.daemon.sessions import Live, Origin, Sessions
 from remit.guard.errors import GuardError
 from remit.guard.governed import GovernedServer
-from remit.guard.http.conversations import Conversation, SharedConversation
+from remit.guard.http.conversations import BARRED_S, Conversation, SharedConversation
 from remit.guard.ledger import Ledger
 from remit.guard.mcp.session import Limits
 from remit.guard.mcp.upstream import Connect
@@ -23,7 +23,6 @@ from remit.guard.mcp.upstream import Connect
 LEGACY_IDLE_S = 1800.0
 SHARED_IDLE_S = 600.0
 SWEEP_S = 15.0
-BARRED_S = 15.0
 MAX_PER_CALLER = 64
 MAX_NOTED_PER_MINUTE = 60
 MINUTE_S = 60.0

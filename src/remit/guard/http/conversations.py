@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from remit.core.decision import Decision
 from remit.core.event import Agent
 from remit.guard.http.streams import Stream
 from remit.guard.mcp.calls import State
@@ -38,6 +39,7 @@ MAX_PENDING = 256
 MAX_FINISHED = 64
 MAX_FINISHED_BYTES = 16 << 20
 GRACE_S = 5.0
+BARRED_S = 15.0
 
 
 class Conversation:
@@ -87,6 +89,7 @@ class Conversation:
             stuck=lambda: self._upstream.backlog >= MAX_BACKLOG,
             scope=identity,
         )
+        self._upstream.on_barred = self._barred
 
     async def start(self) -> None:
         """Connect to the server, or to what answers in its place; raises ``GuardError``."""
@@ -277,6 +280,11 @@ class Conversation:
 
     def _from_server(self, line: Line | Overlong) -> None:
         self.session.from_server(line)
+
+    def _barred(self, decision: Decision) -> None:
+        self.session.bar(decision)
+        # The next request after that asks anew whether the server may be started.
+        asyncio.get_running_loop().call_later(BARRED_S, self.done.set)
 
     def _gone(self, reason: str) -> None:
         self.session.server_gone(reason)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from remit.core.decision import Decision
 from remit.core.errors import RemitError
 from remit.core.text import printable
 from remit.guard.config import Secret, ServerConfig
@@ -61,6 +62,7 @@ class HttpUpstream:
         on_exit: OnExit,
     ) -> None:
         self.on_pressure: Callable[[bool], None] = lambda _full: None
+        self.on_barred: Callable[[Decision], None] = lambda _decision: None
         self._config = config
         self._limit = limit
         self._resolve = resolve
@@ -141,14 +143,14 @@ class HttpUpstream:
         (self._holds.add if full else self._holds.discard)(why)
         (self._open.clear if self._holds else self._open.set)()
 
-    async def stop(self) -> None:
-        """Say goodbye to the server's session and close the pool."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Say goodbye to the server's session, unless ``at_once``, and close the pool."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._http is None:
             return
-        if self._session:
+        if self._session and not at_once:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(2.0):
                     async with self._http.delete(

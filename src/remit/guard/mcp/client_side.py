@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from remit.core.decision import Decision
 from remit.guard.mcp.calls import Call, State
 from remit.guard.mcp.confirm import CallFulfiller
 from remit.guard.mcp.framing import Line, Overlong
@@ -109,6 +110,10 @@ class ClientSide:
                 self._take(message)
             except Refused as refusal:
                 self._refuse(refusal)
+
+    def bar(self, decision: Decision) -> None:
+        """The server was stopped; what waits for it is denied."""
+        self._requests.bar(decision)
 
     def _refuse(self, refusal: Refused) -> None:
         session = self._session

@@ -10,7 +10,7 @@ MAX_ALTERNATIVES = 8
 _DETAILED = frozenset(
     {
         "approval_failed", "approval_pending", "approval_refused", "artifact_denied",
-        "bad_argument", "fact_failed",
+        "bad_argument", "fact_failed", "policy_withdrawn",
     }
 )  # fmt: skip
 """Errors whose detail is made to be shown."""

@@ -301,17 +301,22 @@ class Server(asyncio.SubprocessProtocol):
         (self._holds.add if full else self._holds.discard)(why)
         _pause(self._stdout, paused=bool(self._holds))
 
-    async def stop(self) -> None:
-        """Close its input, then terminate, then kill: the order of the MCP stdio transport."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Close its input, then terminate, then kill: the order of the MCP stdio transport.
+
+        Args:
+            at_once: kill it, with all that it started.
+        """
         if self._transport is None:
             return
         if self._stdin is not None and not self._stdin.is_closing():
-            if self.backlog:
+            if self.backlog or at_once:
                 # What it has not read by now it will not read any more.
                 self._stdin.abort()
             else:
                 self._stdin.close()
-        for step in (None, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        kill = getattr(signal, "SIGKILL", signal.SIGTERM)
+        for step in (kill,) if at_once else (None, signal.SIGTERM, kill):
             if step is not None:
                 self._signal(step)
             with contextlib.suppress(TimeoutError):

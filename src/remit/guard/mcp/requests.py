@@ -13,6 +13,7 @@ from remit.guard.mcp.calls import (
     CONTINUATION_TTL_US,
     Call,
     Continuation,
+    State,
     action_digest,
 )
 from remit.guard.mcp.claims import beside, claimed, correlation
@@ -88,7 +89,8 @@ class Requests:
             event = call.event = self._tool_event(call, tool.digest if tool else "")
             if tool is None:
                 code = "no_catalog" if catalog.problem else "not_pinned"
-                refused = Decision(error=code, detail=catalog.problem[:200])
+                without = Decision(error=code, detail=catalog.problem[:200])
+                refused = self._parties.guard.suspended or without
         else:
             event = call.event = self._event(call)
         if session.barred is not None and _reaches_server(name, event):
@@ -108,6 +110,11 @@ class Requests:
             event, session.state, CallFulfiller(session, call), fulfilled=call.fulfilled
         )
         call.judged = True
+        if session.barred is not None and _reaches_server(name, event):
+            # It was stopped meanwhile.
+            session.ended(call, "denied")
+            self._deny(call, event, session.barred)
+            return
         session.connected |= verdict.allowed and event.kind is Kind.MCP_CONNECT
         call.fulfilled = verdict.fulfilled
         if event.kind is Kind.TOOL_CALL and verdict.event.input is not event.input:
@@ -284,6 +291,28 @@ class Requests:
             "requestState": token,
         }
         self._session.answer(call, Response(id=call.id, result=result))
+
+    def bar(self, decision: Decision) -> None:
+        """The server was stopped, and something answers in its place to what it may answer."""
+        session = self._session
+        for call in list(session.calls.values()):
+            event, name = call.event, call.request.method
+            if call.state is State.HELD:
+                # What waits for no person comes to its own end, and is denied there.
+                if call.asking and call.task is not None and event is not None:
+                    call.judged = True
+                    with contextlib.suppress(RemitError):
+                        self._parties.ledger.record(event, decision)
+                    self._deny(call, event, decision)
+                    call.task.cancel()
+            elif event is None or not _reaches_server(name, event):
+                if not call.answered:
+                    session.write_server(
+                        Request(id=call.id, method=name, params=call.request.params)
+                    )
+            else:
+                session.ended(call, "denied")
+                self._deny(call, event, decision)
 
 
 def internal(error: Exception) -> Refused:

@@ -104,7 +104,8 @@ class Session:
         calls: requests of the client in flight.
         connected: whether policy let this client connect.
         gone: why the server is no more, empty while it is there.
-        barred: why it was not started; everything that would reach it is denied so.
+        barred: why it was not started, or was stopped; everything that would reach it is denied
+            so.
     """
 
     def __init__(
@@ -311,6 +312,19 @@ class Session:
                 self.ended(call, "server_gone")
                 self.answer(call, failure(call.id, UPSTREAM_FAILED, self.gone))
         self.own_up.fail(self.gone)
+
+    def bar(self, decision: Decision) -> None:
+        """The server may not run any more: what is under way is denied, and so is all later.
+
+        No answer of it is delivered from now on, also to calls that it may have carried out.
+        """
+        if self.barred is not None or self._closed:
+            return
+        self.barred = decision
+        server = self.parties.catalog.server
+        self.note("server.barred", server=server, detail=decision.detail, in_flight=len(self.calls))
+        self.own_up.fail(decision.detail)
+        self._client.bar(decision)
 
     async def close(self, grace_s: float) -> None:
         """The client is gone: let what is in flight finish for ``grace_s``, then drop it.

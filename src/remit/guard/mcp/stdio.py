@@ -42,6 +42,7 @@ class StdioSession:
         )
         pressures = self._flow.connect(self._client, self._server)
         self._client.on_pressure, self._server.on_pressure = pressures
+        self._server.on_barred = self.session.bar
 
     def _from_client(self, line: Line | Overlong) -> None:
         self.session.from_client(line)

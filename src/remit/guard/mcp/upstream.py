@@ -35,9 +35,12 @@ class Upstream(Protocol):
     Attributes:
         on_pressure: called with True when the server does not take what is sent, with False when
             it does again.
+        on_barred: called when what was started may not run any more; the upstream answers in its
+            place from then on, to nothing that was sent before.
     """
 
     on_pressure: Callable[[bool], None]
+    on_barred: Callable[[Decision], None]
 
     async def start(self) -> None:
         """Connect; raises ``GuardError``, and ``BarredError`` if it may not be."""
@@ -56,8 +59,8 @@ class Upstream(Protocol):
         """Stop reading for a reason, or drop the reason."""
         ...
 
-    async def stop(self) -> None:
-        """End the connection, and the server if it is ours."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End the connection, and the server if it is ours; ``at_once``: give it no time."""
         ...
 
 
@@ -88,6 +91,7 @@ class ProcessUpstream:
         self._inherited = inherited
         self._resolve = resolve
         self._errors = errors
+        self.on_barred: Callable[[Decision], None] = lambda _decision: None
         self._server = Server(limit, on_line, on_exit)
 
     @property
@@ -123,9 +127,9 @@ class ProcessUpstream:
         """See :class:`Upstream`."""
         self._server.hold(why, full=full)
 
-    async def stop(self) -> None:
+    async def stop(self, *, at_once: bool = False) -> None:
         """Stop the process."""
-        await self._server.stop()
+        await self._server.stop(at_once=at_once)
 
 
 def process(config: ServerConfig, limit: int, errors: BinaryIO | None, resolve: Resolve) -> Connect:

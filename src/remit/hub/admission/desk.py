@@ -263,23 +263,29 @@ class Desk:
 
     async def withdrawals(
         self, since_us: int, count: int, sees: Sees | None
-    ) -> tuple[Sequence[Withdrawal], int]:
-        """What may not be used, of what the caller sees; and from where to ask the next time."""
+    ) -> tuple[Sequence[Withdrawal], int, bool]:
+        """What may not be used, of what the caller sees.
+
+        Returns:
+            It, from where to ask the next time, and whether there is more already.
+        """
         now = self._clock.now_us()
         if since_us > now:
             # This clock was set back: what was withdrawn since then is older than what was told.
             since_us = 0
         found = await self._people.withdrawals(since_us, count)
-        following = max(since_us, min(now - OVERLAP_US, found[-1].changed_us if found else now))
-        if len(found) == count:
-            # There is more: all of one moment has to fit into a page.
+        # Also back, behind pages that followed each other: what is a moment older may come yet.
+        following = max(0, min(now - OVERLAP_US, found[-1].changed_us if found else now))
+        more = len(found) == count
+        if more:
+            # All of one moment has to fit into a page.
             following = found[-1].changed_us
-        return [each for each in found if sees is None or sees(each.repository)], following
+        return [each for each in found if sees is None or sees(each.repository)], following, more
 
-    def mark(self, found: Sequence[Withdrawal], following: int) -> str:
-        """Of an answer: the same for the same withdrawals."""
-        del following
-        listed = "\n".join(f"{each.repository}@{each.digest} {each.changed_us}" for each in found)
+    def mark(self, found: Sequence[Withdrawal], following: int, *, more: bool) -> str:
+        """Of an answer: the same for the same withdrawals, if there are no more behind them."""
+        listed = f"{following}\n" if more else ""
+        listed += "\n".join(f"{each.repository}@{each.digest} {each.changed_us}" for each in found)
         return str(sha256(listed.encode()))
 
 

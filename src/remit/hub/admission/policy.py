@@ -101,6 +101,7 @@ class ArtifactPolicy:
         )
         found = self.policy.promote(asked).decision
         ends = [now_us + LIFETIME_US, *(each.expires_us for each in used)]
+        ends += [each.expires_us for each in scanned.attested_scans]
         bundle_ends = self.policy.bundle.expires_us
         if bundle_ends is not None:
             ends.append(bundle_ends)

@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
+
 from remit.attest.predicates import signature
 from remit.core.canonical import canonical_bytes
 from remit.core.digest import Digest, sha256
 from remit.hub.admission.values import Scanned
+from remit.policy.loads import UNKNOWN, Scans
 from remit.scan.base import SEVERITIES
 from remit.scan.verdict import Verdict, distinct, judge
 
@@ -55,6 +58,21 @@ def input_of(scanned: Scanned, verdict: Verdict, suppressed: Collection[str]) ->
         "licences": sorted(licences),
         "signed_by": sorted(signers),
         "dependencies_admitted": scanned.needs_admitted,
+        "scan": _attested(scanned),
+    }
+
+
+def _attested(scanned: Scanned) -> dict[str, Any]:
+    """What scanners found that others ran, for example on a model that they served."""
+    said = scanned.attested_scans
+    if not said:
+        return {**msgspec.to_builtins(Scans()), "scanners": []}
+    counts = {name: sum(each.counts.get(name, 0) for each in said) for name in SEVERITIES}
+    return {
+        "present": True,
+        "complete": all(each.coverage == "complete" for each in said),
+        "scanners": sorted({each.scanner for each in said}),
+        **{name: min(count, UNKNOWN) for name, count in counts.items()},
     }
 
 
@@ -77,12 +95,15 @@ def results_of(scanned: Scanned) -> Digest:
             for each in report.findings
         }
     )
-    return sha256(
-        canonical_bytes(
-            {
-                "findings": [list(each) for each in found],
-                "failed": failed(scanned),
-                "unread": list(judge(scanned.reports, scanned.expected).unread),
-            }
-        )
+    document: dict[str, Any] = {
+        "findings": [list(each) for each in found],
+        "failed": failed(scanned),
+        "unread": list(judge(scanned.reports, scanned.expected).unread),
+    }
+    attested = sorted(
+        [each.scanner, each.coverage, each.findings, *(each.counts.get(s, 0) for s in SEVERITIES)]
+        for each in scanned.attested_scans
     )
+    if attested:
+        document["attested"] = attested
+    return sha256(canonical_bytes(document))

@@ -11,12 +11,14 @@ import msgspec
 
 from remit.artifacts.attestations import MAX_BUNDLE_BYTES, Attestation, bundle_layer
 from remit.artifacts.errors import ArtifactError
+from remit.artifacts.examination import Examined
 from remit.artifacts.oci.manifest import parse_manifest
 from remit.artifacts.verification import Verifier
+from remit.attest.predicates import scan
 from remit.attest.trust import TrustRoot
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
-from remit.hub.admission.values import Scanned, Signed
+from remit.hub.admission.values import Attested, Scanned, Signed
 from remit.hub.catalog.ports import Catalog
 from remit.hub.registry.ports import Small
 
@@ -61,14 +63,15 @@ class Signers:
         except (RemitError, OSError) as error:
             _log.error("no signature counts: %s", error)
             return scanned
-        signed: dict[tuple[str, str], Signed] = {}
+        signed: dict[tuple[str, str, str], list[Signed]] = {}
         where = f"{self._host}/{scanned.repository}"
         for each in await self._attestations(scanned):
             found = verifier.examine(scanned.digest, where, each)
             if found.passed:
-                one = Signed(predicate_type=found.predicate_type, key=found.key, name=found.key)
-                signed[one.predicate_type, one.name] = one
-        return msgspec.structs.replace(scanned, signed=tuple(signed.values()))
+                one = _signed(found)
+                key = (one.predicate_type, one.name, one.scan.scanner if one.scan else "")
+                signed.setdefault(key, []).append(one)
+        return msgspec.structs.replace(scanned, signed=tuple(map(_together, signed.values())))
 
     async def _attestations(self, scanned: Scanned) -> Sequence[Attestation]:
         found = await self._catalog.find(scanned.repository, scanned.digest)
@@ -92,6 +95,48 @@ class Signers:
             if len(taken) >= MAX_ATTESTATIONS:
                 break
         return taken
+
+
+def _signed(found: Examined) -> Signed:
+    said = None
+    if found.predicate_type == scan.TYPE:
+        it = scan.Scan.read(found.predicate)
+        said = Attested(
+            scanner=it.scanner, coverage=it.coverage, counts=it.counts, findings=it.findings_digest,
+            finished_us=it.finished_us, expires_us=it.expires_us,
+        )  # fmt: skip
+    return Signed(predicate_type=found.predicate_type, key=found.key, name=found.key, scan=said)
+
+
+def _together(found: Sequence[Signed]) -> Signed:
+    """What one key says in all: of scans the last, and what those before found that it did not see.
+
+    Only a scan that covered everything takes back what an earlier one found.
+    """
+    signed = sorted(found, key=lambda each: _rank(each.scan))
+    last = signed[0]
+    for each in signed[1:]:
+        if each.scan is not None and last.scan is not None and each.scan.coverage != "complete":
+            last = msgspec.structs.replace(each, scan=_both(last.scan, each.scan))
+        else:
+            last = each
+    return last
+
+
+def _both(before: Attested, now: Attested) -> Attested:
+    counts = {
+        each: max(before.counts.get(each, 0), now.counts.get(each, 0)) for each in scan.SEVERITIES
+    }
+    ends = min(before.expires_us, now.expires_us)
+    return msgspec.structs.replace(now, counts=counts, expires_us=ends)
+
+
+def _rank(said: Attested | None) -> tuple[int, bool, tuple[int, ...]]:
+    """By time; of two at the same time the one that says worse is the later."""
+    if said is None:
+        return (0, False, ())
+    counts = tuple(said.counts.get(each, 0) for each in scan.SEVERITIES)
+    return (said.finished_us, said.coverage != "complete", counts)
 
 
 async def nobody(scanned: Scanned) -> Scanned:

@@ -20,6 +20,26 @@ OPEN: tuple[State, ...] = ("admitted", "exempt")
 """States in which content is given out."""
 
 
+class Attested(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody else's scanner found, by a key that may say so.
+
+    Attributes:
+        scanner: its name.
+        coverage: how much it looked at: ``complete``, ``partial``, ``unsupported`` or ``error``.
+        counts: findings by severity.
+        findings: digest of the document of findings.
+        finished_us: when it ended.
+        expires_us: when it ends to count.
+    """
+
+    scanner: str
+    coverage: str
+    counts: dict[str, int]
+    findings: str
+    finished_us: int
+    expires_us: int
+
+
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
     """A signature or attestation that was verified.
 
@@ -28,12 +48,14 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
         key: id of the key.
         name: of whoever has it, by the trust root.
         role: what the trust root lets them say.
+        scan: what was found, if it is an attestation of a scan.
     """
 
     predicate_type: str = ""
     key: str = ""
     name: str = ""
     role: str = ""
+    scan: Attested | None = None
 
 
 class Scanned(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +108,13 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     attested: tuple[Digest, ...] = ()
     beside: frozenset[Digest] = frozenset()
     summary_us: int = 0
+
+    @property
+    def attested_scans(self) -> tuple[Attested, ...]:
+        """What scanners found that the Hub did not run itself; of each key the last word."""
+        own = {*self.expected, *(each.scanner for each in self.reports)}
+        found = (each.scan for each in self.signed)
+        return tuple(each for each in found if each is not None and each.scanner not in own)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -201,13 +201,14 @@ class Review:
         given = singles(request, frozenset({"since", "limit"}), frozenset())
         limit = limit_of(given, 500, 1000)
         since = _number(given, "since")
-        found, following = await self._desk.withdrawals(since, limit, sees(caller))
+        found, following, more = await self._desk.withdrawals(since, limit, sees(caller))
         document = {
             "withdrawals": [withdrawal_json(each) for each in found],
             "next": str(following),
+            "more": more,
             "at": time_of(self._desk.now_us()),
         }
-        tag = f'"{self._desk.mark(found, following)}"'
+        tag = f'"{self._desk.mark(found, following, more=more)}"'
         if request.headers.get("if-none-match") == tag:
             return Reply(status=304, headers=(("etag", tag), ("content-length", "0")))
         return json_reply(document, headers=(("etag", tag), ("cache-control", "no-cache")))

@@ -67,12 +67,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         seen_us: when it said so.
         short: whether its disk has no room, so that it takes no job.
         scanners: digest of its scanners and their rules.
+        lacks: scanners that a Hub expects and it does not have, so that it takes no job.
     """
 
     name: str
     seen_us: int
     short: bool = False
     scanners: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Accounts, roles, rules and settings in the database."""
 
+import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, select, update
@@ -14,7 +15,7 @@ from remit.hub.store.tables import accounts, grants, rules, settings
 
 
 def add(connection: Connection, account: Account, by: str, now_us: int) -> bool:
-    """Make an account; ``False`` if the name is taken."""
+    """Make an account, with an identity that none had; ``False`` if the name is taken."""
     done = connection.execute(
         rows.insert_into(connection, accounts)
         .values(
@@ -25,6 +26,7 @@ def add(connection: Connection, account: Account, by: str, now_us: int) -> bool:
             disabled_us=0,
             made_by=by,
             made_us=now_us,
+            id=secrets.token_hex(16),
         )
         .on_conflict_do_nothing(index_elements=["name"])
     )
@@ -68,6 +70,16 @@ def find(connection: Connection, name: str) -> tuple[Account | None, tuple[Grant
     )
     roles = tuple(Grant(pattern=each.pattern, role=each.role) for each in found)
     return account, roles if account or name == ANONYMOUS else ()
+
+
+def identity(connection: Connection, name: str) -> str:
+    """Which account has the name now; empty if none has.
+
+    It is random, and goes with the account: another one that is made under the same name has
+    another.
+    """
+    found = connection.execute(select(accounts.c.id).where(accounts.c.name == name))
+    return found.scalar_one_or_none() or ""
 
 
 def everybody(connection: Connection) -> list[tuple[Account, tuple[Grant, ...]]]:

@@ -10,7 +10,7 @@ from remit.core.digest import Digest
 from remit.hub.admission.exempt import legacy_tag
 from remit.hub.admission.values import OPEN, Admission, State
 from remit.hub.registry.ports import Placed
-from remit.hub.store import jobs, rows
+from remit.hub.store import jobs, rows, words
 from remit.hub.store.tables import admissions, manifests, references, repositories
 
 MAX_REASON = 2000
@@ -82,10 +82,14 @@ def admit_as(
 
 
 def forget(connection: Connection, id_: int, digest: str) -> None:
-    """The manifest is gone: if it comes back, it is looked at again."""
-    connection.execute(
-        delete_from(admissions).where(admissions.c.repository == id_, admissions.c.digest == digest)
-    )
+    """The manifest is gone: if it comes back, it is looked at again; what needs it is so now."""
+    gone = connection.execute(
+        delete_from(admissions)
+        .where(admissions.c.repository == id_, admissions.c.digest == digest)
+        .returning(admissions.c.state)
+    ).scalar_one_or_none()
+    if gone == "admitted":
+        words.reopen_dependents(connection, digest)
     jobs.cancel_open(connection, id_, digest)
 
 

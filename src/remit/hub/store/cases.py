@@ -1,6 +1,7 @@
 """The gate's ports over a database: what was decided, and what is to be."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
@@ -12,7 +13,8 @@ from remit.hub.admission.values import Admission, Outcome, Scanned, Sealed, Stat
 from remit.hub.catalog.ports import Offer
 from remit.hub.jobs.values import scan_slot
 from remit.hub.registry.ports import Placed, Record
-from remit.hub.store import admissions, context, manifests, outbox, rows, words
+from remit.hub.store import admissions, context, manifests, needs, outbox, rows, words
+from remit.hub.store.beside import beside
 from remit.hub.store.database import Database
 from remit.hub.store.queue import NODE
 from remit.hub.store.tables import admissions as table
@@ -87,6 +89,7 @@ class SqlCases:
         entropy: randomness of their ids.
         expected: names of the scanners that should have reported.
         scanners: digest of all scanners and their rules.
+        host: how clients reach the Hub: what names it needs its needs here.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class SqlCases:
         *,
         expected: tuple[str, ...],
         scanners: Digest,
+        host: str = "",
     ) -> None:
+        self._host = host
         self._database = database
         self._clock = clock
         self._node = node
@@ -109,9 +114,21 @@ class SqlCases:
     async def undecided(self, count: int) -> Sequence[Scanned]:
         """The oldest scans that are over."""
         now = self._clock.now_us()
-        return await self._database.look(
-            lambda c: _undecided(c, count, self._expected, self._scanners, now)
-        )
+        return await self._database.look(lambda c: self._undecided(c, count, now))
+
+    def _scanned(self, connection: Connection, row: Any, now_us: int) -> Scanned:
+        return context.scanned(connection, row, self._expected, self._scanners, now_us, self._host)
+
+    def _undecided(self, connection: Connection, count: int, now_us: int) -> list[Scanned]:
+        # By the slot: of jobs that are done there are many, of open ones few.
+        over = func.coalesce(jobs.c.state, "") == "done"
+        found = connection.execute(
+            context.query()
+            .where(jobs.c.slot > "", over)
+            .order_by(jobs.c.ended_us, jobs.c.id)
+            .limit(count)
+        ).all()
+        return [self._scanned(connection, row, now_us) for row in found]
 
     async def last(self, repository: str, digest: str) -> tuple[Scanned, Admission] | None:
         """What an artifact was decided on; ``None`` if it never was."""
@@ -125,7 +142,7 @@ class SqlCases:
             ).one_or_none()
             if row is None:
                 return None
-            found = context.scanned(connection, row, self._expected, self._scanners, now)
+            found = self._scanned(connection, row, now)
             return found, admissions.own(connection, row.repository, digest)
 
         return await self._database.look(work)
@@ -163,24 +180,29 @@ class SqlCases:
             if row is None or not taken.rowcount:
                 return None
             before = connection.execute(
-                select(table.c.state)
+                select(table.c.state, table.c.expires_us)
                 .where(table.c.repository == row.id, table.c.digest == scanned.digest)
                 .with_for_update()
-            ).scalar_one_or_none()
+            ).one_or_none()
             if before is None:
                 return None
             if context.said(connection, row.id, scanned, now) != context.heard(scanned):
                 # Somebody said something meanwhile: it stays open, and is decided again.
                 reopen(connection, row.id, scanned)
                 return None
-            needs = context.needs_admitted(connection, scanned)
-            if outcome.word == "admit" and needs != scanned.needs_admitted:
+            whole = needs.admitted(connection, row.id, scanned.digest, self._host, now, lock=True)
+            if whole != scanned.needs_admitted:
+                # Also a refusal: whoever admitted a need meanwhile found this open, and left it so.
                 reopen(connection, row.id, scanned)
                 return None
             done = self._set(
-                connection, row.id, before, scanned, outcome, evidence or Sealed(), now
+                connection, row.id, before.state, scanned, outcome, evidence or Sealed(), now
             )
-            if context.beside(connection, row.id, scanned.digest) != scanned.beside:
+            is_, was = outcome.word == "admit", before.state == "admitted"
+            if is_ != was or (is_ and 0 < before.expires_us <= now):
+                # What was over counted as not admitted, whatever its row said.
+                words.reopen_dependents(connection, scanned.digest)
+            if beside(connection, row.id, scanned.digest) != scanned.beside:
                 # It holds all the same: whoever signs all the time must not keep a refusal off.
                 words.reopen(connection, row.id, scanned.digest)
             return done
@@ -218,8 +240,6 @@ class SqlCases:
                 .where(table.c.repository == id_, table.c.digest == scanned.digest)
                 .values(summary=evidence.summary)
             )
-        if (state == "admitted") != (before == "admitted"):
-            words.reopen_dependents(connection, scanned.digest)
         done: list[tuple[str, Record]] = []
         for placed in evidence.placed:
             manifests.put(connection, placed, self._node, now)
@@ -235,20 +255,6 @@ class SqlCases:
         id_ = self._id(now)
         outbox.write(connection, record, id_=id_, node=self._node, now_us=now)
         return id_, record
-
-
-def _undecided(
-    connection: Connection, count: int, expected: tuple[str, ...], scanners: Digest, now_us: int
-) -> list[Scanned]:
-    # By the slot: of jobs that are done there are many, of open ones few.
-    over = func.coalesce(jobs.c.state, "") == "done"
-    found = connection.execute(
-        context.query()
-        .where(jobs.c.slot > "", over)
-        .order_by(jobs.c.ended_us, jobs.c.id)
-        .limit(count)
-    ).all()
-    return [context.scanned(connection, row, expected, scanners, now_us) for row in found]
 
 
 def reopen(connection: Connection, id_: int, scanned: Scanned) -> None:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, select
 
 from remit.artifacts.attestations import CREATED, PREDICATE_TYPE
@@ -11,14 +10,11 @@ from remit.attest.predicates import bom, scan
 from remit.attest.predicates.fields import PredicateError, time_us
 from remit.core.digest import Digest
 from remit.hub.admission.values import Scanned
-from remit.hub.registry.ports import Need
-from remit.hub.store import queue, words
-from remit.hub.store.tables import admissions, edges, jobs, manifests, repositories, tags
+from remit.hub.store import needs, queue, words
+from remit.hub.store.beside import annotations_of, beside
+from remit.hub.store.tables import admissions, jobs, manifests, repositories, tags
 from remit.scan.base import Report
 from remit.scan.bill import NAME as BOM
-
-MAX_BESIDE = 200
-_KNOWN_GRAPHS = frozenset({"", "complete", "unlocked"})
 
 
 def query(*, last: bool = False) -> Select[Any]:
@@ -51,12 +47,16 @@ def query(*, last: bool = False) -> Select[Any]:
 
 
 def scanned(
-    connection: Connection, row: Any, expected: tuple[str, ...], scanners: Digest, now_us: int
+    connection: Connection,
+    row: Any,
+    expected: tuple[str, ...],
+    scanners: Digest,
+    now_us: int,
+    host: str = "",
 ) -> Scanned:
     """What is known of an artifact that :func:`query` found."""
     reports = tuple(queue.of_job(connection, row.job))
     curators = words.Curators(connection, now_us)
-    needs = _needs(connection, row.repository, row.digest)
     named = connection.scalars(
         select(tags.c.name)
         .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
@@ -81,8 +81,8 @@ def scanned(
         tags=tuple(named),
         pushed_by=row.pushed_by,
         state=row.admission,
-        needs=needs,
-        needs_admitted=row.graph in _KNOWN_GRAPHS and _admitted(connection, needs),
+        needs=needs.of(connection, row.repository, row.digest),
+        needs_admitted=needs.admitted(connection, row.repository, row.digest, host, now_us),
         reason=row.why,
         decisions=words.decisions_of(connection, row.repository, row.called, row.digest, curators),
         suppressions=words.suppressions_of(
@@ -115,55 +115,6 @@ def said(connection: Connection, id_: int, found: Scanned, now_us: int) -> froze
     )
 
 
-def needs_admitted(connection: Connection, found: Scanned) -> bool:
-    """Whether all that it needs is admitted now; nobody changes that before the transaction ends.
-
-    Whoever withdraws a need at the same time comes before, and is seen here, or after, and then
-    finds this decided and has it decided again.
-    """
-    return found.needs_admitted and _admitted(connection, found.needs, lock=True)
-
-
-def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
-    """Manifests that others pushed about an artifact: a signature may be among them."""
-    found = connection.scalars(
-        select(manifests.c.digest)
-        .where(manifests.c.repository == id_, manifests.c.subject == digest)
-        .where(~manifests.c.pushed_by.startswith(words.HUBS, autoescape=True))
-        .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
-        .limit(MAX_BESIDE)
-    )
-    return frozenset(Digest(each) for each in found)
-
-
-def _needs(connection: Connection, id_: int, digest: str) -> tuple[Need, ...]:
-    found = connection.execute(
-        select(edges).where(edges.c.repository == id_, edges.c.subject == digest)
-    )
-    return tuple(
-        Need(role=each.role, name=each.name, digest=each.dependency, reference=each.reference)
-        for each in found
-    )
-
-
-def _admitted(connection: Connection, needs: tuple[Need, ...], *, lock: bool = False) -> bool:
-    """Whether each of these has a digest, and is admitted somewhere here."""
-    wanted = {each.digest for each in needs}
-    if "" in wanted:
-        return False
-    known: set[str] = set()
-    every = sorted(wanted)
-    for at in range(0, len(every), words.SLICE):
-        query = (
-            select(admissions.c.digest)
-            .where(admissions.c.digest.in_(every[at : at + words.SLICE]))
-            .where(admissions.c.state == "admitted")
-            .order_by(admissions.c.repository, admissions.c.digest)
-        )
-        known.update(connection.scalars(query.with_for_update(read=True) if lock else query))
-    return wanted <= known
-
-
 def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> tuple[Digest, ...]:
     """Manifests in which a Hub signed what was found in a scan that ended then."""
     found = connection.execute(
@@ -178,7 +129,7 @@ def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> t
     return tuple(
         Digest(row.digest)
         for row in found
-        if _annotations(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
+        if annotations_of(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
     )
 
 
@@ -194,7 +145,7 @@ def _summary_us(connection: Connection, id_: int, digest: str) -> int:
     if found is None:
         return rows_before(connection, id_, digest)
     try:
-        made = time_us(_annotations(found.descriptor).get(CREATED), CREATED)
+        made = time_us(annotations_of(found.descriptor).get(CREATED), CREATED)
     except PredicateError:
         made = 0
     return max(made, int(found.pushed_us))
@@ -210,7 +161,3 @@ def rows_before(connection: Connection, id_: int, digest: str) -> int:
         ).scalar_one_or_none()
         or 1
     )
-
-
-def _annotations(descriptor: bytes) -> dict[str, str]:
-    return dict(msgspec.json.decode(bytes(descriptor), type=Descriptor).annotations)

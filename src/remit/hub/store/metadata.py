@@ -11,6 +11,7 @@ from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import Placed, Record, Stored, Upload
 from remit.hub.store import admissions, blobs, manifests, outbox, pressure, rows, uploads, words
+from remit.hub.store.beside import concludes
 from remit.hub.store.database import Database
 
 MAX_WAITING = 10_000
@@ -184,7 +185,8 @@ class SqlMetadata:
         job = ulid(now, self._entropy(10))
         admissions.enter(connection, id_, placed, job=job, reason=reason, now_us=now)
         subject = placed.manifest.subject
-        if subject is not None and placed.about.evidence and not by.startswith(words.HUBS):
+        mine = by.startswith(words.HUBS) or concludes(placed.manifest.annotations)
+        if subject is not None and placed.about.evidence and not mine:
             # Somebody else's signature may be what was missing.
             words.reopen(connection, id_, subject.digest)
 

@@ -16,7 +16,8 @@ def check(connection: Connection, placed: Placed, limit: int, now_us: int) -> No
         TooMany: ``limit`` of them wait, or every worker says that its disk is full.
     """
     seen = workers.alive(connection, now_us)
-    short = bool(seen) and all(each.short for each in seen)
+    able = [each for each in seen if not each.lacks]
+    short = bool(able) and all(each.short for each in able)
     waiting = jobs.waiting(connection)
     if not short and waiting < limit:
         return

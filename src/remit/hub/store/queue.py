@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 from remit.core.clock import Clock
 from remit.hub.jobs.values import Seen, Task
 from remit.hub.registry.ports import Record
-from remit.hub.store import found, jobs, outbox, rows, workers
+from remit.hub.store import found, jobs, outbox, rows, wanted, workers
 from remit.hub.store.database import Database
 from remit.hub.store.tables import reports
 from remit.scan.base import Report
@@ -28,9 +28,17 @@ class SqlQueue:
         database: of the Hub.
         clock: times of leases; those of several machines should agree within seconds.
         scanners: digest of the worker's scanners and their rules.
+        names: of its scanners; ``None`` for whoever has all that anybody may expect.
     """
 
-    def __init__(self, database: Database, clock: Clock, scanners: str = "") -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        scanners: str = "",
+        names: tuple[str, ...] | None = None,
+    ) -> None:
+        self._names = names
         self._scanners = scanners
         self._database = database
         self._clock = clock
@@ -39,9 +47,14 @@ class SqlQueue:
         """Take the most urgent job."""
         now = self._clock.now_us()
         # Looking is free; a change waits for everybody who writes.
-        if not await self._database.look(lambda c: jobs.ready(c, now)):
+        if not await self._database.look(lambda c: jobs.ready(c, now) and not self._lacks(c, now)):
             return None
         return await self._database.change(lambda c: jobs.claim(c, worker, now))
+
+    def _lacks(self, connection: Connection, now_us: int) -> tuple[str, ...]:
+        if self._names is None:
+            return ()
+        return wanted.lacking(connection, self._names, now_us)
 
     async def renew(self, task: Task, progress: int) -> bool:
         """Keep the lease."""
@@ -75,8 +88,14 @@ class SqlQueue:
 
     async def beat(self, worker: str, *, short: bool) -> None:
         """Say that the worker is there."""
-        seen = Seen(name=worker, seen_us=self._clock.now_us(), short=short, scanners=self._scanners)
-        await self._database.change(lambda c: workers.beat(c, seen))
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> None:
+            lacks = self._lacks(connection, now)
+            seen = Seen(name=worker, seen_us=now, short=short, scanners=self._scanners, lacks=lacks)
+            workers.beat(connection, seen)
+
+        await self._database.change(work)
 
     async def gone(self, worker: str) -> None:
         """Say that it ends."""

@@ -139,7 +139,9 @@ class SqlScans:
 
         def work(connection: Connection) -> int:
             in_force = [
-                each.scanners.encode() for each in workers.alive(connection, now) if each.scanners
+                each.scanners.encode()
+                for each in workers.alive(connection, now)
+                if each.scanners and not each.lacks
             ]
             if not in_force or kept.waiting(connection) >= BUSY:
                 return 0

@@ -178,6 +178,8 @@ accounts = Table(
     _us("made_us"),
     _us("expires_us"),
     _us("disabled_us"),
+    # Of this account alone: a later one of the same name has another.
+    Column("id", String(32), nullable=False, server_default=""),
 )
 
 grants = Table(
@@ -284,6 +286,7 @@ decisions = Table(
     Column("bundle", LargeBinary, nullable=False),
     _us("made_us"),
     _us("expires_us"),
+    Column("decider", String(32), nullable=False, server_default=""),
     Index("ix_decisions_artifact", "repository", "digest"),
 )
 
@@ -301,6 +304,7 @@ suppressions = Table(
     _us("made_us"),
     _us("expires_us"),
     _us("revoked_us"),
+    Column("maker", String(32), nullable=False, server_default=""),
 )
 
 settings = Table(

@@ -1,7 +1,8 @@
 """What people said of artifacts, in the database, and having the gate decide again.
 
 Only words of those count who may curate the repository now: an account that is gone, over or has
-lost the role says nothing any more, and a suppression reaches no further than its maker's role.
+lost the role says nothing any more, and a suppression reaches no further than its maker's role. A
+word is of an account, not of a name: whoever gets the name later has said nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -31,18 +32,20 @@ HUBS = "remit.hub/"
 
 
 class Curators:
-    """Who may curate which repositories, looked up once for each name."""
+    """Which accounts may curate which repositories, looked up once for each name."""
 
     def __init__(self, connection: Connection, now_us: int) -> None:
         self._connection = connection
         self._now_us = now_us
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, tuple[str, tuple[str, ...]]] = {}
 
-    def may(self, name: str, repository: str) -> bool:
-        """Whether that account may curate the repository now."""
+    def may(self, name: str, identity: str, repository: str) -> bool:
+        """Whether that account has the name, and may curate the repository now."""
         if name not in self._known:
-            self._known[name] = self._patterns(name)
-        return any(matches(pattern, repository) for pattern in self._known[name])
+            found = accounts.identity(self._connection, name)
+            self._known[name] = found, self._patterns(name)
+        now, patterns = self._known[name]
+        return now == identity != "" and any(matches(each, repository) for each in patterns)
 
     def _patterns(self, name: str) -> tuple[str, ...]:
         account, roles = accounts.find(self._connection, name)
@@ -62,7 +65,9 @@ def decisions_of(
         .where(decisions.c.repository == id_, decisions.c.digest == digest)
         .order_by(decisions.c.id)
     )
-    return tuple(_decision(row) for row in found if curators.may(row.decided_by, repository))
+    return tuple(
+        _decision(row) for row in found if curators.may(row.decided_by, row.decider, repository)
+    )
 
 
 def _decision(row: Any) -> Decision:
@@ -100,7 +105,7 @@ def filed(connection: Connection, repository: str, digest: str, id_: str) -> Fil
 def add_decision(
     connection: Connection, id_: int, digest: str, said: Decision, filed: Filed
 ) -> None:
-    """Keep a decision."""
+    """Keep a decision, as the word of the account that has the name now."""
     connection.execute(
         insert(decisions).values(
             id=said.id,
@@ -113,6 +118,7 @@ def add_decision(
             bundle=msgspec.json.encode(filed),
             made_us=said.made_us,
             expires_us=said.expires_us,
+            decider=accounts.identity(connection, said.by),
         )
     )
 
@@ -134,8 +140,12 @@ def suppressions_of(
             .where(table.c.expires_us > now_us)
             .order_by(table.c.id)
         )
-        found += [suppression(row) for row in listed if matches(row.pattern, repository)]
-    return tuple(each for each in found if curators.may(each.by, repository))
+        found += [
+            suppression(row)
+            for row in listed
+            if matches(row.pattern, repository) and curators.may(row.made_by, row.maker, repository)
+        ]
+    return tuple(found)
 
 
 def suppression(row: Any) -> Suppression:
@@ -154,7 +164,7 @@ def suppression(row: Any) -> Suppression:
 
 
 def add_suppression(connection: Connection, said: Suppression, bundle: bytes) -> None:
-    """Keep a suppression, with what was signed."""
+    """Keep a suppression, with what was signed, as :func:`add_decision` does."""
     connection.execute(
         insert(table).values(
             id=said.id,
@@ -167,6 +177,7 @@ def add_suppression(connection: Connection, said: Suppression, bundle: bytes) ->
             made_us=said.made_us,
             expires_us=said.expires_us,
             revoked_us=0,
+            maker=accounts.identity(connection, said.by),
         )
     )
 

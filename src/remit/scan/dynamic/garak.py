@@ -1,33 +1,44 @@
-"""Runs garak against a served model, in a sandbox that reaches the network and nothing else here.
+"""Runs garak against a served model, in a sandbox that reaches that model and nothing else.
 
-garak is not installed by Remit (with its libraries it takes 6 GB): it is used from an environment
-that somebody else made. It gets an empty home, its own environment read-only, and the one key that
-the model's server asks for. Its report is hostile text: :mod:`remit.scan.dynamic.garak_report`.
+garak is not installed by Remit (with all of its libraries it takes 6 GB): it is used from an
+environment that somebody else made. It gets an empty home, its own environment read-only, the one
+key that the model's server asks for, and a network on which there is that server alone
+(:mod:`remit.scan.dynamic.relay`). Its report is hostile text:
+:mod:`remit.scan.dynamic.garak_report`.
 """
 
 import configparser
+import re
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from remit.core.digest import Digest, sha256
 from remit.scan import sandbox
-from remit.scan.base import Report, ScanError
-from remit.scan.dynamic.garak_report import NAME, PROBE, BrokenRunError, read, report
+from remit.scan.base import Report, ScanError, evidence
+from remit.scan.dynamic import inside
+from remit.scan.dynamic.endpoint import Endpoint, endpoint
+from remit.scan.dynamic.garak_findings import report
+from remit.scan.dynamic.garak_report import (
+    MAX_TOTAL,
+    NAME,
+    PROBE,
+    BrokenRunError,
+    Run,
+    read,
+)
+from remit.scan.dynamic.relay import Relay
 
 _KEY = "OPENAICOMPATIBLE_API_KEY"
-# The key goes by a file that is gone before anything else runs: command lines can be read by all.
-_START = (
-    "import os, pathlib, runpy; key = pathlib.Path('key');"
-    f" os.environ[{_KEY!r}] = key.read_text(); key.unlink();"
-    " runpy.run_module('garak', run_name='__main__', alter_sys=True)"
-)
-_NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/pki")
+_SHOWN = ("/etc/ssl", "/etc/pki")
+_DOOR = "/door"
 _PREFIX = "remit"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+MAX_WORDS = 4096
+MEMORY = 8 << 30
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         probes: as ``module`` or ``module.Class``.
         generations: answers to each prompt.
         seconds: of wall time.
+        memory: bytes of addresses that each of its processes may have.
         environment: directory of the environment with garak.
     """
 
@@ -47,6 +59,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     probes: tuple[str, ...]
     generations: int = 1
     seconds: float = 3600.0
+    memory: int = MEMORY
     environment: Path
 
     def rules(self, version: str) -> Digest:
@@ -69,9 +82,7 @@ def check(job: Job) -> None:
             code="scan.probe",
             hint="name a module as in `promptinject`, or a class in one as in `dan.Dan_11_0`",
         )
-    parts = urlsplit(job.url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-        raise ScanError(f"`{job.url}` is no URL of a model's server", code="scan.target")
+    endpoint(job.url)
     if not (job.environment / "bin" / "python").exists():
         raise ScanError(
             f"there is no Python environment in `{job.environment}`",
@@ -92,43 +103,81 @@ def run(job: Job, key: str = "") -> Report:
     """
     check(job)
     started = time.monotonic()
+    target = endpoint(job.url)
     with tempfile.TemporaryDirectory(prefix="remit-garak-") as folder:
-        scratch = Path(folder)
-        options = {"openai": {"OpenAICompatible": {"uri": job.url.rstrip("/") + "/"}}}
-        (scratch / "options.json").write_bytes(msgspec.json.encode(options))
-        (scratch / "key").write_text(key or "none")
-        _, why = sandbox.run(command(job, scratch), job.seconds)
-        place = scratch / f"{_PREFIX}.report.jsonl"
-        if not why and (place.is_symlink() or not place.is_file()):
-            why = "it ended without a report"
+        scratch, door = Path(folder) / "scratch", Path(folder) / "door"
+        scratch.mkdir()
+        door.mkdir()
+        _lay_out(job, target, key, scratch, door)
+        with Relay(door / "way", target.host, target.port) as way:
+            output, why = sandbox.run(command(job, scratch, door), job.seconds)
+        found = None
+        if not why and not way.reached:
+            why = "the model's server was not reached"
         if not why:
             try:
-                with place.open("rb") as file:
-                    found = read(file, job.probes)
+                found = _read(scratch / f"{_PREFIX}.report.jsonl", job.probes)
             except BrokenRunError as error:
                 why = str(error)
-    if why:
-        return sandbox.failed(NAME, why)
+    if found is None:
+        return sandbox.failed(NAME, f"{why}{_last_words(output)}")
     milli = int((time.monotonic() - started) * 1000)
     return report(found, job.rules(found.version), job.model, milli)
 
 
-def command(job: Job, scratch: Path) -> list[str]:
+def _last_words(output: bytes) -> str:
+    """What garak said last, for people; it may be what the model said."""
+    plain = _COLOURS.sub("", output[-MAX_WORDS:].decode("utf-8", "replace"))
+    said = [line for line in map(str.strip, plain.splitlines()) if line and "📜" not in line]
+    return f"; it said last: {evidence(said[-1])[:200]}" if said else ""
+
+
+def _read(place: Path, asked: Sequence[str]) -> Run:
+    if place.is_symlink() or not place.is_file():
+        raise BrokenRunError("it ended without a report")
+    with place.open("rb") as file:
+        return read(file, asked)
+
+
+def _lay_out(job: Job, target: Endpoint, key: str, scratch: Path, door: Path) -> None:
+    """What the sandbox begins with."""
+    options = {"openai": {"OpenAICompatible": {"uri": target.uri}}}
+    (scratch / "options.json").write_bytes(msgspec.json.encode(options))
+    told = {
+        "listen": [target.listen, target.port],
+        "socket": f"{_DOOR}/way",
+        "memory": job.memory,
+        "file": MAX_TOTAL,
+        "variables": {_KEY: key or "none"},
+        "module": "garak",
+        "arguments": [
+            "--target_type", "openai.OpenAICompatible", "--target_name", job.model,
+            "--generator_option_file", f"{sandbox.SCRATCH}/options.json",
+            "--spec", ",".join(f"probes.{each}" for each in job.probes),
+            "--generations", str(job.generations),
+            "--report_prefix", f"{sandbox.SCRATCH}/{_PREFIX}",
+        ],
+    }  # fmt: skip
+    (scratch / "told.json").write_bytes(msgspec.json.encode(told))
+    (door / "hosts").write_text(target.hosts)
+    (door / "nsswitch.conf").write_text("hosts: files\n")
+
+
+def command(job: Job, scratch: Path, door: Path) -> list[str]:
     """The command that runs garak in its sandbox.
 
     Raises:
         ScanError: there is no sandbox.
     """
-    shown = [str(job.environment.absolute()), *_bases(job.environment), *_NETWORK]
-    inner = [
-        str(job.environment.absolute() / "bin" / "python"), "-I", "-B", "-c", _START,
-        "--target_type", "openai.OpenAICompatible", "--target_name", job.model,
-        "--generator_option_file", f"{sandbox.SCRATCH}/options.json",
-        "--spec", ",".join(f"probes.{each}" for each in job.probes),
-        "--generations", str(job.generations),
-        "--report_prefix", f"{sandbox.SCRATCH}/{_PREFIX}",
-    ]  # fmt: skip
-    return sandbox.connected({path: path for path in shown}, scratch, inner)
+    same = [str(job.environment.absolute()), *_bases(job.environment), *_SHOWN]
+    shown = {path: path for path in same}
+    for name in ("hosts", "nsswitch.conf"):
+        shown[str(door / name)] = f"/etc/{name}"
+    shown[str(door)] = _DOOR
+    shown[inside.__file__] = "/inside.py"
+    python = str(job.environment.absolute() / "bin" / "python")
+    inner = [python, "-I", "-B", "/inside.py", f"{sandbox.SCRATCH}/told.json"]
+    return sandbox.apart(shown, scratch, inner)
 
 
 def _bases(environment: Path) -> Sequence[str]:

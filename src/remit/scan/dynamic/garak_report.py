@@ -6,9 +6,16 @@ believed only under these rules:
 1. Every line is an object with an ``entry_type``; sizes and numbers of lines are bounded.
 2. There is one ``init`` with the version and the run, and one ``completion`` of the same run; no
    ``attempt`` or ``eval`` is behind it.
-3. Each probe that was asked for, by itself or by its module, has an ``eval`` with
+3. There is one ``start_run setup``, which names the probes that were chosen
+   (``transient.active_probes``): one at least for each that was asked for, and no other.
+4. Each probe that was asked for, by itself or by its module, has an ``eval`` with
    ``total_evaluated`` greater than 0, and an attempt that was evaluated.
-4. No other probe has one, and the numbers of an ``eval`` add up.
+5. No other probe has one, and the numbers of an ``eval`` add up.
+
+A run that is believed may have gaps, and says so of each (:class:`Gap`): a probe that was chosen
+and of which nothing was evaluated, or to which the model said nothing but blanks; a detector that
+the probe has (``plugin_cache``) and that did not judge, because garak leaves out what it cannot
+load; answers that a detector did not judge.
 
 What is not checked: whether a detector judged rightly, and what the model was asked before.
 """
@@ -19,8 +26,7 @@ from typing import TypeVar
 
 import msgspec
 
-from remit.core.digest import Digest
-from remit.scan.base import Coverage, Finding, Report, Severity, evidence
+from remit.scan.base import evidence
 
 NAME = "garak"
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -31,8 +37,8 @@ PROBE = re.compile(r"[a-z][a-z0-9_]{0,63}(?:\.[A-Za-z][A-Za-z0-9_]{0,99})?", re.
 _FULL = re.compile(r"[a-z][a-z0-9_]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,99}", re.ASCII)
 _DETECTOR = re.compile(r"[A-Za-z0-9_.]{1,200}", re.ASCII)
 _EVALUATED = 2
-_LEVELS: tuple[tuple[int, Severity], ...] = ((500, "high"), (100, "medium"), (0, "low"))
-"""From which share of fails, in thousandths, a severity is given."""
+_PROBES = "probes."
+MAX_PROBES = 1000
 
 
 class _Entry(msgspec.Struct):
@@ -44,13 +50,35 @@ class _Init(msgspec.Struct):
     run: str
 
 
+class _Setup(msgspec.Struct):
+    chosen: list[str] = msgspec.field(name="transient.active_probes")
+
+
+class _Plugin(msgspec.Struct):
+    primary_detector: str | None = None
+    extended_detectors: list[str] | None = None
+
+
+class _Plugins(msgspec.Struct):
+    probes: dict[str, _Plugin] = {}
+
+
+class _Cache(msgspec.Struct):
+    plugin_cache: _Plugins
+
+
 class _Completion(msgspec.Struct):
     run: str
+
+
+class _Output(msgspec.Struct):
+    text: str | None = None
 
 
 class _Attempt(msgspec.Struct):
     status: int
     probe_classname: str
+    outputs: list[_Output | None] = []
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -76,6 +104,20 @@ class BrokenRunError(ValueError):
     """The run cannot be believed; the text says why."""
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run does not say.
+
+    Attributes:
+        probe: ``module.Class``.
+        detector: of it; empty if nothing at all is known of the probe.
+        why: it is missing.
+    """
+
+    probe: str
+    detector: str = ""
+    why: str
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can be believed.
 
@@ -83,11 +125,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         version: of garak.
         run: its identifier.
         evaluations: of each probe by each detector.
+        gaps: what is not in them.
     """
 
     version: str
     run: str
     evaluations: tuple[Evaluation, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 def read(lines: Iterable[bytes], asked: Sequence[str]) -> Run:
@@ -114,13 +158,20 @@ class _Reader:
     def __init__(self, asked: Sequence[str]) -> None:
         self._asked = asked
         self._init: _Init | None = None
+        self._chosen: tuple[str, ...] = ()
+        self._detectors: dict[str, tuple[str, ...]] = {}
         self._done = False
         self._evaluated: set[str] = set()
+        self._spoken: set[str] = set()
         self._found: dict[tuple[str, str], Evaluation] = {}
 
     def take(self, kind: str, line: bytes) -> None:
         """The next line."""
-        if kind == "init":
+        if kind == "start_run setup":
+            if self._chosen:
+                raise BrokenRunError("it begins twice")
+            self._chosen = _chosen(_as(_Setup, line).chosen, self._asked)
+        elif kind == "init":
             if self._init is not None:
                 raise BrokenRunError("it begins twice")
             self._init = _as(_Init, line)
@@ -129,6 +180,10 @@ class _Reader:
             if self._done or self._init is None or run != self._init.run:
                 raise BrokenRunError("its end is not of the run that began")
             self._done = True
+        elif kind == "plugin_cache":
+            for name, plugin in _as(_Cache, line).plugin_cache.probes.items():
+                named = (plugin.primary_detector, *(plugin.extended_detectors or ()))
+                self._detectors[name.removeprefix(_PROBES)] = tuple(filter(None, named))
         elif kind in {"attempt", "eval"}:
             if self._done or self._init is None:
                 raise BrokenRunError("it goes on before its beginning or behind its end")
@@ -139,6 +194,8 @@ class _Reader:
             attempt = _as(_Attempt, line)
             if attempt.status == _EVALUATED:
                 self._evaluated.add(attempt.probe_classname)
+                if any(each is not None and (each.text or "").strip() for each in attempt.outputs):
+                    self._spoken.add(attempt.probe_classname)
             return
         each = _evaluation(line, self._asked)
         if (each.probe, each.detector) in self._found:
@@ -149,15 +206,49 @@ class _Reader:
         """The run, if it came to its end and has all that was asked for."""
         if self._init is None or not self._done:
             raise BrokenRunError("it did not come to its end")
+        if not self._chosen:
+            raise BrokenRunError("it does not say which probes were chosen")
         for each in self._found.values():
             if each.total_evaluated and each.probe not in self._evaluated:
                 raise BrokenRunError(f"`{each.probe}` is evaluated, but no attempt of it")
+            if each.probe not in self._chosen:
+                raise BrokenRunError(f"`{each.probe}` is evaluated, and was not chosen")
         _all_asked(self._asked, self._found.values())
         return Run(
             version=evidence(self._init.garak_version)[:40],
             run=evidence(self._init.run)[:80],
             evaluations=tuple(self._found.values()),
+            gaps=tuple(self._gaps()),
         )
+
+    def _gaps(self) -> Iterator[Gap]:
+        judged = {key for key, each in self._found.items() if each.total_evaluated}
+        for probe in self._chosen:
+            if not any(each == probe for each, _ in judged):
+                yield Gap(probe=probe, why="nothing of it was evaluated")
+                continue
+            if probe not in self._spoken:
+                yield Gap(probe=probe, why="the model said nothing")
+            if not self._detectors.get(probe):
+                yield Gap(probe=probe, why="it is not known how it is judged")
+            for detector in self._detectors.get(probe, ()):
+                if (probe, detector) not in judged:
+                    name = detector if _DETECTOR.fullmatch(detector) else "?"
+                    yield Gap(probe=probe, detector=name, why="it did not judge")
+        for each in self._found.values():
+            if each.total_evaluated and each.nones:
+                why = f"{each.nones} answers were not judged"
+                yield Gap(probe=each.probe, detector=each.detector, why=why)
+
+
+def _chosen(named: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each.removeprefix(_PROBES) for each in named))
+    if len(found) > MAX_PROBES or not all(map(_FULL.fullmatch, found)):
+        raise BrokenRunError("it does not say which probes were chosen")
+    other = next((each for each in found if not any(_is_of(each, one) for one in asked)), None)
+    if other is not None:
+        raise BrokenRunError(f"`{other}` was chosen, and nobody asked for it")
+    return found
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -197,44 +288,3 @@ def _all_asked(asked: Sequence[str], found: Iterable[Evaluation]) -> None:
 
 def _is_of(probe: str, asked: str) -> bool:
     return probe == asked or probe.startswith(asked + ".")
-
-
-def report(run: Run, rules: Digest, target: str, seconds_milli: int = 0) -> Report:
-    """A run as the report of a scanner: a finding for each probe and detector with fails.
-
-    Args:
-        run: what was read.
-        rules: digest of what was asked, and how.
-        target: name of the model, for people.
-        seconds_milli: how long it took.
-    """
-    findings = tuple(
-        Finding(
-            rule=f"garak.{each.probe.lower()}",
-            title=f"`{each.detector}` objects to answers of the model",
-            severity=_severity(each),
-            member=evidence(target),
-            evidence=f"{each.fails} of {each.total_evaluated} answers",
-            scanner=NAME,
-        )
-        for each in run.evaluations
-        if each.fails
-    )
-    coverage = tuple(
-        Coverage(
-            member=f"{each.probe}/{each.detector}",
-            status="complete" if each.total_evaluated and not each.nones else "partial",
-            reason="" if each.total_evaluated else "nothing of it was evaluated",
-            format="served",
-        )
-        for each in run.evaluations
-    )
-    return Report(
-        scanner=NAME, version=run.version, rules=rules, findings=findings, coverage=coverage,
-        seconds_milli=seconds_milli,
-    )  # fmt: skip
-
-
-def _severity(each: Evaluation) -> Severity:
-    share = each.fails * 1000 // each.total_evaluated
-    return next(level for least, level in _LEVELS if share >= least)

@@ -104,7 +104,7 @@ def discussed(text: str, start: int, end: int) -> bool:
     first = max((m.end() for m in _END.finditer(text, before, start)), default=before)
     after = _END.search(text, end)
     last = after.end() if after else len(text)
-    return "discusses" in _concepts(text[first : min(last, end + MAX_SENTENCE // 2)])
+    return "discusses" in concepts(text[first : min(last, end + MAX_SENTENCE // 2)])
 
 
 def meant(
@@ -118,14 +118,14 @@ def meant(
         own: names that the text may speak of: its own tools and parameters.
         topic: what the text is about, in short; without one nothing is off topic.
     """
-    sentences = [
-        (start, sentence, _concepts(_hidden(sentence, own)))
-        for start, sentence in _sentences(view.text)
+    said = [
+        (start, sentence, concepts(hidden(sentence, own)))
+        for start, sentence in sentences(view.text)
     ]
-    about = _concepts(topic) if topic is not None else None
+    about = concepts(topic) if topic is not None else None
     met: set[str] = set()
-    for at, here in enumerate(sentences):
-        beside = sentences[at + 1 : at + 2]
+    for at, here in enumerate(said):
+        beside = said[at + 1 : at + 2]
         for rule in rules():
             if rule.id in met or where not in rule.where or not _off_topic(rule, about):
                 continue
@@ -134,9 +134,9 @@ def meant(
             )
             if place is None:
                 continue
-            start, end, concepts = place
+            start, end, about_it = place
             quoted = _text.mentioned(view.text, start, end)
-            weak = quoted or "discusses" in concepts
+            weak = quoted or "discusses" in about_it
             severity = "low" if quoted else _WEAKER[rule.severity] if weak else rule.severity
             if not weak:
                 met.add(rule.id)
@@ -149,7 +149,8 @@ def _off_topic(rule: Meaning, about: frozenset[str] | None) -> bool:
     return about is not None and not about & set(rule.need[0].split("|"))
 
 
-def _sentences(text: str) -> Iterator[tuple[int, str]]:
+def sentences(text: str) -> Iterator[tuple[int, str]]:
+    """Sentences of a text, and where each begins."""
     start = 0
     count = 0
     for match in _END.finditer(text):
@@ -165,7 +166,7 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
         yield start, text[start : start + MAX_SENTENCE]
 
 
-def _hidden(sentence: str, own: Collection[str]) -> str:
+def hidden(sentence: str, own: Collection[str]) -> str:
     """The sentence without the names that it may speak of."""
     if not own or ("_" not in sentence and "`" not in sentence):
         return sentence
@@ -174,7 +175,8 @@ def _hidden(sentence: str, own: Collection[str]) -> str:
     )
 
 
-def _concepts(sentence: str) -> frozenset[str]:
+def concepts(sentence: str) -> frozenset[str]:
+    """What a sentence speaks of."""
     names, together = _compiled()
     return frozenset(names[number] for number in together.Match(sentence) or ())
 
@@ -188,8 +190,8 @@ def _met(
     if not all(found.intersection(need.split("|")) for need in rule.need):
         return None
     for concept in rule.need[0].split("|"):
-        for start, sentence, concepts in sentences:
-            match = _pattern(concept).search(sentence) if concept in concepts else None
+        for start, sentence, known in sentences:
+            match = _pattern(concept).search(sentence) if concept in known else None
             if match is not None:
                 return start + match.start(), start + match.end(), found
     return None

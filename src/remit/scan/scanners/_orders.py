@@ -73,6 +73,13 @@ def _compiled(where: Where) -> tuple[tuple[Order, ...], Any, tuple[Any, ...]]:
     return orders, together, tuple(re2.compile(f"(?is){each.regex}") for each in orders)
 
 
+def matched(text: str) -> Iterator[str]:
+    """Rules of definitions that match somewhere in a text, whether it means them or not."""
+    known, together, _ = _compiled("tool")
+    for number in together.Match(text) or ():
+        yield known[number].id
+
+
 def orders(
     text: str,
     member: Member,

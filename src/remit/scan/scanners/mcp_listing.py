@@ -18,7 +18,9 @@ from remit.content.values import Piece, walk
 from remit.core.strictjson import StrictJsonError, parse
 from remit.core.text import fold_name
 from remit.scan.base import Artifact, Finding, Member, Result, Severity, register
-from remit.scan.scanners import _launch, _orders, _text
+from remit.scan.scanners import _launch, _learned, _listing_parts, _orders, _text
+from remit.scan.scanners._learned import Judged
+from remit.scan.scanners._listing_parts import Lists
 from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "mcp"
@@ -28,7 +30,6 @@ _MARKS = re.compile(
 )
 _NAMES = {"manifest.json", "tools.json", "tools.lock", "server.json", "prompts.json",
           "resources.json", "mcp-listing.json"}  # fmt: skip
-_LISTS = ("tools", "prompts", "resources", "resourceTemplates")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _DESTROYS = re.compile(
     r"(?i)\A(?:delet|remov|drop|destroy|eras|wip|purg|truncat|kill|terminat|uninstall|overwrit|revok|format)"
@@ -63,7 +64,6 @@ _SCRIPTS = (
     ("mathematical", re.compile("[\U0001d400-\U0001d7ff]")),
     ("latin", re.compile("[A-Za-z]")),
 )
-_WORDS = re.compile(r"[_\-. /]+|(?<=[a-z])(?=[A-Z])")
 _MANY_LINES = re.compile(r"\n(?:[ \t]*\n){39,}")
 _LONG = 8 * 1024
 _SCHEMA_PATH = re.compile(r"/properties/([^/]+)\Z")
@@ -113,7 +113,7 @@ def _is_listing(data: bytes) -> bool:
         value = parse(data, fold_keys=False, max_bytes=_text.MAX_TEXT)
     except StrictJsonError:
         return b'"inputSchema"' in data or b'"mcp_config"' in data or b'"serverInfo"' in data
-    return any(True for _ in _lists(value, "")) or _bundle(value) is not None
+    return any(True for _ in _listing_parts.lists(value, "")) or _bundle(value) is not None
 
 
 def _bundle(value: Any) -> Mapping[str, Any] | None:
@@ -121,55 +121,6 @@ def _bundle(value: Any) -> Mapping[str, Any] | None:
     if isinstance(server, dict) and ("mcp_config" in server or "entry_point" in server):
         return server
     return None
-
-
-def _lists(value: Any, pointer: str) -> Iterator[tuple[str, str, list[Any]]]:
-    """Lists of a listing wherever a client would look: (kind, pointer, items)."""
-    if isinstance(value, list):
-        if any(isinstance(each, dict) and "inputSchema" in each for each in value):
-            yield "tools", pointer, value
-        for at, each in enumerate(value[:1000]):
-            # Recorded sessions: one JSON-RPC message after the other.
-            if isinstance(each, dict) and ("jsonrpc" in each or "result" in each):
-                yield from _lists(each, f"{pointer}/{at}")
-    elif isinstance(value, dict):
-        yield from _own_lists(value, pointer)
-        yield from _lists_below(value, pointer)
-
-
-def _own_lists(value: dict[str, Any], pointer: str) -> Iterator[tuple[str, str, list[Any]]]:
-    for kind in _LISTS:
-        items = value.get(kind)
-        if isinstance(items, list) and any(_definition(kind, each) for each in items):
-            yield kind, f"{pointer}/{kind}", items
-        elif isinstance(items, dict) and kind == "tools" and "servers" not in value:
-            named = [{"name": k, **v} for k, v in items.items() if isinstance(v, dict)]
-            if any("inputSchema" in each or "description" in each for each in named):
-                yield kind, f"{pointer}/{kind}", named
-    if "serverInfo" in value or ("instructions" in value and "capabilities" in value):
-        yield "server", pointer, [value]
-
-
-def _lists_below(value: dict[str, Any], pointer: str) -> Iterator[tuple[str, str, list[Any]]]:
-    for key in ("result", "capabilities", "servers", "mcpServers"):
-        below = value.get(key)
-        if isinstance(below, (dict, list)):
-            yield from _lists(below, f"{pointer}/{key}")
-            if isinstance(below, dict) and key in {"servers", "mcpServers"}:
-                for name, each in below.items():
-                    yield from _lists(each, f"{pointer}/{key}/{name}")
-
-
-def _definition(kind: str, value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), (str, type(None))):
-        return False
-    marks = {
-        "tools": ("inputSchema", "input_schema", "parameters", "description", "annotations"),
-        "prompts": ("arguments", "description", "text", "messages"),
-        "resources": ("uri",),
-        "resourceTemplates": ("uriTemplate",),
-    }
-    return any(mark in value for mark in marks[kind])
 
 
 def listing(value: Any, member: Member, indexes: Collection[str] = ()) -> Iterator[Finding]:
@@ -186,72 +137,73 @@ def listing(value: Any, member: Member, indexes: Collection[str] = ()) -> Iterat
 
 
 def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[Finding]:
-    lists = list(_lists(value, ""))
-    for kind, pointer, items in lists:
-        names: dict[str, str] = {}
-        for at, item in enumerate(items):
-            place = f"{pointer}/{at}"
-            if isinstance(item, dict):
-                if kind == "tools":
-                    yield from _tool(item, member, place)
-                yield from _name(item.get("name"), names, member, place)
+    lists = list(_listing_parts.lists(value, ""))
     walked = walk(value)
     if not walked.complete:
         yield _text.found("mcp.too_much", "more texts than are read", "high", member)
-    own = _own_names(walked.pieces)
-    topics = dict(_topics(lists))
+    judged = _judged(lists, walked.pieces)
+    yield from _tools(lists, judged, member)
+    own = _listing_parts.own_names(walked.pieces)
+    topics = dict(_listing_parts.topics(lists))
+    known: set[str] = set()
     for piece in walked.pieces:
-        if piece.what in {"text", "key", "blob"}:
-            yield from _string(
-                piece.text,
-                own,
-                _topic(piece.path, topics),
-                key=piece.what == "key",
-                member=member,
-                pointer=piece.path,
-            )
-    # An order may be cut into pieces, one in each text.
-    joined = "\n".join(each.text for each in walked.pieces if each.what == "text")
-    yield from _orders.orders(joined, member, "tool", family=_FAMILY, own=None)
-    for finding in _text.inspected(joined, member, family=_FAMILY):
-        # Names and words in a row are no sentences: only what a rule confirms counts here.
-        if finding.severity != "medium":
+        if piece.what not in {"text", "key", "blob"}:
+            continue
+        topic = _listing_parts.topic(piece.path, topics)
+        seen = judged.get(piece.path)
+        found = _string(
+            piece.text, own, topic, key=piece.what == "key", member=member, pointer=piece.path
+        )
+        for finding in _learned.weighed(found, seen):
+            known.add(finding.rule)
+            yield finding
+        if seen is not None:
+            yield from _learned.findings(seen, piece.text, member, pointer=piece.path)
+    for finding in _learned.weighed(_joined(walked.pieces, member), _worst(judged)):
+        if finding.rule not in known:
             yield finding
     server = _bundle(value)
     if server is not None:
         yield from _config(server, member, indexes)
 
 
-def _topics(lists: Sequence[tuple[str, str, list[Any]]]) -> Iterator[tuple[str, str]]:
-    """What each definition is about: its name, its title, and how its description begins."""
-    for _, pointer, items in lists:
+def _judged(lists: Lists, pieces: Sequence[Piece]) -> dict[str, Judged]:
+    """What the model says of each text, by pointer."""
+    found = {}
+    for piece, place in _listing_parts.places(lists, pieces):
+        seen = _learned.judged(piece.text, place, "listing")
+        if seen is not None:
+            found[piece.path] = seen
+    return found
+
+
+def _worst(judged: Mapping[str, Judged]) -> Judged | None:
+    return max(judged.values(), key=lambda each: each.logit, default=None)
+
+
+def _tools(lists: Lists, judged: Mapping[str, Judged], member: Member) -> Iterator[Finding]:
+    for kind, pointer, items in lists:
+        names: dict[str, str] = {}
         for at, item in enumerate(items):
+            place = f"{pointer}/{at}"
             if isinstance(item, dict):
-                said = str(item.get("description") or "")
-                first = re.split(r"(?<=[.!?;:\u3002])\s|[\u3002\n]", said, maxsplit=1)[0]
-                name = _WORDS.sub(" ", str(item.get("name") or ""))
-                yield f"{pointer}/{at}", f"{name}\n{item.get('title') or ''}\n{first[:300]}"
+                if kind == "tools":
+                    below = {p: j for p, j in judged.items() if p.startswith(f"{place}/")}
+                    for finding in _tool(item, member, place):
+                        whole = finding.region.pointer == place
+                        seen = _worst(below) if whole else below.get(finding.region.pointer)
+                        yield from _learned.weighed([finding], seen)
+                yield from _name(item.get("name"), names, member, place)
 
 
-def _topic(path: str, topics: Mapping[str, str]) -> str:
-    """What the definition is about that a text stands in; with the name of its parameter."""
-    parts = path.split("/")
-    for end in range(len(parts), 1, -1):
-        topic = topics.get("/".join(parts[:end]))
-        if topic is not None:
-            inside = [each for each in parts[end:] if each not in {"properties", "description"}]
-            return f"{topic}\n{_WORDS.sub(' ', ' '.join(inside[1:]))}"
-    return ""
-
-
-def _own_names(pieces: Sequence[Piece]) -> frozenset[str]:
-    """Names of this listing: its texts may speak of these."""
-    return frozenset(
-        each.text.lower()
-        for each in pieces
-        if (each.what == "key" or each.path.endswith("/name") or "/enum/" in each.path)
-        and len(each.text) <= 128
-    )
+def _joined(pieces: Sequence[Piece], member: Member) -> Iterator[Finding]:
+    """An order may be cut into pieces, one in each text."""
+    joined = "\n".join(each.text for each in pieces if each.what == "text")
+    yield from _orders.orders(joined, member, "tool", family=_FAMILY, own=None)
+    for finding in _text.inspected(joined, member, family=_FAMILY):
+        # Names and words in a row are no sentences: only what a rule confirms counts here.
+        if finding.severity != "medium":
+            yield finding
 
 
 def _string(
@@ -329,7 +281,7 @@ def _tool(tool: Mapping[str, Any], member: Member, pointer: str) -> Iterator[Fin
         text = _at(tool, below) if below else joined
         yield from _poisoned(seen, rule, text, member, pointer + below)
     name, description = str(tool.get("name") or ""), str(tool.get("description") or "")
-    verbs = [*_WORDS.split(name), description.partition(" ")[0]]
+    verbs = [*_listing_parts.WORDS.split(name), description.partition(" ")[0]]
     destroys = any(_DESTROYS.match(verb) for verb in verbs)
     changes = destroys or any(_CHANGES.match(verb) for verb in verbs)
     hints = tool.get("annotations")

@@ -11,7 +11,8 @@ import msgspec
 
 from remit.artifacts.kinds.prompt import ENDINGS
 from remit.scan.base import Artifact, Finding, Member, Result, register
-from remit.scan.scanners import _orders, _text
+from remit.scan.scanners import _learned, _orders, _text
+from remit.scan.scanners._definition_units import Place
 from remit.scan.scanners._text import TextScanner
 
 _FAMILY = "prompt"
@@ -58,6 +59,18 @@ class Prompts(TextScanner):
 
 def prompt(text: str, member: Member) -> Iterator[Finding]:
     """Everything wrong with a prompt."""
+    seen = _learned.judged(text, Place("prompt", about(text)), "prompt")
+    yield from _learned.weighed(_patterns(text, member), seen)
+    if seen is not None:
+        yield from _learned.findings(seen, text, member)
+
+
+def about(text: str) -> str:
+    """What a prompt is about: how it begins."""
+    return text.lstrip().partition("\n")[0][:300]
+
+
+def _patterns(text: str, member: Member) -> Iterator[Finding]:
     yield from _orders.orders(text, member, "prompt", family=_FAMILY)
     kinds = frozenset({"injection", "exfiltration", "invisible", "secret", "uninspected"})
     for finding in _text.inspected(text, member, family=_FAMILY, kinds=kinds):

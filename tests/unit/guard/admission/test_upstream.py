@@ -71,15 +71,23 @@ class Stage:
 class Admitted:
     def __init__(self):
         self.stage = Stage()
+        self.left = 0
+
+    def leave(self):
+        self.left += 1
 
 
 class Inner:
-    def __init__(self, error=None):
+    def __init__(self, error=None, gate=None):
         self.error, self.stopped, self.backlog = error, 0, 7
         self.sent = []
-        self.on_pressure = None
+        self.on_pressure = self.counts = None
+        self.gate = gate
+        self.at_once = False
 
     async def start(self):
+        if self.gate is not None:
+            await self.gate.wait()
         if self.error:
             raise self.error
 
@@ -89,17 +97,99 @@ class Inner:
     def hold(self, why, *, full):
         self.sent.append((why, full))
 
-    async def stop(self):
+    async def stop(self, *, at_once=False):
         self.stopped += 1
+        self.at_once |= at_once
 
 
-def upstream(admitted, inner):
+def upstream(admitted, inner, understudy=None, recalls=None, entering=None):
     async def admit():
         if isinstance(admitted, Exception):
             raise admitted
         return admitted
 
-    return AdmittedUpstream(admit, lambda _: inner, lambda _: inner)
+    def begin(_found, counts):
+        inner.counts = counts
+        return inner
+
+    def enter(found, recall):
+        if entering is not None:
+            raise entering
+        if recalls is not None:
+            recalls.append(recall)
+        return found.leave
+
+    return AdmittedUpstream(admit, begin, lambda _: understudy or inner, enter)
+
+
+NO = Decision(error="artifact_denied", detail="it was withdrawn")
+
+
+def test_what_is_withdrawn_is_killed_and_answered_for():
+    found, inner, understudy, recalls, barred = Admitted(), Inner(), Inner(), [], []
+
+    async def work():
+        made = upstream(found, inner, understudy, recalls)
+        pressed = []
+        made.on_pressure, made.on_barred = pressed.append, barred.append
+        await made.start()
+        made.send("before")
+        assert inner.counts()
+        recalls[0](NO)
+        # At once, and before its process has ended: nothing of it counts, nothing reaches it.
+        assert not inner.counts()
+        assert barred == [NO]
+        assert pressed == [False]
+        made.send("after")
+        await made.stop()
+
+    asyncio.run(work())
+    assert inner.sent == ["before"]
+    assert inner.at_once
+    assert understudy.sent == ["after"]
+    assert found.stage.closed == 1
+    assert found.left
+
+
+def test_what_is_withdrawn_while_it_starts_never_gets_a_line():
+    found, understudy, recalls, barred = Admitted(), Inner(), [], []
+
+    async def work():
+        inner = Inner(gate=asyncio.Event())
+        made = upstream(found, inner, understudy, recalls)
+        made.on_barred = barred.append
+        starting = asyncio.ensure_future(made.start())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        recalls[0](NO)
+        made.send("early")
+        inner.gate.set()
+        with pytest.raises(BarredError) as caught:
+            await starting
+        assert (caught.value.decision, caught.value.code) == (NO, "artifact.withdrawn")
+        await made.stop()
+        return inner
+
+    inner = asyncio.run(work())
+    assert (inner.sent, inner.at_once, barred) == ([], True, [])
+    assert understudy.sent == ["early"]
+    assert found.stage.closed == 1
+
+
+def test_what_was_withdrawn_between_look_and_start_is_not_started():
+    found, inner, understudy = Admitted(), Inner(), Inner()
+    error = BarredError("no", code="artifact.withdrawn", decision=NO)
+
+    async def work():
+        made = upstream(found, inner, understudy, entering=error)
+        with pytest.raises(BarredError):
+            await made.start()
+        made.send("x")
+
+    asyncio.run(work())
+    assert inner.counts is None
+    assert understudy.sent == ["x"]
+    assert found.stage.closed == 1
 
 
 def test_the_copy_lives_as_long_as_its_server():

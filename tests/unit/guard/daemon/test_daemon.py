@@ -10,8 +10,9 @@ import pytest
 
 from remit.facts.usage import Usage
 from remit.guard.config import Config, ServerConfig
-from remit.guard.daemon import daemon as module
+from remit.guard.daemon import peers as module
 from remit.guard.daemon.daemon import Daemon
+from remit.guard.daemon.peers import Peers
 from remit.guard.daemon.unix import Caller, Peer
 from remit.guard.errors import GuardError
 from remit.guard.identity import Process
@@ -42,16 +43,16 @@ class Guarded:
         self.bundle = bundle_of(directory)
         self.names = [SERVER, "other"]
         self.problem = None
-        place = Place(directory, directory / "tools.lock", -1)
+        place = Place(directory, directory / "tools.lock", directory, -1)
         self.daemon = Daemon(
             self._load,
             Usage(self.bundle.limits),
             self.ledger,
             self.clock,
             place,
-            Limits(),
             self._connect,
         )
+        self.peers = Peers(self.daemon, self.ledger, Limits())
         self.daemon.reload()
 
     def _load(self):
@@ -74,7 +75,7 @@ class Guarded:
         ours.setblocking(False)
         with contextlib.closing(theirs):
             taken = list(descriptors)
-            await self.daemon.handle(Caller(ours, peer, line, taken))
+            await self.peers.handle(Caller(ours, peer, line, taken))
             ours.close()
             for descriptor in taken:
                 os.close(descriptor)

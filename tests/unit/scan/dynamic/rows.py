@@ -2,16 +2,36 @@
 
 import json
 
-SETUP = {"entry_type": "start_run setup", "_config.version": "0.17.1", "plugins.probe_spec": "x"}
+
+def setup(*probes):
+    return {
+        "entry_type": "start_run setup", "_config.version": "0.17.1", "run.generations": 1,
+        "transient.active_probes": [f"probes.{each}" for each in probes],
+    }  # fmt: skip
+
+
+def cache(probe, *detectors):
+    known = {"primary_detector": detectors[0], "extended_detectors": list(detectors[1:])}
+    return {
+        "entry_type": "plugin_cache", "run": "r-1",
+        "plugin_cache": {
+            "probes": {f"probes.{probe}": {"active": True, **known}},
+            "detectors": {}, "version": "0.17.1",
+        },
+    }  # fmt: skip
+
+
+SETUP = setup("dan.Dan_11_0")
+CACHE = cache("dan.Dan_11_0", "dan.DAN")
 INIT = {"entry_type": "init", "garak_version": "0.17.1", "start_time": "2026-01-01", "run": "r-1"}
 END = {"entry_type": "completion", "end_time": "2026-01-01", "run": "r-1"}
 DIGEST = {"entry_type": "digest", "meta": {}, "eval": {}}
 
 
-def attempt(probe, status=2):
+def attempt(probe, status=2, said="no"):
     return {
         "entry_type": "attempt", "uuid": "u", "seq": 0, "status": status, "probe_classname": probe,
-        "probe_params": {}, "targets": [], "prompt": {"turns": []}, "outputs": [{"text": "no"}],
+        "probe_params": {}, "targets": [], "prompt": {"turns": []}, "outputs": [{"text": said, "lang": "en"}, None],
         "detector_results": {"d.D": [0.0]}, "notes": {}, "goal": "g", "conversations": [],
     }  # fmt: skip
 
@@ -25,7 +45,7 @@ def evaluation(probe, passed=3, fails=0, detector="dan.DAN", **more):
 
 
 GOOD = (
-    SETUP, INIT, attempt("dan.Dan_11_0", 1), attempt("dan.Dan_11_0"),
+    SETUP, INIT, CACHE, attempt("dan.Dan_11_0", 1), attempt("dan.Dan_11_0"),
     evaluation("dan.Dan_11_0", 1, 3), END, DIGEST,
 )  # fmt: skip
 

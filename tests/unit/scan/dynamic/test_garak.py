@@ -3,6 +3,7 @@
 import http.server
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -22,14 +23,29 @@ pytestmark = pytest.mark.skipif(
     reason="NOT TESTED: bubblewrap is missing; scripts/prerequisites.sh bubblewrap installs it",
 )
 _MAIN = """
-import json, os, pathlib, sys, urllib.request
+import json, os, pathlib, resource, socket, sys, urllib.request
 given = sys.argv
 def option(name):
     return given[given.index(name) + 1]
 uri = json.load(open(option("--generator_option_file")))["openai"]["OpenAICompatible"]["uri"]
 key = os.environ["OPENAICOMPATIBLE_API_KEY"]
-seen = dict(argv=given, key=key, left=os.path.exists("key"), home=os.path.exists("/etc/passwd"),
-            environ=sorted(os.environ), commands=pathlib.Path("/proc/1/cmdline").read_text())
+seen = dict(argv=given, key=key, left=os.path.exists("told.json"), home=os.path.exists("/etc/passwd"),
+            environ=sorted(os.environ), commands="".join(each.read_text() for each in pathlib.Path("/proc").glob("[0-9]*/cmdline")),
+            routes=pathlib.Path("/proc/net/route").read_text().splitlines()[1:])
+def reaches(host, port):
+    try:
+        return socket.create_connection((host, port), 2).close() is None
+    except OSError:
+        return False
+port = int(uri.split(":")[2].split("/")[0])
+seen["others"] = [
+    each for each in ((host, n) for host in ("127.0.0.1", "127.0.0.2", "192.0.2.1", "localhost")
+                      for n in (port, OTHER, 53, 80))
+    if each[1] != port and reaches(*each)
+]
+seen["unix"] = [line.split()[7] for line in open("/proc/net/unix").read().splitlines()[1:]
+                if len(line.split()) > 7]
+seen["limits"] = [resource.getrlimit(each)[0] for each in (resource.RLIMIT_AS, resource.RLIMIT_CORE)]
 request = urllib.request.Request(uri, data=json.dumps(seen).encode())
 urllib.request.urlopen(request, timeout=5).read()
 out = pathlib.Path(option("--report_prefix") + ".report.jsonl")
@@ -67,12 +83,12 @@ def model():
         thread.join()
 
 
-def program(environment, after):
+def program(environment, after, other=1):
     site = next((environment / "lib").glob("python3*")) / "site-packages"
     package = site / "garak"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text(_MAIN + after)
+    (package / "__main__.py").write_text(f"OTHER = {other}\n{_MAIN}{after}")
 
 
 def writes(*rows):
@@ -86,13 +102,17 @@ def job(environment, url, **more):
 def test_what_it_is_given_and_what_it_sees(environment, model, monkeypatch):
     monkeypatch.setenv("REMIT_SECRET", "x")
     url, asked = model
-    program(environment, writes(*GOOD))
-    report = run(job(environment, url, generations=2), "k3y")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        program(environment, writes(*GOOD), other.getsockname()[1])
+        report = run(job(environment, url, generations=2, memory=2 << 30), "k3y")
     assert (report.failed, report.version) == ("", "0.17.1")
     assert [each.severity for each in report.findings] == ["high"]
     seen = asked[0]
     assert (seen["key"], seen["left"], seen["home"]) == ("k3y", False, False)
     assert "k3y" not in seen["commands"]
+    # Another server of this machine listens, and is not there, nor is anything else.
+    assert (seen["routes"], seen["others"], seen["unix"]) == ([], [], [])
+    assert seen["limits"] == [2 << 30, 0]
     assert "REMIT_SECRET" not in seen["environ"]
     given = seen["argv"]
     assert given[given.index("--spec") + 1] == "probes.dan"

@@ -44,9 +44,15 @@ HOSTILE = {
 }  # fmt: skip
 
 
+SAID = {"environment", "conversation", "shadowing", "first"}
+"""What only a sentence says: a person decides where the model sees nothing."""
+
+
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_definitions_block(name):
-    assert scan(HOSTILE[name]).worst in {"high", "critical"}
+def test_hostile_definitions_block_or_ask(name):
+    worst = scan(HOSTILE[name]).worst
+    said = {"medium"} if name in SAID else set()
+    assert worst in {"high", "critical"} | said
 
 
 BENIGN = {

@@ -1,0 +1,47 @@
+"""What lies beside an artifact that a decision may rest on: signatures of others.
+
+What gates and scanners conclude is no reason to decide again, whoever made it: no decision rests on
+it. Two Hubs that do not know each other, before one registry, would answer each other's summaries
+with their own for ever. What it is is only said by the annotation of its manifest: whoever calls
+their signature a summary is not heard before the next decision.
+"""
+
+from collections.abc import Mapping
+from itertools import islice
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from remit.artifacts.attestations import PREDICATE_TYPE
+from remit.artifacts.oci.manifest import Descriptor
+from remit.attest.predicates import bom, scan, vsa
+from remit.core.digest import Digest
+from remit.hub.store import words
+from remit.hub.store.tables import manifests
+
+CONCLUSIONS = frozenset({scan.TYPE, bom.TYPE, vsa.TYPE})
+MAX_BESIDE = 200
+MAX_SEEN = 5000
+
+
+def concludes(annotations: Mapping[str, str]) -> bool:
+    """Whether a manifest is said to be what a gate or a scanner concluded."""
+    return annotations.get(PREDICATE_TYPE) in CONCLUSIONS
+
+
+def annotations_of(descriptor: bytes) -> dict[str, str]:
+    """The annotations of a manifest, by its row."""
+    return dict(msgspec.json.decode(bytes(descriptor), type=Descriptor).annotations)
+
+
+def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
+    """Manifests that others pushed about an artifact, the last ones: a signature may be there."""
+    found = connection.execute(
+        select(manifests.c.digest, manifests.c.descriptor)
+        .where(manifests.c.repository == id_, manifests.c.subject == digest)
+        .where(~manifests.c.pushed_by.startswith(words.HUBS, autoescape=True))
+        .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
+        .limit(MAX_SEEN)
+    )
+    others = (row.digest for row in found if not concludes(annotations_of(row.descriptor)))
+    return frozenset(Digest(each) for each in islice(others, MAX_BESIDE))
