@@ -13,7 +13,13 @@ from tests.rig.registries import hub
 
 pytestmark = pytest.mark.timeout(120)
 
-MAIN = "from remit.cli.main import main; main()"
+# As at a terminal: who started the tests may have interrupts ignored (`nohup`), which is inherited.
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from remit.cli.main import main
+main()
+"""
 
 
 @pytest.fixture

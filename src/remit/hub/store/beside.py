@@ -1,9 +1,10 @@
-"""What lies beside an artifact that a decision may rest on: signatures of others.
+"""What lies beside an artifact that a decision may rest on: signatures and scans of others.
 
-What gates and scanners conclude is no reason to decide again, whoever made it: no decision rests on
-it. Two Hubs that do not know each other, before one registry, would answer each other's summaries
-with their own for ever. What it is is only said by the annotation of its manifest: whoever calls
-their signature a summary is not heard before the next decision.
+What gates conclude, and bills of materials, are no reason to decide again, whoever made them: no
+decision rests on them. Two Hubs that do not know each other, before one registry, would answer each
+other's summaries with their own for ever; scans they attest once. What it is is only said by the
+annotation of its manifest: whoever calls their signature a summary is not heard before the next
+decision.
 """
 
 from collections.abc import Mapping
@@ -14,18 +15,18 @@ from sqlalchemy import Connection, select
 
 from remit.artifacts.attestations import PREDICATE_TYPE
 from remit.artifacts.oci.manifest import Descriptor
-from remit.attest.predicates import bom, scan, vsa
+from remit.attest.predicates import bom, vsa
 from remit.core.digest import Digest
 from remit.hub.store import words
 from remit.hub.store.tables import manifests
 
-CONCLUSIONS = frozenset({scan.TYPE, bom.TYPE, vsa.TYPE})
+CONCLUSIONS = frozenset({bom.TYPE, vsa.TYPE})
 MAX_BESIDE = 200
 MAX_SEEN = 5000
 
 
 def concludes(annotations: Mapping[str, str]) -> bool:
-    """Whether a manifest is said to be what a gate or a scanner concluded."""
+    """Whether a manifest is said to be what no decision rests on."""
     return annotations.get(PREDICATE_TYPE) in CONCLUSIONS
 
 
