@@ -157,6 +157,19 @@ def test_a_policy_that_wants_a_model_to_have_been_asked(world):
         world.becomes(digest, "admitted")
 
 
+def test_what_nobody_signed_waits_for_a_curator_where_everything_is_reviewed(world):
+    options = [*world.options, "--policy", "artifact-reviewed"]
+    with hub(world.path / "hub", gate=True, auth="basic", options=options) as registry:
+        world.use(registry)
+        digest, _ = put(world.wire, "team/model", "v1", CLEAN)
+        assert "has signed it" in world.becomes(digest, "review")
+        ref = f"{registry.host}/team/model@{digest}"
+        for name, then in (("stranger", world.stays), ("build", world.becomes)):
+            done = remit("sign", ref, "--key", world.keys[name], state=world.me, **world.env)
+            assert done.returncode == 0, done.stderr
+            then(digest, "review" if name == "stranger" else "admitted")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not GARAK.exists(), reason="NOT TESTED: garak (1.2 GB) is missing; `make rig-garak` installs it"

@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+
+class _Bundle(click.Path):
+    """A directory, or the name of a bundle that comes with Remit (``./NAME`` is a directory)."""
+
+    name = "bundle"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The directory."""
+        from remit.policy.shipped import ARTIFACT_DEFAULT, ARTIFACT_REVIEWED
+
+        shipped = {each.name: each for each in (ARTIFACT_DEFAULT, ARTIFACT_REVIEWED)}
+        return shipped.get(str(value)) or super().convert(value, param, ctx)
+
+
 STATE = click.option(
     "--state",
     type=_DIRECTORY,
@@ -187,8 +202,9 @@ def hub() -> None:
 @click.option("--signers-key", type=_FILE, help="Public key that must have signed it.")
 @click.option(
     "--policy",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Bundle that says what may be pulled.  [default: artifact-default, which comes along]",
+    type=_Bundle(path_type=Path, file_okay=False, exists=True),
+    help="Bundle that says what may be pulled: a directory, artifact-default, or artifact-reviewed"
+    " (what nobody trusted has signed waits for a curator).  [default: artifact-default]",
 )
 @click.option(
     "--rescan-days",

@@ -6,7 +6,7 @@ from remit.policy.bundle import load_bundle
 from remit.policy.errors import BundleError
 from remit.policy.policy import Policy
 from remit.policy.promotions import Promotion, above, nothing_known
-from remit.policy.shipped import ARTIFACT_DEFAULT
+from remit.policy.shipped import ARTIFACT_DEFAULT, ARTIFACT_REVIEWED
 from remit.policy.testing import run_tests
 
 NOW = 1_800_000_000_000_000
@@ -143,11 +143,20 @@ def test_an_obligation_of_a_policy_for_every_action_is_no_way_out(tmp_path):
     assert effect(bundle(tmp_path, text), complete=True) is Effect.DENY
 
 
-def test_the_shipped_bundle_passes_its_own_tests():
-    report = run_tests(Policy.compile(load_bundle(ARTIFACT_DEFAULT)))
+@pytest.mark.parametrize(("shipped", "count"), [(ARTIFACT_DEFAULT, 14), (ARTIFACT_REVIEWED, 9)])
+def test_the_shipped_bundles_pass_their_own_tests(shipped, count):
+    report = run_tests(Policy.compile(load_bundle(shipped)))
     assert report.passed
     assert not report.problems
-    assert len(report.outcomes) == 14
+    assert len(report.outcomes) == count
+
+
+def test_what_is_reviewed_is_what_is_scanned_and_more():
+    default, reviewed = (
+        (each / "artifact" / "promote.cedar").read_bytes()
+        for each in (ARTIFACT_DEFAULT, ARTIFACT_REVIEWED)
+    )
+    assert default == reviewed
 
 
 def test_misspelt_members_do_not_compile(tmp_path):
