@@ -182,18 +182,30 @@ def _worst(judged: Mapping[str, Judged]) -> Judged | None:
 
 
 def _tools(lists: Lists, judged: Mapping[str, Judged], member: Member) -> Iterator[Finding]:
+    worst = _worst_below(judged, {pointer for _, pointer, _ in lists})
     for kind, pointer, items in lists:
         names: dict[str, str] = {}
         for at, item in enumerate(items):
             place = f"{pointer}/{at}"
             if isinstance(item, dict):
                 if kind == "tools":
-                    below = {p: j for p, j in judged.items() if p.startswith(f"{place}/")}
                     for finding in _tool(item, member, place):
-                        whole = finding.region.pointer == place
-                        seen = _worst(below) if whole else below.get(finding.region.pointer)
+                        at_it = finding.region.pointer
+                        seen = worst.get(place) if at_it == place else judged.get(at_it)
                         yield from _learned.weighed([finding], seen)
                 yield from _name(item.get("name"), names, member, place)
+
+
+def _worst_below(judged: Mapping[str, Judged], lists: Collection[str]) -> dict[str, Judged]:
+    """Of each definition in these lists, by its pointer, the judgement that counts."""
+    found: dict[str, Judged] = {}
+    for path, seen in judged.items():
+        parts = path.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in lists:
+                item = "/".join(parts[: end + 1])
+                found[item] = max(seen, found.get(item, seen), key=lambda each: each.logit)
+    return found
 
 
 def _joined(pieces: Sequence[Piece], member: Member) -> Iterator[Finding]:
