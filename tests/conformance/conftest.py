@@ -25,7 +25,7 @@ def repo():
     return fresh()
 
 
-WHOLE = frozenset({"test_hub_registry_manifests", "test_hub_registry_blobs"})
+WHOLE = frozenset({"test_hub_registry_blobs"})
 """Suites of the registry that are short enough to run over each store every time."""
 
 

@@ -142,6 +142,7 @@ def test_hosts_and_hostile_paths(registry: Registry) -> None:
     assert raw.get("/ui/artifacts?state=exempt").status == 400
 
 
+@pytest.mark.slow
 def test_what_is_held_back_is_not_told_page_by_page(registry: Registry) -> None:
     """Who may not read the manifest learns none of what is written in it; curators look."""
     wire = Wire.to(registry)
@@ -162,6 +163,7 @@ def test_what_is_held_back_is_not_told_page_by_page(registry: Registry) -> None:
         assert raw.get(f"{page}/materials.json").status == 404
 
 
+@pytest.mark.slow
 def test_an_account_that_is_gone_is_out(registry: Registry) -> None:
     """A visit lasts no longer than the account, and no longer than its password."""
     import time

@@ -141,6 +141,7 @@ def test_what_comes_of_it_under_the_shipped_policy(world):
         assert "attested scan" in world.becomes(digest, "review")
 
 
+@pytest.mark.slow
 def test_a_policy_that_wants_a_model_to_have_been_asked(world):
     bundle = world.path / "policy"
     (bundle / "artifact").mkdir(parents=True)

@@ -84,7 +84,7 @@ def repo() -> str:
     return f"t{secrets.token_hex(5)}/model"
 
 
-@pytest.fixture(params=["debian", "other"])
+@pytest.fixture(params=["debian", pytest.param("other", marks=pytest.mark.slow)])
 def pair(request: pytest.FixtureRequest) -> tuple[Registry, Registry]:
     """An upstream and a Hub in front of it."""
     found: Registry = request.getfixturevalue(request.param)
@@ -230,6 +230,7 @@ PATHS = [
 ]
 
 
+@pytest.mark.slow
 def test_an_upstream_that_never_was_is_502_for_everything(tmp_path: Path, repo: str) -> None:
     nobody = Registry(host=f"127.0.0.1:{free_port()}", log=tmp_path, state=tmp_path)
     with front(tmp_path / "front", nobody) as running:
@@ -259,7 +260,15 @@ def test_something_that_is_no_registry_is_never_a_404(
                 assert answer.status == 502, (method, path, answer)
 
 
-@pytest.mark.parametrize(("status", "said"), [(500, 503), (503, 503), (429, 429), (401, 502)])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        pytest.param(500, 503, marks=pytest.mark.slow),
+        (503, 503),
+        pytest.param(429, 429, marks=pytest.mark.slow),
+        (401, 502),
+    ],
+)
 def test_what_the_upstream_cannot_do_now_is_said_so(
     status: int, said: int, before_proxied: Registry, quirks: Quirks, repo: str
 ) -> None:

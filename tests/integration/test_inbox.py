@@ -78,6 +78,7 @@ def test_a_refusal_reaches_the_agent(browser: Browser, treasury: Treasury) -> No
     assert not ann.problems
 
 
+@pytest.mark.slow
 def test_two_people_and_a_page_that_stays_up_to_date(browser: Browser, treasury: Treasury) -> None:
     ann, ben = (reader(browser, treasury, user) for user in ("ann", "ben"))
     ben.page.goto(ben.base)
