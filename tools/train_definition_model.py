@@ -41,13 +41,16 @@ from tools.definition_card import Report
 
 HERE = Path(__file__).parent / "definitions"
 WEIGHTS = Path(__file__).parent.parent / "src/remit/scan/scanners/data"
-C, ROUNDS, FOLDS, LEAST = 4.0, 2, 4, 2
+ROUNDS, FOLDS, LEAST = 2, 4, 2
+C = {"listing": 4.0, "prompt": 2.0}
 # How much the three groups of features weigh: n-grams, signs, directions.
-GROUPS = {"listing": (1.0, 2.0, 1.0), "prompt": (1.0, 2.0, 1.0)}
+GROUPS = {"listing": (1.0, 2.0, 1.0), "prompt": (1.0, 0.7, 1.0)}
 MARGIN = 0.5
 SPREAD = {"listing": 0.0, "prompt": 0.8}
 # Shares of our harmless rows, most of them hard, above the limits: calm, review, block.
-SHARES = {"listing": (0.35, 0.06, 0.01), "prompt": (0.42, 0.10, 0.01)}
+SHARES = {"listing": (0.35, 0.06, 0.01), "prompt": (0.42, 0.10, 0.005)}
+# And of collected ones, which are what people write, above the limit of review; 1 for any.
+COLLECTED = {"listing": 1.0, "prompt": 0.03}
 _TWIN = re.compile(r"(?<=\d)-?[a-z]*\Z")
 LONGEST = 2_500
 """Characters of a collected prompt; some are books."""
@@ -90,7 +93,8 @@ def main() -> None:
     train = np.arange(len(data.rows)) < len(own) + len(collected)
     scores = held_out(data, name, train, pair)
     labels = np.array([row["label"] == "malicious" for row in data.rows])
-    limits = choose(scores[(np.arange(len(data.rows)) < len(own)) & ~labels], name)
+    ours = np.arange(len(data.rows)) < len(own)
+    limits = choose(scores[ours & ~labels], scores[train & ~ours], name)
     final = fitted(data, name, train)
     scores[~train] = row_scores(data, name, final)[~train]
     print("Twins left out:\n")
@@ -187,7 +191,7 @@ def fitted(data: Data, name: Name, rows: NDArray[np.bool_]) -> Fit:
     used = np.ones(len(bag), bool)
     for _ in range(ROUNDS):
         model = LogisticRegression(
-            C=C, solver="liblinear", dual=True, tol=0.05, max_iter=60, random_state=0
+            C=C[name], solver="liblinear", dual=True, tol=0.05, max_iter=60, random_state=0
         )
         model.fit(matrix[used], hostile[used], sample_weight=weight[used])
         logits = matrix @ model.coef_[0]
@@ -234,9 +238,13 @@ def pair(row: dict[str, Any]) -> str:
     return _TWIN.sub("", str(row["id"]))
 
 
-def choose(harmless: NDArray[np.float64], name: Name) -> tuple[float, float, float]:
+def choose(
+    ours: NDArray[np.float64], collected: NDArray[np.float64], name: Name
+) -> tuple[float, float, float]:
     """Limits by the scores of harmless rows: calm, review, block."""
-    calm, review, block = (float(np.quantile(harmless, 1 - each)) for each in SHARES[name])
+    calm, review, block = (float(np.quantile(ours, 1 - each)) for each in SHARES[name])
+    if COLLECTED[name] < 1:
+        review = min(review, float(np.quantile(collected, 1 - COLLECTED[name])))
     return calm, review, block
 
 
