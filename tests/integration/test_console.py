@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from remit.audit.log import read
 from tests.rig.browser import CHROMIUM, chromium
 from tests.rig.console import Person, publish_all, wait_until_decided
+from tests.rig.daemon import wait_until
 from tests.rig.hub_users import User
 from tests.rig.registries import Registry, hub, person
 
@@ -92,6 +93,7 @@ def test_a_stranger_sees_the_login_and_nothing_else(stage: Stage) -> None:
 
 def test_logging_in_and_out_are_records(stage: Stage) -> None:
     before = len(stage.records("console.login"))
+    left = len(stage.records("console.logout"))
     admin = stage.admin()
     admin.open("/ui/account")
     assert "**" in admin.text
@@ -99,6 +101,8 @@ def test_logging_in_and_out_are_records(stage: Stage) -> None:
     admin.page.get_by_role("heading", name="Log in").wait_for()
     admin.open("/ui/queue")
     assert "/ui/login" in admin.page.url
+    # What is only noted is on disk a moment after the answer; records keep their order.
+    wait_until(lambda: len(stage.records("console.logout")) > left)
     records = stage.records("console.login")
     assert len(records) == before + 1
     assert records[-1]["actor"] == {"user": "admin", "peer": "127.0.0.1"}
@@ -116,7 +120,9 @@ def test_a_wrong_password_is_told_and_recorded(stage: Stage) -> None:
     stranger.page.get_by_role("alert").wait_for()
     assert "the user name or the password is wrong" in stranger.text
     assert stranger.page.get_by_label("Account").input_value() == "nobody-here"
-    assert stage.records("console.refuse")[-1]["actor"]["user"] == "nobody-here"
+    wait_until(
+        lambda: "nobody-here" in [each["actor"]["user"] for each in stage.records("console.refuse")]
+    )
 
 
 def test_searching(stage: Stage) -> None:
