@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from remit.audit.log import read
 from tests.rig.browser import CHROMIUM, chromium
 from tests.rig.console import Person, Raw
+from tests.rig.daemon import wait_until
 from tests.rig.programs import RIG, ROOT, need
 from tests.rig.registries import Registry, free_port, hub, person
 
@@ -77,8 +78,13 @@ def test_who_has_an_account_is_let_in(browser: Browser, registry: Registry) -> N
     ann.page.get_by_role("heading", name="Scans").wait_for()
     assert ann.page.get_by_role("link", name="ann").count() == 1
     (log,) = [each for each in (registry.state / "audit").iterdir() if each.is_dir()]
-    logins = [e.record for e in read(log) if e.record["kind"] == "console.login"]
-    assert logins[-1]["actor"]["user"] == "ann"
+    logins = wait_until(
+        lambda: [
+            e.record
+            for e in read(log)
+            if e.record["kind"] == "console.login" and e.record["actor"]["user"] == "ann"
+        ]
+    )
     assert logins[-1]["how"].startswith("openid http://127.0.0.1:")
     assert not ann.problems
 
