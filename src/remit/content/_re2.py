@@ -11,9 +11,18 @@ from typing import Any
 
 import re2
 
+MAX_PROGRAM_BYTES = 64 << 20
 Spans = Sequence[tuple[int, int]]
 Search = Callable[[bytes, int, int], Spans]
 """The spans of the first match in ``data[start:end]`` and of its groups, -1 where there is none."""
+
+
+def options() -> Any:
+    """How patterns are compiled: bounded in memory, and silent."""
+    chosen = re2.Options()
+    chosen.max_mem = MAX_PROGRAM_BYTES
+    chosen.log_errors = False
+    return chosen
 
 
 def searcher(compiled: Any) -> Search:

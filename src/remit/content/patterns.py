@@ -12,28 +12,23 @@ too; a text beyond these bounds raises, so that nobody takes it for inspected.
 """
 
 import functools
-import importlib
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import re2
 
+from remit.content._keywords import Finder, Re2Finder, hyperscan, too_dense
 from remit.content._news import News, Span
-from remit.content._re2 import Search, Spans, searcher
+from remit.content._re2 import Search, Spans, options, searcher
 from remit.content.base import ContentError, View
 
 Engine = Literal["auto", "re2", "hyperscan"]
-MAX_PROGRAM_BYTES = 64 << 20
 _MATCHES = 4096
 _SMALL = 1 << 16
 _CHUNK = 1 << 15
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
-_WASTED = 2000
 # How far what decides about a match lies from it, how far behind it its value may end, and how long
 # a match without keyword can be.
 _CONTEXT = 96
@@ -121,14 +116,14 @@ class PatternSet:
         ]
         most = max(map(len, self._keywords), default=0)
         self._longest = [p.before + most + p.after + _BEYOND for p in self.patterns]
-        self._finder: _Finder | None = None
+        self._finder: Finder | None = None
         if engine != "re2" and self._keywords:
-            self._finder = _hyperscan(self._keywords)
+            self._finder = hyperscan(self._keywords)
             if self._finder is None and engine == "hyperscan":
                 raise ContentError("hyperscan is not installed", code="content.no_engine")
         self.engine: Engine = "re2" if self._finder is None else "hyperscan"
         if self._finder is None and self._keywords:
-            self._finder = _Re2Finder(self._keywords)
+            self._finder = Re2Finder(self._keywords)
 
     def scan(self, text: str) -> list[Match]:
         """Every match, pattern by pattern; matches of one pattern do not overlap.
@@ -202,7 +197,7 @@ class PatternSet:
                     break
                 found.append((index, spans))
                 if len(found) > most:
-                    raise _too_dense()
+                    raise too_dense()
                 at = end if end > begin else end + 1
 
     def _windows(self, data: bytes, news: News | None) -> dict[int, list[Span]]:
@@ -225,7 +220,7 @@ class PatternSet:
                 if near:
                     around.setdefault(index, []).extend([(s - before, s + reach) for s in near])
         if len(whole) > _MAX_WHOLE and size > _SMALL:
-            raise _too_dense()
+            raise too_dense()
         windows = {i: _merged(s) for i, s in around.items() if i not in whole}
         common_ones: Sequence[int] = sorted(whole)
         if self._any_whole is not None and common_ones:
@@ -272,150 +267,13 @@ class _AnyOf:
             known = sorted({*known, *some})
             if len(known) > _MAX_TOGETHER:
                 known = list(some)
-            together = re2.Set.SearchSet(_options())
+            together = re2.Set.SearchSet(options())
             for index in known:
                 together.Add(self._patterns[index].regex)
             together.Compile()
             self._known = known, together
         found = {known[i] for i in together.Match(data) or ()}
         return [i for i in some if i in found]
-
-
-class _Finder(Protocol):
-    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
-        """Where each keyword begins, in order; ``common + 1`` places of one that has more.
-
-        Raises:
-            ContentError: ``content.too_dense``, where there are more than ``most`` together;
-                ``common`` of a keyword count.
-        """
-        ...
-
-
-class _Re2Finder:
-    """Keywords by one alternation, longest first, searched again from each hit's next byte.
-
-    INVARIANT: what the longest alternative matches at a place has every other keyword of that
-    place as a prefix.
-    """
-
-    def __init__(self, keywords: Sequence[bytes]) -> None:
-        self._keywords = keywords
-        self._all = frozenset(range(len(keywords)))
-        self._known: dict[bytes, tuple[int, ...]] = {}
-
-    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
-        found: dict[int, list[int]] = {}
-        dropped: set[int] = set()
-        wasted = 0
-        search = _alternation(tuple(self._keywords))
-        start, size = 0, len(data)
-        known = self._known
-        while True:
-            a, b = search(data, start, size)[0]
-            if a < 0:
-                return found
-            hit = data[a:b]
-            for keyword in known.get(hit) or self._prefixes(hit):
-                starts = found.setdefault(keyword, [])
-                if len(starts) < common:
-                    most -= 1
-                    if most < 0:
-                        raise _too_dense()
-                if len(starts) <= common:
-                    starts.append(a)
-                else:
-                    dropped.add(keyword)
-                    wasted += 1
-            start = a + 1
-            if wasted > _WASTED:
-                wasted = 0
-                left = self._all - dropped
-                if not left:
-                    return found
-                search = _alternation(tuple(self._keywords[k] for k in sorted(left)))
-
-    def _prefixes(self, hit: bytes) -> tuple[int, ...]:
-        lower = hit.lower()
-        held = tuple(
-            i
-            for i, k in enumerate(self._keywords)
-            if (lower if _any_case(k) else hit).startswith(k)
-        )
-        if len(self._known) < 8 * len(self._keywords):
-            self._known[hit] = held
-        return held
-
-
-class _HyperscanFinder:
-    """Keywords by hyperscan: literals without SOM; the start is the end less the length.
-
-    A text of one keyword a thousand times over is left to RE2, which can be told to drop it. Signs
-    of one byte may be everywhere: they are counted and found without a call for each.
-    """
-
-    def __init__(self, module: Any, keywords: Sequence[bytes]) -> None:
-        self._lengths = [len(k) for k in keywords]
-        signs = {i: k for i, k in enumerate(keywords) if len(k) == 1 and not k.isalpha()}
-        self._signs = signs if len(signs) < len(keywords) else {}
-        self._stopped: type[Exception] = module.error
-        self._other = _Re2Finder(keywords)
-        self._database = module.Database()
-        # A database has one scratch space, and hyperscan refuses to share it.
-        self._lock = threading.Lock()
-        ids = [i for i in range(len(keywords)) if i not in self._signs]
-        self._database.compile(
-            expressions=[_quote(keywords[i]) for i in ids],
-            ids=ids,
-            elements=len(ids),
-            flags=[module.HS_FLAG_CASELESS if _any_case(keywords[i]) else 0 for i in ids],
-        )
-
-    def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
-        lengths = self._lengths
-        found: defaultdict[int, list[int]] = defaultdict(list)
-        wasted = 0
-        enough = _WASTED + len(data) // 64
-
-        def seen(keyword: int, _from: int, end: int, _flags: int, _context: Any) -> bool | None:
-            nonlocal wasted
-            starts = found[keyword]
-            if len(starts) <= common:
-                starts.append(end - lengths[keyword])
-                return None
-            wasted += 1
-            return wasted > enough or None
-
-        try:
-            with self._lock:
-                self._database.scan(data, match_event_handler=seen)
-        except self._stopped:
-            return self._other.find(data, common, most)
-        for keyword, sign in self._signs.items():
-            places = list(islice(_finds(data, sign), common + 1))
-            if places:
-                found[keyword] = places
-        if sum([min(len(starts), common) for starts in found.values()]) > most:
-            raise _too_dense()
-        return found
-
-
-def _finds(data: bytes, sign: bytes) -> Iterator[int]:
-    at = data.find(sign)
-    while at >= 0:
-        yield at
-        at = data.find(sign, at + 1)
-
-
-def _hyperscan(keywords: Sequence[bytes]) -> _Finder | None:
-    try:
-        module = importlib.import_module("hyperscan")
-    except ImportError:
-        return None
-    try:
-        return _HyperscanFinder(module, keywords)
-    except Exception:  # noqa: BLE001 - a broken build of an optional engine is as none
-        return None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -434,38 +292,11 @@ def _search(pattern: Pattern) -> Search:
 
 def _compiled(regex: str) -> Any:
     try:
-        return re2.compile(regex, _options())
+        return re2.compile(regex, options())
     except re2.error as error:
         raise ContentError(
             f"a pattern does not compile: {str(error.args[:1])[:200]}", code="content.bad_pattern"
         ) from None
-
-
-@functools.lru_cache(maxsize=64)
-def _alternation(keywords: tuple[bytes, ...]) -> Search:
-    options = _options()
-    # Bytes: no letter outside ASCII folds into a keyword, as in hyperscan.
-    options.encoding = re2.Options.Encoding.LATIN1
-    parts = (b"(?i:%s)" % _quote(k) if _any_case(k) else _quote(k) for k in keywords)
-    return searcher(re2.compile(b"(?:%s)" % b"|".join(parts), options))
-
-
-def _options() -> Any:
-    options = re2.Options()
-    options.max_mem = MAX_PROGRAM_BYTES
-    options.log_errors = False
-    return options
-
-
-def _any_case(keyword: bytes) -> bool:
-    return keyword.isascii() and keyword.lower() == keyword
-
-
-def _quote(keyword: bytes) -> bytes:
-    return b"".join(
-        b"%c" % c if c < 0x80 and chr(c).isalnum() else b"\\x%02x" % c  # noqa: PLR2004 - ASCII
-        for c in keyword
-    )
 
 
 def _characters(data: bytes, found: Iterable[tuple[int, Spans]]) -> dict[int, int]:
@@ -508,7 +339,3 @@ def _is_new(news: News | None, match: Match, span: Span) -> bool:
     return news is None or news.touch(
         min(match.start, span[0]) - _CONTEXT, max(match.end, span[1]) + _CONTEXT
     )
-
-
-def _too_dense() -> ContentError:
-    return ContentError("more candidates than can be looked at", code="content.too_dense")

@@ -111,7 +111,7 @@ def test_a_bad_pattern_is_named():
 def test_hyperscan_that_is_asked_for_must_be_there(monkeypatch):
     import remit.content.patterns as module
 
-    monkeypatch.setattr(module, "_hyperscan", lambda _: None)
+    monkeypatch.setattr(module, "hyperscan", lambda _: None)
     assert PatternSet([word("a", "a", "a")]).engine == "re2"
     with pytest.raises(ContentError) as error:
         PatternSet([word("a", "a", "a")], engine="hyperscan")
