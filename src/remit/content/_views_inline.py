@@ -191,6 +191,9 @@ def _from_edits(
     return lambda match: applied(match[0], edits(match), match.start())
 
 
+_LONE = re.compile("[\ud800-\udfff]")
+
+
 def _escape(match: re.Match[str]) -> Iterator[Edit]:
     start, end = match.span()
     kind = match.lastindex
@@ -202,7 +205,7 @@ def _escape(match: re.Match[str]) -> Iterator[Edit]:
     elif kind in {_BRACED, _LONG}:
         point = int(body, 16)
         if point <= _MAX_POINT:
-            yield Edit(start, end, chr(point))
+            yield Edit(start, end, _LONE.sub("\ufffd", chr(point)))
     elif kind == _LINE:
         yield Edit(start, end, "")
     elif kind == _OCTAL:
@@ -258,7 +261,8 @@ def _unescaped(view: View) -> tuple[str, int] | None:
 
 def _utf16(body: str, start: int) -> Iterator[Edit]:
     data = bytes.fromhex(body.replace("\\u", ""))
-    text = data.decode("utf-16-be", "surrogatepass")
+    # A lone surrogate is no character, and RE2 takes none.
+    text = _LONE.sub("\ufffd", data.decode("utf-16-be", "surrogatepass"))
     if len(text) * 2 == len(data):
         yield Edit(start, start + 6 * len(text), text, 6)
         return

@@ -73,6 +73,11 @@ class View(msgspec.Struct, frozen=True, dict=True):
         return self.text.encode("utf-8", "replace")
 
     @functools.cached_property
+    def sound(self) -> str:
+        """The text with ``?`` for lone surrogates, which RE2 does not take; offsets are the same."""
+        return self.text if self.text.isascii() else self.utf8.decode("utf-8")
+
+    @functools.cached_property
     def plain(self) -> bytes:
         """The text in ASCII with ``?`` for what is not: one byte a character."""
         return self.utf8 if self.text.isascii() else self.text.encode("ascii", "replace")

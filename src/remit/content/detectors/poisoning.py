@@ -62,7 +62,7 @@ def _patterns() -> tuple[Any, tuple[Any, ...]]:
 def matched(text: str) -> Iterator[str]:
     """Rules that match somewhere in a text as it is."""
     together, _ = _patterns()
-    for number in together.Match(text) or ():
+    for number in together.Match(text.encode("utf-8", "replace")) or ():
         yield rules()[number].id
 
 
@@ -160,9 +160,9 @@ class Poisoning(PatternDetector):
 
     def _rules(self, view: View) -> Iterator[Finding]:
         together, patterns = _patterns()
-        for number in together.Match(view.text) or ():
+        for number in together.Match(view.utf8) or ():
             rule = rules()[number]
-            for match in patterns[number].finditer(view.text):
+            for match in patterns[number].finditer(view.sound):
                 span = view.origin(match.start(), match.end())
                 sure = (rule.severity, rule.score)
                 yield self.finding(rule.label, sure, span, rule.id)

@@ -178,7 +178,9 @@ def hidden(sentence: str, own: Collection[str]) -> str:
 def concepts(sentence: str) -> frozenset[str]:
     """What a sentence speaks of."""
     names, together = _compiled()
-    return frozenset(names[number] for number in together.Match(sentence) or ())
+    return frozenset(
+        names[number] for number in together.Match(sentence.encode("utf-8", "replace")) or ()
+    )
 
 
 def _met(

@@ -76,7 +76,7 @@ def _compiled(where: Where) -> tuple[tuple[Order, ...], Any, tuple[Any, ...]]:
 def matched(text: str) -> Iterator[str]:
     """Rules of definitions that match somewhere in a text, whether it means them or not."""
     known, together, _ = _compiled("tool")
-    for number in together.Match(text) or ():
+    for number in together.Match(text.encode("utf-8", "replace")) or ():
         yield known[number].id
 
 
@@ -144,9 +144,9 @@ def orders_in(
     known_rules, together, patterns = _compiled(where)
     best: dict[str, Finding] = {}
     for view in views.views:
-        for number in together.Match(view.text) or ():
+        for number in together.Match(view.utf8) or ():
             order = known_rules[number]
-            for count, match in enumerate(patterns[number].finditer(view.text)):
+            for count, match in enumerate(patterns[number].finditer(view.sound)):
                 start, end = match.span()
                 low = count < MAX_QUOTED and (
                     _text.mentioned(view.text, start, end) or _text.negated(view.text, start)
