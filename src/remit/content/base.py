@@ -74,7 +74,7 @@ class View(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def sound(self) -> str:
-        """The text with ``?`` for lone surrogates, which RE2 does not take; offsets are the same."""
+        """The text with ``?`` for lone surrogates, which RE2 does not take; same offsets."""
         return self.text if self.text.isascii() else self.utf8.decode("utf-8")
 
     @functools.cached_property
