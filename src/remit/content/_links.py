@@ -42,8 +42,14 @@ _BEGINS = searcher(
     )
 )
 _SLASHES = b"/\\"
+# The last three bytes before the `=` of what `_ATTRIBUTE` matches, in ASCII.
+_BEFORE_VALUE = (
+    rb"(?:[s?]rc|[s?]et|ref|[i?]on|ter|und|ata|[i?]ng|[i?]te|e[s?]c|e[s?]t|ent|..[\s\x1c-\x1f?])"
+)
 # Up to the last slashes before anything that may make a URL of them, or end a scheme.
-_DULL = re.compile(rb"[^:<;(@=]*(?:(?<![sSpP?\]\t\r\n]):[^:<;(@=]*)*[/\\]{2}")
+_DULL = re.compile(
+    rb"(?si)[^:<;(@=]*(?:(?:(?<![sp?\]\t\r\n]):|(?<!%s)=)[^:<;(@=]*)*[/\\]{2}" % _BEFORE_VALUE
+)
 _LETTERS = frozenset(b"?" + (string.ascii_letters + string.digits).encode())
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(

@@ -99,7 +99,7 @@ class _Code(NamedTuple):
     """A kind of run, what it looks like, and what it says; ``ValueError`` if it says nothing.
 
     ``sure``: what is no text does not decode to any, so that it need not look like English.
-    ``may``: a quick look at a run.
+    ``may``: a quick look at a run. ``before``: bytes that ``regex`` takes in before a run.
     """
 
     name: str
@@ -107,6 +107,7 @@ class _Code(NamedTuple):
     read: Callable[[str], str]
     sure: bool = True
     may: Callable[[bytes, int, int], bool] = lambda _data, _start, _end: True
+    before: bytes = b""
 
 
 _CODES = (
@@ -125,10 +126,14 @@ _CODES = (
     _Code("base85", rb"<~[!-uz\s]{15,}~>", _ascii85),
     _Code(
         "base85",
-        rb"[0-9A-Za-z()=;_-]{0,40}(?:[!#$%&*+<>?@^`{|}~][0-9A-Za-z()=;_-]{0,24}){3}"
+        # The first byte of a text is at least a tabulator, and ASCII: so the first of five digits
+        # is one of 2 to e.
+        rb"(?:^|[^0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-])"
+        rb"[2-9A-Za-e][0-9A-Za-z()=;_-]{0,39}(?:[!#$%&*+<>?@^`{|}~][0-9A-Za-z()=;_-]{0,24}){3}"
         rb"[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]{12,}",
         _base85,
         may=_may_be_base85,
+        before=bytes(c for c in range(256) if chr(c) not in _BASE85),
     ),
     _Code("uuencode", rb"begin [0-7]{3} [^\n]{1,80}\n(?:[ -`]{1,61}\n){1,}", _uuencoded),
 )
@@ -150,8 +155,9 @@ def codes(view: View, signs: frozenset[int], decoding: Decoding) -> list[View]:
 def _pieces(view: View, kind: int, decoding: Decoding) -> Iterator[Piece]:
     data = view.plain
     news = view.news
-    may = _CODES[kind].may
-    for start, end in spans(_SIGNS[kind], data):
+    may, before = _CODES[kind].may, _CODES[kind].before
+    for begin, end in spans(_SIGNS[kind], data):
+        start = begin + (data[begin] in before)
         if not may(data, start, end):
             continue
         if news is not None and not news.touch(start - _NEAR, end):
