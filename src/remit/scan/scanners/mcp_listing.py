@@ -51,6 +51,10 @@ _ASKS_GRAVE = re.compile(
     r"system_?prompt|conversation|chat_?history|message_?history|chain_?of_?thought|"
     r"(?:all|full|entire|previous)_?(?:messages|context|history)|credential|environment_?var|cookie_?jar|keychain"
 )
+# Which credentials, and where they are kept, is no secret.
+_REFERS = re.compile(
+    r"(?i)(?:_|\b)(?:ids?|name|url|type|arns?|provider(?:s|_config(?:uration)?s?)?)\Z"
+)
 _ASKS = re.compile(
     r"(?i)\A(?:.*_)?(?:api_?key|access_?token|auth_?token|secret|passw(?:or)?d|otp)\Z"
 )
@@ -254,7 +258,7 @@ def _string(
 
 def _parameter(name: str, member: Member, pointer: str) -> Iterator[Finding]:
     severity: Severity | None = None
-    if _ASKS_GRAVE.search(name) and not re.search(r"(?i)(?:_|\b)(?:id|ids|name|url|type)\Z", name):
+    if _ASKS_GRAVE.search(name) and not _REFERS.search(name):
         severity = "high"
     elif _ASKS.match(name):
         severity = "low"

@@ -65,6 +65,10 @@ BENIGN = {
     "emoji": tool("react", "Adds 👍🏽 👨‍👩‍👧 ❤️ to a message."),
     "persian": tool("fa", "متن را می\u200cخواند و برمی\u200cگرداند."),
     "login": tool("login", "Logs in. Never show the password.", {"password": {"type": "string"}}),
+    "where": tool(
+        "cache", "Creates a cache.",
+        {"credential_arn": {"type": "string"}, "credential_provider_configurations": {"type": "array"}},
+    ),
 }  # fmt: skip
 
 
