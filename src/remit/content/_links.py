@@ -14,7 +14,7 @@ import msgspec
 import re2
 
 from remit.content._links_plain import Passing
-from remit.content._re2 import searcher
+from remit.content._re2 import Search, searcher
 from remit.content.base import View
 from remit.core.text import normal
 
@@ -42,14 +42,17 @@ _BEGINS = searcher(
     )
 )
 _SLASHES = b"/\\"
-# The last three bytes before the `=` of what `_ATTRIBUTE` matches, in ASCII.
-_BEFORE_VALUE = (
-    rb"(?:[s?]rc|[s?]et|ref|[i?]on|ter|und|ata|[i?]ng|[i?]te|e[s?]c|e[s?]t|ent|..[\s\x1c-\x1f?])"
+# What may make a URL of slashes behind it, or ends a scheme, in ASCII: with what the `=` of all that
+# `_ATTRIBUTE` matches has before it.
+_LEADS = searcher(re2.compile(rb"[<;(@]|[sSpP?\]\t\r\n]:", _BYTES))
+_LEADS_VALUE = searcher(
+    re2.compile(
+        rb"(?si)(?:[s?]rc|[s?]et|ref|[i?]on|ter|und|ata|[i?]ng|[i?]te|e[s?]c|e[s?]t|ent"
+        rb"|..[\s\x0b\x1c-\x1f?])=",
+        _BYTES,
+    )
 )
-# Up to the last slashes before anything that may make a URL of them, or end a scheme.
-_DULL = re.compile(
-    rb"(?si)[^:<;(@=]*(?:(?:(?<![sp?\]\t\r\n]):|(?<!%s)=)[^:<;(@=]*)*[/\\]{2}" % _BEFORE_VALUE
-)
+_TWO_SLASHES = (b"//", b"\\\\", b"/\\", b"\\/")
 _LETTERS = frozenset(b"?" + (string.ascii_letters + string.digits).encode())
 _SCHEME = re.compile(r"[A-Za-z\t\r\n]+:")
 _RUN = re.compile(
@@ -121,15 +124,16 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
         while limit > 0 and at < high:
             if after_link:
                 at = floor = passing.over(at, high)
-            dull = _DULL.match(data, at, high)
-            if dull is not None:
-                at = floor = dull.end()
             start, end = _anchor(text, data, at, high)
             if start < 0:
                 break
             slashes = data[start] in _SLASHES
             after_link = not slashes
             if slashes and not _may_lead(data, floor, start):
+                dull = _past_dull(data, at, high)
+                if dull > at:
+                    at = floor = dull
+                    continue
                 at = floor = end
                 passed += 1
                 if passed % _CHEAP == 0:
@@ -144,6 +148,29 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
                     link = None
             at = floor = end
             yield link
+
+
+def _past_dull(data: bytes, at: int, high: int) -> int:
+    """The end of the last slashes before anything that may make a URL of slashes; else ``at``."""
+    stop = _next(_LEADS, data, at, 1, high)
+    stop = _next(_LEADS_VALUE, data, at, 3, stop)
+    last = max([data.rfind(two, at, stop) for two in _TWO_SLASHES])
+    return at if last < 0 else last + 2
+
+
+def _next(search: Search, data: bytes, at: int, before: int, high: int) -> int:
+    """Where the first match ends whose last byte is not before ``at``; else ``high``.
+
+    ``before``: so many bytes before its last one decide, and may be before ``at``.
+    """
+    start = max(at - before, 0)
+    while True:
+        start, end = search(data, start, high)[0]
+        if start < 0:
+            return high
+        if end > at:
+            return end - 1
+        start += 1
 
 
 def _anchor(text: str, data: bytes, at: int, high: int) -> tuple[int, int]:
