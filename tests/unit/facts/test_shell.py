@@ -138,3 +138,9 @@ def test_odd_argvs_fail(value: Any) -> None:
 @pytest.mark.parametrize("value", [["ls"], 1, {"a": 1}, True])
 def test_odd_lines_fail(value: Any) -> None:
     assert fact(value).attributes["ok"] is False
+
+
+@pytest.mark.parametrize("sign", ["|", "@"])
+def test_what_the_parser_takes_long_for_is_refused(sign: str) -> None:
+    assert fact(f"echo a{f'{sign}a' * 900}").attributes["ok"] is True
+    assert fact(f"echo a{f'{sign}a' * 1_001}").attributes["ok"] is False
