@@ -116,7 +116,7 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
     """
     text, data = view.text, view.plain
     news = view.news
-    passing = Passing(data, is_ascii=text.isascii())
+    passing, dull = Passing(data, is_ascii=text.isascii()), _Dull(data)
     at = floor = passed = 0
     for low, high in view.places(MAX_URL + _LABEL):
         at, floor = max(at, low), max(floor, low)
@@ -130,9 +130,9 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
             slashes = data[start] in _SLASHES
             after_link = not slashes
             if slashes and not _may_lead(data, floor, start):
-                dull = _past_dull(data, at, high)
-                if dull > at:
-                    at = floor = dull
+                behind = dull.past(at, start, high)
+                if behind > at:
+                    at = floor = behind
                     continue
                 at = floor = end
                 passed += 1
@@ -150,12 +150,40 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
             yield link
 
 
-def _past_dull(data: bytes, at: int, high: int) -> int:
-    """The end of the last slashes before anything that may make a URL of slashes; else ``at``."""
-    stop = _next(_LEADS, data, at, 1, high)
-    stop = _next(_LEADS_VALUE, data, at, 3, stop)
-    last = max([data.rfind(two, at, stop) for two in _TWO_SLASHES])
-    return at if last < 0 else last + 2
+class _Dull:
+    """Slashes of one view that nothing makes a URL of.
+
+    What may make one is looked for once: a text may be full of slashes and have none of it.
+    """
+
+    __slots__ = ("_data", "_lead", "_value")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._lead = self._value = -1
+
+    def past(self, at: int, start: int, high: int) -> int:
+        """The end of the last slashes before anything that may make a URL of them.
+
+        ``at`` if that is before ``start``, where the first slashes behind ``at`` stand.
+        """
+        data = self._data
+        if self._lead < at:
+            self._lead = _next(_LEADS, data, at, 1, start)
+        if self._lead < start:
+            return at
+        if self._value < at:
+            self._value = _next(_LEADS_VALUE, data, at, 3, start)
+        if self._value < start:
+            return at
+        # Slashes are neither: both places may lie far behind them, and are found once.
+        if self._lead == start:
+            self._lead = _next(_LEADS, data, start, 1, len(data))
+        if self._value == start:
+            self._value = _next(_LEADS_VALUE, data, start, 3, len(data))
+        stop = min(self._lead, self._value, high)
+        last = max([data.rfind(two, at, stop) for two in _TWO_SLASHES])
+        return at if last < 0 else last + 2
 
 
 def _next(search: Search, data: bytes, at: int, before: int, high: int) -> int:

@@ -115,6 +115,7 @@ def test_a_link_behind_more_than_is_looked_at_is_not_passed_in_silence(noise: st
 
 HOSTILE = (
     "// ", "\\\\ ", "a=//", "(//a ", "http: ", ";// ", "![](", "href=", "//a.b?c=", "abcdefghijkl.", "C:\\\\x ",
+    'ref="a" and so on, word after word //', "(and so on, word after word //",
 )  # fmt: skip
 
 
