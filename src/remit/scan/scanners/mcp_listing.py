@@ -51,10 +51,9 @@ _ASKS_GRAVE = re.compile(
     r"system_?prompt|conversation|chat_?history|message_?history|chain_?of_?thought|"
     r"(?:all|full|entire|previous)_?(?:messages|context|history)|credential|environment_?var|cookie_?jar|keychain"
 )
-# Which credentials, and where they are kept, is no secret.
-_REFERS = re.compile(
-    r"(?i)(?:_|\b)(?:ids?|name|url|type|arns?|provider(?:s|_config(?:uration)?s?)?)\Z"
-)
+_REFERS = re.compile(r"(?i)(?:_|\b)(?:id|ids|name|url|type)\Z")
+# Which credential, and who keeps it, is no secret; what stands before it may be one.
+_CREDENTIAL = re.compile(r"(?i)credentials?_(?:arns?|provider(?:s|_config(?:uration)?s?)?)\Z")
 _ASKS = re.compile(
     r"(?i)\A(?:.*_)?(?:api_?key|access_?token|auth_?token|secret|passw(?:or)?d|otp)\Z"
 )
@@ -258,7 +257,7 @@ def _string(
 
 def _parameter(name: str, member: Member, pointer: str) -> Iterator[Finding]:
     severity: Severity | None = None
-    if _ASKS_GRAVE.search(name) and not _REFERS.search(name):
+    if _ASKS_GRAVE.search(_CREDENTIAL.sub("", name)) and not _REFERS.search(name):
         severity = "high"
     elif _ASKS.match(name):
         severity = "low"

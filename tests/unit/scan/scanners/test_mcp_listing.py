@@ -44,6 +44,16 @@ HOSTILE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["credentials", "credentials_arn_text", "system_prompt_provider", "conversation_providers",
+     "private_key_credential_arn", "environment_vars_arn"],
+)  # fmt: skip
+def test_a_parameter_that_only_ends_like_a_reference_blocks(name):
+    seen = scan(tool("cache", "Creates a cache.", {name: {"type": "string"}}))
+    assert seen.worst == "high"
+
+
 SAID = {"environment", "conversation", "shadowing", "first"}
 """What only a sentence says: a person decides where the model sees nothing."""
 
