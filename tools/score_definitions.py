@@ -12,6 +12,7 @@ import argparse
 import collections
 import gzip
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -35,6 +36,8 @@ def main() -> None:
     parser.add_argument("--techniques", action="store_true", help="a line for each, too")
     parser.add_argument("--blocks", action="store_true", help="name rules that block harmless rows")
     given = parser.parse_args()
+    # As in a sandbox; processes here are as many as processors.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for path in given.files or sorted(FROZEN.glob("*.jsonl.gz")):
         found = list(_scored(list(_rows(path))))
         print(f"\n{path.name}\n")

@@ -116,6 +116,8 @@ def _shell() -> list[str]:
     arguments = [
         found, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
         "--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "HOME", SCRATCH,
+        # Sandboxes are as many as processors; threads of one would only wait for those of another.
+        "--setenv", "OPENBLAS_NUM_THREADS", "1", "--setenv", "OMP_NUM_THREADS", "1",
         "--setenv", "LANG", "C.UTF-8", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",  # noqa: S108 - the sandbox's own
     ]  # fmt: skip
     return [*arguments, *_read_only({path: path for path in _SYSTEM})]

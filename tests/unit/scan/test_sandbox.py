@@ -72,6 +72,7 @@ def test_there_is_no_network_no_environment_and_no_other_process(artifact, monke
     assert found[0] != "open"
     assert found[1] == []
     assert "REMIT_SECRET" not in found[2]
+    assert found[2]["OPENBLAS_NUM_THREADS"] == "1"
     assert found[3] <= 3
 
 

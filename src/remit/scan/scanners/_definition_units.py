@@ -1,10 +1,12 @@
 """What is judged of a definition or a prompt: one sentence, or two on end, with where they stand.
 
 The same sentence is harmless in one place and not in another, so a unit knows what its tool is about,
-what kind of text it stands in, what was said just before, and which names are its listing's own.
+what kind of text it stands in, what was said just before, and which names are its listing's own. What
+reads more than a sentence at a time gets windows: as many whole sentences as fit.
 """
 
-from collections.abc import Collection, Iterator
+import bisect
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -16,6 +18,7 @@ MAX_UNITS = 4_000
 """Of one text; what stands behind is read by the rules alone."""
 MAX_UNIT = 1_200
 """Characters of a unit that are read; longer ones are cut into pieces of this length."""
+WIDE = 3
 LEAST = 4
 """Characters: shorter sentences say nothing by themselves."""
 
@@ -71,3 +74,47 @@ def _sentences(text: str) -> Iterator[tuple[int, str]]:
     for start, sentence in _meaning.sentences(text):
         for at in range(0, len(sentence), MAX_UNIT):
             yield start + at, sentence[at : at + MAX_UNIT]
+
+
+def windows(text: str, most: int) -> list[tuple[int, int]]:
+    """Spans of whole sentences, ``most`` characters wide; the last sentence of one begins the next.
+
+    A character that is not ASCII is :data:`WIDE`: encoders cut most scripts finer than English. A
+    sentence that is wider than ``most`` is cut.
+    """
+    if _width(text) <= most:
+        return [(0, len(text))] if text.strip() else []
+    said = [span for at, part in _meaning.sentences(text) for span in _cut(at, part, most)]
+    found: list[tuple[int, int]] = []
+    first = 0
+    while first < len(said):
+        start, end = said[first]
+        last = first
+        while last + 1 < len(said) and _width(text[start : said[last + 1][1]]) <= most:
+            last += 1
+            end = said[last][1]
+        if not found or found[-1][1] < end:
+            found.append((start, end))
+        if last + 1 == len(said):
+            break
+        first = max(first + 1, last)
+    return found
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return len(text) + (WIDE - 1) * sum(not each.isascii() for each in text)
+
+
+def _cut(at: int, sentence: str, most: int) -> Iterator[tuple[int, int]]:
+    if sentence.strip():
+        step = most if _width(sentence) <= most or sentence.isascii() else most // WIDE
+        for start in range(0, len(sentence), step):
+            yield at + start, at + min(start + step, len(sentence))
+
+
+def window_of(unit: Unit, windows: Sequence[tuple[int, int]]) -> int:
+    """The first of a text's ``windows`` that a unit stands in, or at least begins in."""
+    at = bisect.bisect_right(windows, unit.start, key=lambda each: each[0]) - 1
+    return at - 1 if at > 0 and unit.end <= windows[at - 1][1] else max(at, 0)

@@ -1,25 +1,34 @@
 """What the trained models say of texts, and what that makes of what the patterns found.
 
-A model judges every reading of a text, unit by unit; the unit that reads most like an attack counts.
-From its limits on that is a finding of its own. Patterns about what sentences say block only where the
-model sees something as well, and ask a person elsewhere; the weakest of them are only recorded where all
-of a text reads like a description. What hides, runs or names places counts whatever the model says.
+A linear model judges every reading of a text, unit by unit, and an encoder the windows that these stand
+in; the unit that reads most like an attack to both counts. From its limits on that is a finding of its
+own. Patterns about what sentences say block only where the models see something as well, and ask a person
+elsewhere; the weakest of them are only recorded where all of a text reads like a description to both. What hides,
+runs or names places counts whatever the models say.
 
 LIMIT: who can try often will find a wording that the models pass, or one that calms them.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from remit.content._injection_views import pieces
+from remit.content._injection_views import Piece, pieces
 from remit.content.views import read
 from remit.scan.base import Finding, Member, Severity
-from remit.scan.scanners import _definition_model, _text
+from remit.scan.scanners import _definition_model, _encoder, _text
 from remit.scan.scanners._definition_model import Name
-from remit.scan.scanners._definition_units import Place, units
+from remit.scan.scanners._definition_units import Place, Unit, units, window_of, windows
+from remit.scan.scanners._encoder import Asked
+
+WINDOW = 360
+"""Characters of ASCII that the encoder reads at a time; its longest input holds them."""
+MOST_WINDOWS = 512
+"""Of a file that it reads; of others, further from an attack, the linear model's word counts alone."""
+_WHOLE = frozenset({"original", "fold"})
 
 _FAMILIES: dict[Name, str] = {"listing": "mcp", "prompt": "prompt"}
 _TITLES: dict[Name, str] = {
@@ -46,32 +55,92 @@ class Judged(msgspec.Struct, frozen=True):
 
     Attributes:
         model: which one.
-        logit: of the unit that reads most like an attack.
+        logit: of the unit that reads most like an attack to both models together.
+        linear: of the unit that does so to the linear model alone.
         start, end: of that unit in the original text.
         shown: the unit as it was read.
     """
 
     model: Name
     logit: float
+    linear: float
     start: int
     end: int
     shown: str
 
 
+class _Read(NamedTuple):
+    """A unit of a reading, and the window it stands in: one of all that are asked of the encoder."""
+
+    text: int
+    piece: Piece
+    unit: Unit
+    logit: float
+    window: int
+
+
 def judged(text: str, place: Place, name: Name) -> Judged | None:
     """The judgement of a text; ``None`` if there is no sentence in it."""
+    return judgements([(text, place)], name)[0]
+
+
+def judgements(texts: Sequence[tuple[str, Place]], name: Name) -> list[Judged | None]:
+    """The judgement of each text of a file, see :func:`judged`; all its units raise the limits."""
     model = _definition_model.load(name)
-    best: Judged | None = None
-    count = 0
+    asked: dict[Asked, int] = {}
+    read_all: list[_Read] = []
+    for at, (text, place) in enumerate(texts):
+        read_all += _units(at, text, place, model, asked)
+    encoded = _encoded(read_all, list(asked), name)
+    found: list[Judged | None] = [None] * len(texts)
+    count = sum(each.piece.view.name in _WHOLE for each in read_all)
+    linear = dict.fromkeys(range(len(texts)), -math.inf)
+    for each in read_all:
+        linear[each.text] = max(linear[each.text], each.logit)
+        logit = model.both(each.logit, encoded.get(each.window, each.logit))
+        best = found[each.text]
+        if best is None or logit > best.logit:
+            start, end = each.piece.origin(each.unit.start, each.unit.end)
+            found[each.text] = Judged(name, logit, logit, start, end, each.unit.text)
+    return [
+        best
+        and msgspec.structs.replace(
+            best, logit=model.among(best.logit, count), linear=model.among(linear[at], count)
+        )
+        for at, best in enumerate(found)
+    ]
+
+
+def _units(
+    at: int, text: str, place: Place, model: _definition_model.Model, asked: dict[Asked, int]
+) -> Iterator[_Read]:
+    topic = topic_of(place)
     for piece in pieces(read(text)):
+        spans = windows(piece.text, WINDOW)
+        numbers = [
+            asked.setdefault(Asked(topic, piece.text[start:end]), len(asked))
+            for start, end in spans
+        ]
         for unit in units(piece.text):
-            logit = model.logit(unit, place)
-            count += piece.view.name in {"original", "fold"}
-            if best is None or logit > best.logit:
-                best = Judged(name, logit, *piece.origin(unit.start, unit.end), unit.text)
-    if best is None:
-        return None
-    return msgspec.structs.replace(best, logit=model.among(best.logit, count))
+            window = numbers[window_of(unit, spans)]
+            yield _Read(at, piece, unit, model.logit(unit, place), window)
+
+
+def topic_of(place: Place) -> str:
+    """What the encoder is told of where a window stands."""
+    return f"{place.kind}: {' '.join(place.topic.split())}"
+
+
+def _encoded(read_all: Iterable[_Read], asked: Sequence[Asked], name: Name) -> dict[int, float]:
+    """What the encoder says of windows: of those first in which a unit reads most like an attack."""
+    worst: dict[int, float] = {}
+    for each in read_all:
+        worst[each.window] = max(each.logit, worst.get(each.window, each.logit))
+    chosen = sorted(worst, key=lambda window: -worst[window])[:MOST_WINDOWS]
+    if not chosen:
+        return {}
+    logits = _encoder.load().logits(name, [asked[window] for window in chosen])
+    return dict(zip(chosen, logits, strict=True))
 
 
 def findings(seen: Judged, text: str, member: Member, *, pointer: str = "") -> Iterator[Finding]:
@@ -104,7 +173,7 @@ def weighed(found: Iterable[Finding], seen: Judged | None) -> Iterator[Finding]:
             and (weak or _SAID.search(finding.rule))
         ):
             severity = "medium"
-        elif severity == "medium" and seen.logit < model.calm and weak:
+        elif severity == "medium" and max(seen.logit, seen.linear) < model.calm and weak:
             severity = "low"
         yield msgspec.structs.replace(finding, severity=severity)
 

@@ -152,18 +152,24 @@ def _off_topic(rule: Meaning, about: frozenset[str] | None) -> bool:
 def sentences(text: str) -> Iterator[tuple[int, str]]:
     """Sentences of a text, and where each begins."""
     start = 0
-    count = 0
+    for count, end in enumerate(_ends(text)):
+        if count >= MAX_SENTENCES:
+            return
+        for at in range(start, end, MAX_SENTENCE):
+            yield at, text[at : min(end, at + MAX_SENTENCE)]
+        start = end
+
+
+def _ends(text: str) -> Iterator[int]:
+    end = 0
     for match in _END.finditer(text):
-        if match.end() > start and not _ABBREVIATED.search(
+        if match.end() > end and not _ABBREVIATED.search(
             text, max(0, match.start() - 8), match.start()
         ):
-            yield start, text[start : min(match.end(), start + MAX_SENTENCE)]
-            start = match.end()
-            count += 1
-            if count >= MAX_SENTENCES:
-                return
-    if start < len(text):
-        yield start, text[start : start + MAX_SENTENCE]
+            end = match.end()
+            yield end
+    if end < len(text):
+        yield len(text)
 
 
 def hidden(sentence: str, own: Collection[str]) -> str:

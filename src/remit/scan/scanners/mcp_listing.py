@@ -171,13 +171,12 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
 
 
 def _judged(lists: Lists, pieces: Sequence[Piece]) -> dict[str, Judged]:
-    """What the model says of each text, by pointer."""
-    found = {}
-    for piece, place in _listing_parts.places(lists, pieces):
-        seen = _learned.judged(piece.text, place, "listing")
-        if seen is not None:
-            found[piece.path] = seen
-    return found
+    """What the models say of each text, by pointer."""
+    placed = list(_listing_parts.places(lists, pieces))
+    seen = _learned.judgements([(piece.text, place) for piece, place in placed], "listing")
+    return {
+        piece.path: one for (piece, _), one in zip(placed, seen, strict=True) if one is not None
+    }
 
 
 def _worst(judged: Mapping[str, Judged]) -> Judged | None:

@@ -22,17 +22,18 @@ def test_limits_are_in_order(name):
 def test_a_file_is_read_as_it_was_written():
     weights = np.zeros(features.SIZE)
     weights[[3, features.SIGNS + 1, features.DENSE]] = [1.0, -0.5, 0.25]
-    made = models.made(weights, 0.5, 0.25, (-1.0, 0.0, 1.0))
+    made = models.made(weights, 0.5, 0.75, 0.25, (-1.0, 0.0, 1.0))
     read = models.loads(models.dumps(made))
     assert (read.table == made.table).all()
     assert read.dense.tolist() == made.dense.tolist()
-    assert read[2:7] == (0.5, 0.25, -1.0, 0.0, 1.0)
+    assert read[2:8] == (0.5, 0.75, 0.25, -1.0, 0.0, 1.0)
+    assert read.both(2.0, -2.0) == -1.0
     assert read.scale * read.table[3] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"remit-ngrams/1\n" + bytes(80), models.MAGIC, models.MAGIC + bytes(48) + b"nonsense"],
+    [b"", b"remit-ngrams/1\n" + bytes(80), models.MAGIC, models.MAGIC + bytes(56) + b"nonsense"],
 )
 def test_another_file_is_refused(data):
     with pytest.raises(ValueError, match="of definitions"):
