@@ -26,8 +26,8 @@ from remit.scan.scanners._encoder import Asked
 
 WINDOW = 360
 """Characters of ASCII that the encoder reads at a time; its longest input holds them."""
-MOST_WINDOWS = 512
-"""Of a file that it reads; of others, further from an attack, the linear model's word counts alone."""
+MOST_WINDOWS = 1_024
+"""Of an artifact that the encoder reads: a minute of processor time, two at worst."""
 _WHOLE = frozenset({"original", "fold"})
 
 _FAMILIES: dict[Name, str] = {"listing": "mcp", "prompt": "prompt"}
@@ -69,6 +69,33 @@ class Judged(msgspec.Struct, frozen=True):
     shown: str
 
 
+class Budget:
+    """Windows that the encoder may still read of an artifact.
+
+    Attributes:
+        short: whether some were wanted that it did not read; the linear model judged these alone.
+    """
+
+    def __init__(self, windows: int = MOST_WINDOWS) -> None:
+        self._left = windows
+        self.short = False
+
+    def take(self, wanted: int) -> int:
+        """How many of the windows that are wanted may be read."""
+        taken = min(wanted, self._left)
+        self._left -= taken
+        self.short = self.short or taken < wanted
+        return taken
+
+    def findings(self, name: Name, member: Member) -> Iterator[Finding]:
+        """That a person has to look, if there were not enough; ``member`` is the last one."""
+        if self.short:
+            yield _text.found(
+                f"{_FAMILIES[name]}.much_text", "more text than is judged with all care", "medium",
+                member,
+            )  # fmt: skip
+
+
 class _Read(NamedTuple):
     """A unit of a reading, and the window it stands in: one of all that are asked of the encoder."""
 
@@ -79,19 +106,21 @@ class _Read(NamedTuple):
     window: int
 
 
-def judged(text: str, place: Place, name: Name) -> Judged | None:
+def judged(text: str, place: Place, name: Name, budget: Budget | None = None) -> Judged | None:
     """The judgement of a text; ``None`` if there is no sentence in it."""
-    return judgements([(text, place)], name)[0]
+    return judgements([(text, place)], name, budget)[0]
 
 
-def judgements(texts: Sequence[tuple[str, Place]], name: Name) -> list[Judged | None]:
+def judgements(
+    texts: Sequence[tuple[str, Place]], name: Name, budget: Budget | None = None
+) -> list[Judged | None]:
     """The judgement of each text of a file, see :func:`judged`; all its units raise the limits."""
     model = _definition_model.load(name)
     asked: dict[Asked, int] = {}
     read_all: list[_Read] = []
     for at, (text, place) in enumerate(texts):
         read_all += _units(at, text, place, model, asked)
-    encoded = _encoded(read_all, list(asked), name)
+    encoded = _encoded(read_all, list(asked), name, budget or Budget())
     found: list[Judged | None] = [None] * len(texts)
     count = sum(each.piece.view.name in _WHOLE for each in read_all)
     linear = dict.fromkeys(range(len(texts)), -math.inf)
@@ -131,12 +160,14 @@ def topic_of(place: Place) -> str:
     return f"{place.kind}: {' '.join(place.topic.split())}"
 
 
-def _encoded(read_all: Iterable[_Read], asked: Sequence[Asked], name: Name) -> dict[int, float]:
+def _encoded(
+    read_all: Iterable[_Read], asked: Sequence[Asked], name: Name, budget: Budget
+) -> dict[int, float]:
     """What the encoder says of windows: of those first in which a unit reads most like an attack."""
     worst: dict[int, float] = {}
     for each in read_all:
         worst[each.window] = max(each.logit, worst.get(each.window, each.logit))
-    chosen = sorted(worst, key=lambda window: -worst[window])[:MOST_WINDOWS]
+    chosen = sorted(worst, key=lambda window: -worst[window])[: budget.take(len(worst))]
     if not chosen:
         return {}
     logits = _encoder.load().logits(name, [asked[window] for window in chosen])

@@ -19,7 +19,7 @@ from remit.core.strictjson import StrictJsonError, parse
 from remit.core.text import fold_name
 from remit.scan.base import Artifact, Finding, Member, Result, Severity, register
 from remit.scan.scanners import _launch, _learned, _listing_parts, _orders, _text
-from remit.scan.scanners._learned import Judged
+from remit.scan.scanners._learned import Budget, Judged
 from remit.scan.scanners._listing_parts import Lists
 from remit.scan.scanners._text import TextScanner
 
@@ -95,6 +95,7 @@ class McpListings(TextScanner):
 
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Read every listing."""
+        budget = Budget()
         for member in claimed:
             data = _text.read(member)
             if data is None:
@@ -105,8 +106,10 @@ class McpListings(TextScanner):
             except StrictJsonError as error:
                 yield _text.unread(member, "mcp", error.message)
                 continue
-            yield from listing(value, member, artifact.settings.indexes)
+            yield from listing(value, member, artifact.settings.indexes, budget)
             yield _text.complete(member, "mcp", executes=True)
+        if claimed:
+            yield from budget.findings("listing", claimed[-1])
 
 
 def _is_listing(data: bytes) -> bool:
@@ -126,25 +129,29 @@ def _bundle(value: Any) -> Mapping[str, Any] | None:
     return None
 
 
-def listing(value: Any, member: Member, indexes: Collection[str] = ()) -> Iterator[Finding]:
+def listing(
+    value: Any, member: Member, indexes: Collection[str], budget: Budget
+) -> Iterator[Finding]:
     """Everything wrong with a listing or a bundle's manifest.
 
     ``indexes`` are the hosts of package indexes that the operator vouches for.
     """
     once: set[tuple[str, str]] = set()
-    for finding in _listing(value, member, indexes):
+    for finding in _listing(value, member, indexes, budget):
         key = (finding.rule, finding.region.pointer)
         if key not in once:
             once.add(key)
             yield finding
 
 
-def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[Finding]:
+def _listing(
+    value: Any, member: Member, indexes: Collection[str], budget: Budget
+) -> Iterator[Finding]:
     lists = list(_listing_parts.lists(value, ""))
     walked = walk(value)
     if not walked.complete:
         yield _text.found("mcp.too_much", "more texts than are read", "high", member)
-    judged = _judged(lists, walked.pieces)
+    judged = _judged(lists, walked.pieces, budget)
     yield from _tools(lists, judged, member)
     own = _listing_parts.own_names(walked.pieces)
     topics = dict(_listing_parts.topics(lists))
@@ -170,10 +177,10 @@ def _listing(value: Any, member: Member, indexes: Collection[str]) -> Iterator[F
         yield from _config(server, member, indexes)
 
 
-def _judged(lists: Lists, pieces: Sequence[Piece]) -> dict[str, Judged]:
+def _judged(lists: Lists, pieces: Sequence[Piece], budget: Budget) -> dict[str, Judged]:
     """What the models say of each text, by pointer."""
     placed = list(_listing_parts.places(lists, pieces))
-    seen = _learned.judgements([(piece.text, place) for piece, place in placed], "listing")
+    seen = _learned.judgements([(piece.text, place) for piece, place in placed], "listing", budget)
     return {
         piece.path: one for (piece, _), one in zip(placed, seen, strict=True) if one is not None
     }

@@ -46,6 +46,7 @@ class Prompts(TextScanner):
     def scan(self, artifact: Artifact, claimed: Sequence[Member]) -> Iterator[Result]:
         """Read every prompt."""
         del artifact
+        budget = _learned.Budget()
         for member in claimed:
             data = _text.read(member)
             text = None if data is None else _text.decoded(data)
@@ -53,13 +54,15 @@ class Prompts(TextScanner):
                 reason = "it is too large" if data is None else "it is not UTF-8"
                 yield _text.unread(member, "prompt", reason)
                 continue
-            yield from prompt(text, member)
+            yield from prompt(text, member, budget)
             yield _text.complete(member, "prompt", executes=True)
+        if claimed:
+            yield from budget.findings("prompt", claimed[-1])
 
 
-def prompt(text: str, member: Member) -> Iterator[Finding]:
+def prompt(text: str, member: Member, budget: _learned.Budget) -> Iterator[Finding]:
     """Everything wrong with a prompt."""
-    seen = _learned.judged(text, Place("prompt", about(text)), "prompt")
+    seen = _learned.judged(text, Place("prompt", about(text)), "prompt", budget)
     yield from _learned.weighed(_patterns(text, member), seen)
     if seen is not None:
         yield from _learned.findings(seen, text, member)
