@@ -3,8 +3,8 @@
 A linear model judges every reading of a text, unit by unit, and an encoder the windows that these stand
 in; the unit that reads most like an attack to both counts. From its limits on that is a finding of its
 own. Patterns about what sentences say block only where the models see something as well, and ask a person
-elsewhere; the weakest of them are only recorded where all of a text reads like a description to both. What hides,
-runs or names places counts whatever the models say.
+elsewhere; the weakest of them are only recorded where all of a text reads like a description to both. What
+hides, runs or names places counts whatever the models say.
 
 LIMIT: who can try often will find a wording that the models pass, or one that calms them.
 """
