@@ -136,7 +136,7 @@ def chosen(
     found: Sequence[Mapping[str, Any]], name: Name, again: Sequence[str], share: float
 ) -> Iterator[Item]:
     """Windows of rows that are read; with authors to read again, only a share of others'."""
-    made = random.Random(1)  # noqa: S311 a sample
+    made = random.Random(1)  # noqa: S311 - a sample, not a secret
     for row in found:
         if again and row["author"] not in again and made.random() > share:
             continue
@@ -174,7 +174,7 @@ def trained(
 ) -> Arrays:
     """The weights after some epochs."""
     reader = _encoder.Encoder(pieces, {})
-    inputs = [reader.input(item.asked) for item in items]
+    inputs = [reader.inputs(item.asked)[0] for item in items]
     heads = np.array([item.head for item in items], np.int32)
     bad = np.array([item.bad for item in items])
     weight = np.ones(len(items))
@@ -184,7 +184,7 @@ def trained(
         weight[attacks] = min((mine & ~bad).sum() / max(attacks.sum(), 1), MOST_WEIGHT)
     fixed = {name: jnp.asarray(arrays[name]) for name in FIXED}
     free = {name: jnp.asarray(each) for name, each in arrays.items() if name not in FIXED}
-    steps = len(list(_batches(inputs, random.Random(0)))) * epochs  # noqa: S311 an order
+    steps = len(list(_batches(inputs, random.Random(0)))) * epochs  # noqa: S311 - an order, not a secret
     schedule = optax.warmup_cosine_decay_schedule(0, rate, int(steps * 0.08), steps, rate * 0.02)
     optimiser = optax.chain(
         optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01)
@@ -197,7 +197,7 @@ def trained(
         change, state = optimiser.update(slope, state, free)
         return optax.apply_updates(free, change), state, loss
 
-    key, order = jax.random.PRNGKey(0), random.Random(0)  # noqa: S311 an order
+    key, order = jax.random.PRNGKey(0), random.Random(0)  # noqa: S311 - an order, not a secret
     begun = time.monotonic()
     losses: list[float] = []
     for _ in range(epochs):

@@ -32,6 +32,10 @@ LONGEST = 128
 """Pieces of an input: topic, window and three marks."""
 TOPIC = 28
 """Pieces of a topic that are read."""
+SHARED = 16
+"""Pieces that two parts of a window have in common."""
+MOST_PIECES = 4
+"""Of a character: a syllable of Hangul is decomposed into three."""
 _BATCH = 1024
 """Pieces, padding among them, that are read at a time."""
 _ATTENTION = 32
@@ -57,24 +61,34 @@ class Encoder(NamedTuple):
     arrays: Mapping[str, NDArray[np.float32]]
 
     def logits(self, name: Name, asked: Sequence[Asked]) -> list[float]:
-        """How much each window reads like an attack."""
-        inputs = [self.input(each) for each in asked]
-        found = [0.0] * len(inputs)
+        """How much each window reads like an attack: the worst of its parts."""
+        parts = [(at, each) for at, one in enumerate(asked) for each in self.inputs(one)]
+        inputs = [each for _, each in parts]
+        said = [0.0] * len(inputs)
         batch: list[int] = []
         for at in sorted(range(len(inputs)), key=lambda at: len(inputs[at][0])):
             if batch and (len(batch) + 1) * len(inputs[at][0]) > _BATCH:
-                self._read(batch, inputs, HEADS[name], found)
+                self._read(batch, inputs, HEADS[name], said)
                 batch = []
             batch.append(at)
         if batch:
-            self._read(batch, inputs, HEADS[name], found)
+            self._read(batch, inputs, HEADS[name], said)
+        found = [-math.inf] * len(asked)
+        for (at, _), logit in zip(parts, said, strict=True):
+            found[at] = max(found[at], logit)
         return found
 
-    def input(self, asked: Asked) -> tuple[list[int], int]:
-        """Numbers of the pieces, and how many of them are of the topic."""
+    def inputs(self, asked: Asked) -> list[tuple[list[int], int]]:
+        """Numbers of the pieces, and how many of them are of the topic.
+
+        A window with more pieces than an input holds is read in parts, which share :data:`SHARED`.
+        """
         cut = self.pieces
         topic = [cut.start, *cut.numbers(asked.topic, TOPIC), cut.end]
-        return [*topic, *cut.numbers(asked.text, LONGEST - len(topic) - 1), cut.end], len(topic)
+        text = cut.numbers(asked.text, len(asked.text) * MOST_PIECES)
+        room = LONGEST - len(topic) - 1
+        starts = range(0, max(len(text) - SHARED, 1), room - SHARED)
+        return [([*topic, *text[at : at + room], cut.end], len(topic)) for at in starts]
 
     def _read(
         self,

@@ -27,7 +27,7 @@ from remit.scan.scanners._encoder import Asked
 WINDOW = 360
 """Characters of ASCII that the encoder reads at a time; its longest input holds them."""
 MOST_WINDOWS = 1_024
-"""Of an artifact that the encoder reads: a minute of processor time, two at worst."""
+"""Of an artifact that the encoder reads, each in one part: a minute of processor time, two at worst."""
 _WHOLE = frozenset({"original", "fold"})
 
 _FAMILIES: dict[Name, str] = {"listing": "mcp", "prompt": "prompt"}
@@ -80,12 +80,13 @@ class Budget:
         self._left = windows
         self.short = False
 
-    def take(self, wanted: int) -> int:
-        """How many of the windows that are wanted may be read."""
-        taken = min(wanted, self._left)
-        self._left -= taken
-        self.short = self.short or taken < wanted
-        return taken
+    def take(self, parts: int) -> bool:
+        """Whether a window of so many parts may be read."""
+        if parts > self._left:
+            self.short = True
+            return False
+        self._left -= parts
+        return True
 
     def findings(self, name: Name, member: Member) -> Iterator[Finding]:
         """That a person has to look, if there were not enough; ``member`` is the last one."""
@@ -167,10 +168,14 @@ def _encoded(
     worst: dict[int, float] = {}
     for each in read_all:
         worst[each.window] = max(each.logit, worst.get(each.window, each.logit))
-    chosen = sorted(worst, key=lambda window: -worst[window])[: budget.take(len(worst))]
-    if not chosen:
+    if not worst:
         return {}
-    logits = _encoder.load().logits(name, [asked[window] for window in chosen])
+    encoder, chosen = _encoder.load(), []
+    for window in sorted(worst, key=lambda window: -worst[window]):
+        if not budget.take(len(encoder.inputs(asked[window]))):
+            break
+        chosen.append(window)
+    logits = encoder.logits(name, [asked[window] for window in chosen])
     return dict(zip(chosen, logits, strict=True))
 
 
