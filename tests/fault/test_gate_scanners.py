@@ -14,6 +14,7 @@ import pytest
 from remit.audit.clock import SystemClock
 from remit.hub.jobs import materialise
 from remit.hub.jobs.materialise import RESERVE_BYTES
+from remit.hub.jobs.scanning import Scanning
 from remit.hub.jobs.worker import Worker
 from remit.hub.store.database import connect
 from remit.hub.store.files import Files
@@ -99,7 +100,8 @@ def work(registry, scratch, program="", seconds=20.0, scans=None):
         database, store = connect("", registry.state), Files(registry.state / "blobs")
         try:
             queue = SqlQueue(database, SystemClock())
-            worker, count = Worker("tests", queue, Stored(store), scans or look, scratch), 0
+            does = Scanning(Stored(store), scans or look)
+            worker, count = Worker("tests", queue, does, scratch), 0
             while await worker.once():
                 count += 1
             return count

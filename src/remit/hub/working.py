@@ -23,6 +23,7 @@ from remit.hub.front import connected
 from remit.hub.jobs.fingerprint import fingerprint
 from remit.hub.jobs.materialise import Contents
 from remit.hub.jobs.ports import Content
+from remit.hub.jobs.scanning import Scanning
 from remit.hub.jobs.values import Task
 from remit.hub.jobs.worker import BESIDE_S, IDLE_S, Worker
 from remit.hub.registry.front.upstream import Upstream
@@ -143,8 +144,7 @@ async def _serve(options: WorkerOptions, own: Path) -> None:
                 await asyncio.to_thread(fingerprint, options.hub.settings),
                 expected(),
             ),
-            content,
-            scan,
+            Scanning(content, scan),
             own,
             idle_s=BESIDE_S if options.follow else IDLE_S,
         )

@@ -13,7 +13,7 @@ class Queue(Protocol):
     """Jobs, as a worker sees them. Each method is one transaction."""
 
     async def claim(self, worker: str) -> Task | None:
-        """Take the most urgent job that nobody has; it is the worker's for 30 seconds."""
+        """Take the most urgent job of its kind that nobody has; it is the worker's for 30 s."""
         ...
 
     async def renew(self, task: Task, progress: int) -> bool:
@@ -24,8 +24,11 @@ class Queue(Protocol):
         """Store what was found, with its record; ``False`` if the job was lost."""
         ...
 
-    async def stumble(self, task: Task, why: str) -> bool:
-        """The machinery failed; the job is tried again later, at most three times."""
+    async def stumble(self, task: Task, why: str, *, lasting: bool = False) -> bool:
+        """The machinery failed; the job is tried again later, at most three times.
+
+        What is ``lasting`` is not tried again.
+        """
         ...
 
     async def beat(self, worker: str, *, short: bool) -> None:

@@ -1,4 +1,4 @@
-"""A worker: takes a job, lays the artifact out in private, scans it in the sandbox, stores reports.
+"""A worker: takes a job, does its work, stores reports.
 
 It has no key and no log. What it says is stored only while it holds the lease of the job: if it was
 slow, or cut off, another has the job, and nothing of this one counts.
@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from remit.core.errors import RemitError
-from remit.hub.jobs.materialise import CONTENTS, RESERVE_BYTES, Contents, materialise
-from remit.hub.jobs.ports import Content, Queue
+from remit.hub.jobs.materialise import RESERVE_BYTES
+from remit.hub.jobs.ports import Queue
 from remit.hub.jobs.values import RENEW_S, Task
 from remit.scan.base import Report
 from remit.scan.run import Progress
@@ -31,27 +29,28 @@ TROUBLE_S = 5.0
 BEAT_S = 10.0
 
 
-def looked_at(contents: Contents, reports: Sequence[Report]) -> Report:
-    """The report of what was there to be scanned; it fails if nobody looked at any of it.
+class Work(Protocol):
+    """What a worker does with a job."""
 
-    Scanners that read no file look exactly like scanners that found nothing.
-    """
-    there = any(each.is_file() and each.stat().st_size for each in contents.root.rglob("*"))
-    if not there or any(each.coverage for each in reports if not each.failed):
-        return contents.report
-    return msgspec.structs.replace(contents.report, failed="no scanner looked at any of its files")
+    async def __call__(self, task: Task, place: Path, told: Progress) -> Sequence[Report]:
+        """Reports of all that looked.
 
+        Args:
+            task: the job.
+            place: an empty directory that is removed afterwards.
+            told: is called with how much is done, of how much; from any thread.
 
-class Scan(Protocol):
-    """Scans a directory: :func:`remit.scan.run.run` with the worker's bounds."""
-
-    def __call__(self, contents: Contents, task: Task, progress: Progress) -> Sequence[Report]:
-        """Reports of all scanners; runs in a thread."""
+        Raises:
+            LastingError: it would fail each time.
+            Exception: it failed, and is tried again.
+        """
         ...
 
 
-class LostError(Exception):
-    """The lease is gone: whatever is found belongs to nobody."""
+class LastingError(RemitError):
+    """The work cannot be done, however often it is tried."""
+
+    code = "hub.job"
 
 
 class Worker:
@@ -60,8 +59,7 @@ class Worker:
     Args:
         name: of this worker, unique.
         queue: jobs.
-        content: bytes.
-        scan: looks at what was laid out.
+        work: what it does with a job.
         scratch: a directory of this worker alone.
         renew_s: how often it says that it is still at it.
         idle_s: how long it waits at most before it looks for a job again.
@@ -71,8 +69,7 @@ class Worker:
         self,
         name: str,
         queue: Queue,
-        content: Content,
-        scan: Scan,
+        work: Work,
         scratch: Path,
         *,
         renew_s: float = RENEW_S,
@@ -80,8 +77,7 @@ class Worker:
     ) -> None:
         self._name = name
         self._queue = queue
-        self._content = content
-        self._scan = scan
+        self._do = work
         self._scratch = scratch
         self._renew_s = renew_s
         self._idle_s = idle_s
@@ -163,20 +159,17 @@ class Worker:
         # Whatever it was: not scanned is never clean, and the job is tried again.
         why = error.message if isinstance(error, RemitError) else f"{type(error).__name__}: {error}"
         _log.error("the job %s of `%s` failed: %s", task.id, task.digest, why)
-        await self._queue.stumble(task, why)
+        await self._queue.stumble(task, why, lasting=isinstance(error, LastingError))
 
     async def _work(self, task: Task) -> Sequence[Report]:
         place = Path(tempfile.mkdtemp(dir=self._scratch))
         try:
-            contents = await materialise(self._content, task, place)
-            reports = await asyncio.to_thread(self._scan, contents, task, self._told)
-            others = [each for each in reports if each.scanner != CONTENTS]
-            return [looked_at(contents, others), *others]
+            return await self._do(task, place, self._told)
         finally:
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
     def _told(self, done: int, total: int) -> None:
-        self._progress = 50 + 950 * done // max(1, total)
+        self._progress = 1000 * done // max(1, total)
 
     async def _keep(self, task: Task) -> None:
         """Renew the lease; return when it is lost."""

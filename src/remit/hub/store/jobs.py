@@ -171,15 +171,17 @@ def finish(connection: Connection, id_: str, worker: str, now_us: int, scanners:
     return done.rowcount > 0
 
 
-def stumble(connection: Connection, id_: str, worker: str, why: str, now_us: int) -> bool:
-    """The machinery failed: try again later, or never after the last attempt."""
+def stumble(
+    connection: Connection, id_: str, worker: str, why: str, now_us: int, *, lasting: bool = False
+) -> bool:
+    """The machinery failed: try again later, or never if that is lasting or was the last one."""
     attempts = connection.execute(
         select(jobs.c.attempts).where(_held(id_, worker)).with_for_update()
     ).scalar_one_or_none()
     if attempts is None:
         return False
     attempts += 1
-    if attempts >= MAX_ATTEMPTS:
+    if lasting or attempts >= MAX_ATTEMPTS:
         _fail(connection, id_, attempts, why, now_us)
         return True
     pause = BACKOFF_US[min(attempts, len(BACKOFF_US)) - 1]

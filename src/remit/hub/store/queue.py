@@ -79,11 +79,11 @@ class SqlQueue:
 
         return await self._database.change(work)
 
-    async def stumble(self, task: Task, why: str) -> bool:
-        """Try again later."""
+    async def stumble(self, task: Task, why: str, *, lasting: bool = False) -> bool:
+        """Try again later, or never."""
         now = self._clock.now_us()
         return await self._database.change(
-            lambda c: jobs.stumble(c, task.id, task.worker, why, now)
+            lambda c: jobs.stumble(c, task.id, task.worker, why, now, lasting=lasting)
         )
 
     async def beat(self, worker: str, *, short: bool) -> None:
