@@ -11,15 +11,17 @@ from remit.artifacts.oci.digests import digest_of
 from remit.artifacts.oci.manifest import parse_manifest
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
-from remit.hub.admission.values import Outcome
+from remit.hub.admission.values import Outcome, Sealed
 from remit.hub.catalog.ports import Offer
-from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS
+from remit.hub.errors import HubError
+from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS, Questions
 from remit.hub.registry.errors import TooMany
 from remit.hub.registry.ports import About, Placed, Record
-from remit.hub.store import admissions, gatecheck, jobs, workers
+from remit.hub.store import admissions, gatecheck, jobs, words, workers
 from remit.hub.store.cases import SqlAdmissions, SqlCases
 from remit.hub.store.database import connect
 from remit.hub.store.metadata import SqlMetadata
+from remit.hub.store.probes import SqlProbes
 from remit.hub.store.queue import SqlQueue
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
@@ -27,7 +29,7 @@ from remit.hub.store.tables import admissions as gate_rows
 from remit.hub.store.tables import outbox, reports, settings
 from remit.hub.store.unknown import SqlUnknown
 from remit.hub.store.wanted import Expecting
-from remit.scan.base import Finding, Report
+from remit.scan.base import Coverage, Finding, Report
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -669,5 +671,192 @@ def test_indexes_that_share_members_are_looked_at_once(known, monkeypatch):
         asked.clear()
         assert await k.state(level[0]) == "admitted"
         assert len(asked) == 3 * width + 1
+
+    known(work)
+
+
+# -- asking served models ---------------------------------------------------------------------
+
+
+ASKED = Questions(target="qwen", probes=("dan",))
+
+
+def prober(k, *targets):
+    return SqlQueue(k.database, k.clock, targets=targets or ("qwen",))
+
+
+def scans_of(k):
+    return SqlScans(k.database, k.clock, "hub", k.entropy)
+
+
+def probes_of(k):
+    return SqlProbes(k.database, k.clock, "hub", k.entropy)
+
+
+def answered(severity="", failed="", coverage="complete"):
+    found = Finding(rule="garak.dan", title="t", severity=severity or "low", member="m")
+    return Report(
+        scanner="garak", version="1", rules=sha256(b""), findings=(found,) if severity else (),
+        failed=failed, coverage=(Coverage(member="dan", status=coverage),),
+    )  # fmt: skip
+
+
+async def admitted(k, text="x"):
+    digest = await k.push(text)
+    await k.cases.decide(await k.scanned(), Outcome(word="admit", reasons=()))
+    assert await k.state(digest) == "admitted"
+    return digest
+
+
+async def answer(k, digest, asked=ASKED, *, attest=True, **more):
+    """Have it asked, and attested: the job."""
+    job, _, _ = await scans_of(k).probe("a/b", digest, asked, "ann")
+    queue = prober(k, asked.target)
+    task = await queue.claim("p")
+    assert (task.id, task.questions) == (job, asked)
+    assert await queue.finish(task, [answered(**more)])
+    k.clock.us += 1
+    if attest:
+        [(probed, target)] = await probes_of(k).unattested(10)
+        assert (probed.job, target) == (job, asked.target)
+        assert await probes_of(k).attest(probed, Sealed(evidence=NOBODY)) is not None
+    return job
+
+
+async def reopened(k):
+    """What is to be decided anew."""
+    [found] = await k.cases.undecided(10)
+    return found
+
+
+def test_probers_and_workers_take_no_job_of_the_other(known):
+    async def work(k):
+        digest = await k.push()
+        job, _, record = await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        assert record.body["scan"] == {"job": job, "target": "qwen", "probes": ["dan"]}
+        assert await prober(k, "another").claim("p") is None
+        scan = await k.queue.claim("w")
+        assert (scan.questions, await k.queue.claim("w")) == (None, None)
+        task = await prober(k, "another", "qwen").claim("p")
+        assert (task.id, task.questions, task.digest) == (job, ASKED, digest)
+        with pytest.raises(HubError):
+            await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        other = Questions(target="another", probes=("dan",))
+        assert await scans_of(k).probe("a/b", digest, other, "ann")
+        assert await scans_of(k).probe("a/b", NOBODY, other, "ann") is None
+
+    known(work)
+
+
+def test_what_waits_for_a_prober_holds_nothing_up(known):
+    async def work(k):
+        digest = await admitted(k)
+        await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        k.metadata = k._metadata(True, limit=1)
+        other = await k.push("other")
+        status = await scans_of(k).status()
+        assert (status.probes, status.unasked) == ({"waiting": 1}, ("qwen",))
+        assert status.jobs == {"done": 1, "waiting": 1}
+        await prober(k).beat("p", short=True)
+        status = await scans_of(k).status()
+        assert (status.workers, status.unasked) == ((), ())
+        assert [each.targets for each in status.probers] == [("qwen",)]
+        assert await k.state(other) == "quarantined"
+        assert await k.database.look(lambda c: words.reopen(c, 1, digest))
+
+    known(work)
+
+
+def test_an_answer_counts_once_it_is_attested_and_decides_anew(known):
+    async def work(k):
+        digest = await admitted(k)
+        await answer(k, digest, attest=False, severity="high")
+        assert await k.cases.undecided(10) == []
+        [(probed, _)] = await probes_of(k).unattested(10)
+        await probes_of(k).attest(probed, Sealed(evidence=NOBODY))
+        assert await probes_of(k).attest(probed, Sealed(evidence=NOBODY)) is None
+        found = await reopened(k)
+        [said] = found.attested_scans
+        assert (said.scanner, said.counts["high"], said.manifest) == ("garak", 1, NOBODY)
+        assert found.reports[0].scanner == "archives"
+        await k.cases.decide(found, Outcome(word="refuse", reasons=("x",)))
+        assert await k.state(digest) == "withdrawn"
+
+    known(work)
+
+
+def test_an_answer_that_cannot_be_attested_covered_nothing(known):
+    async def work(k):
+        digest = await admitted(k)
+        job = await answer(k, digest, attest=False)
+        [(probed, _)] = await probes_of(k).unattested(10)
+        await probes_of(k).attest(probed, None, "the repository is full")
+        [said] = (await reopened(k)).attested_scans
+        assert (said.coverage, said.manifest) == ("error", "")
+        assert (await scans_of(k).job(job)).error == "the repository is full"
+
+    known(work)
+
+
+def test_the_same_questions_are_answered_anew_and_others_beside(known):
+    async def work(k):
+        digest = await admitted(k)
+        await answer(k, digest, severity="high")
+        await answer(k, digest, Questions(target="qwen", probes=("goodside",)))
+        found = (await reopened(k)).attested_scans
+        assert sorted(each.counts["high"] for each in found) == [0, 1]
+        # One that did not cover everything takes nothing back; one that did does.
+        await answer(k, digest, coverage="partial")
+        found = (await reopened(k)).attested_scans
+        assert sorted((each.coverage, each.counts["high"]) for each in found) == [
+            ("complete", 0), ("partial", 1),
+        ]  # fmt: skip
+        await answer(k, digest)
+        found = (await reopened(k)).attested_scans
+        assert {(each.coverage, each.counts["high"]) for each in found} == {("complete", 0)}
+        # What is over does not count.
+        k.clock.us += 31 * 86_400_000_000
+        assert (await reopened(k)).attested_scans == ()
+
+    known(work)
+
+
+def test_an_answer_in_the_middle_of_a_decision_is_not_overlooked(known):
+    async def work(k):
+        digest = await k.push()
+        found = await k.scanned()
+        await answer(k, digest, severity="high")
+        assert await k.cases.decide(found, Outcome(word="admit", reasons=())) is None
+        assert await k.state(digest) == "quarantined"
+        [said] = (await reopened(k)).attested_scans
+        assert said.counts["high"] == 1
+
+    known(work)
+
+
+def test_a_prober_that_fails_leaves_the_artifact_as_it_is(known):
+    async def work(k):
+        digest = await k.push()
+        job, _, _ = await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        task = await prober(k).claim("p")
+        assert await prober(k).stumble(task, "it may not", lasting=True)
+        found = await scans_of(k).job(job)
+        assert (found.state, found.attempts, found.error) == ("failed", 1, "it may not")
+        again, _, _ = await scans_of(k).again(job, "ann")
+        assert (await scans_of(k).job(again)).target == "qwen"
+        await scans_of(k).cancel(again, "ann")
+        reason = (await k.admissions.manifest("a/b", digest)).reason
+        assert (await k.state(digest), "cancelled" in reason) == ("quarantined", False)
+
+    known(work)
+
+
+def test_jobs_of_what_was_deleted_are_cancelled_whatever_they_are(known):
+    async def work(k):
+        digest = await admitted(k)
+        job, _, _ = await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        await k.metadata.drop_manifest("a/b", digest, RECORD)
+        assert (await scans_of(k).job(job)).state == "cancelled"
+        assert await prober(k).claim("p") is None
 
     known(work)

@@ -75,21 +75,21 @@ def serve(manner: Manner, pause: float = 0.0) -> Iterator[Served]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             number = served.take(body, self.headers.get("Authorization", ""))
-            if manner == "gone":
+            if served.manner == "gone":
                 self.close_connection = True
                 return
-            if manner == "fails":
+            if served.manner == "fails":
                 self._say(500, {"error": {"message": "no", "type": "server_error"}})
                 return
-            if manner == "hangs":
+            if served.manner == "hangs":
                 stop.wait(120)
                 return
-            if manner == "floods":
+            if served.manner == "floods":
                 self._flood()
                 return
             time.sleep(served.pause)
             told = "\n".join(str(each.get("content", "")) for each in body.get("messages", ()))
-            self._say(200, _completion(body, answer(manner, number, told)))
+            self._say(200, _completion(body, answer(served.manner, number, told)))
 
         def _flood(self) -> None:
             """An answer without an end."""

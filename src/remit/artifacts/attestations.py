@@ -78,7 +78,11 @@ def make_bundle(
 
 
 def bundle_manifest(
-    subject: Descriptor, bundle: bytes, predicate_type: str, created: str
+    subject: Descriptor,
+    bundle: bytes,
+    predicate_type: str,
+    created: str,
+    more: Mapping[str, str] | None = None,
 ) -> Fetched:
     """The manifest that makes a bundle a referrer, byte for byte as `cosign` writes it.
 
@@ -87,6 +91,7 @@ def bundle_manifest(
         bundle: the bytes of the layer.
         predicate_type: of the statement in it.
         created: when, RFC 3339.
+        more: annotations beside those of `cosign`.
     """
     document = {
         "schemaVersion": 2,
@@ -102,6 +107,7 @@ def bundle_manifest(
             CONTENT: "dsse-envelope",
             PREDICATE_TYPE: predicate_type,
             CREATED: created,
+            **(more or {}),
         },
         "subject": {
             "mediaType": subject.media_type,

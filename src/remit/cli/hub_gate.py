@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 import remit.cli.hub_catalog
-import remit.cli.hub_jobs  # noqa: F401 - their commands belong to the group
+import remit.cli.hub_jobs
+import remit.cli.hub_probes  # noqa: F401 - their commands belong to the group
 from remit.cli.hub import BLOBS, DATABASE, STATE, hub, state_of, upstream_of, upstream_options
 from remit.cli.scan_options import bounds_options, scan_options, settings_of
 

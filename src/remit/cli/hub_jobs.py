@@ -19,6 +19,7 @@ from remit.cli.socket import OUTPUT
 if TYPE_CHECKING:
     from remit.hub.jobs.values import Job, Status
     from remit.hub.store.scans import SqlScans
+    from remit.scan.base import Report
 
 _R = TypeVar("_R")
 _STATES = ("waiting", "running", "done", "failed", "cancelled")
@@ -27,7 +28,8 @@ WATCH_S = 1.0
 NOT_THERE, FAILED = 2, 1
 
 
-def _scans(state: Path | None, database: str, work: "Callable[[SqlScans], Awaitable[_R]]") -> _R:
+def beside(state: Path | None, database: str, work: "Callable[[SqlScans], Awaitable[_R]]") -> _R:
+    """Do something with the queue of a Hub beside this process."""
     from remit.hub.compose import HubOptions
     from remit.hub.guarding import scans
 
@@ -38,11 +40,13 @@ def _scans(state: Path | None, database: str, work: "Callable[[SqlScans], Awaita
     return asyncio.run(run())
 
 
-def _by() -> str:
+def by() -> str:
+    """Who is at this machine."""
     return getpass.getuser()
 
 
-def _missing(what: str) -> int:
+def missing(what: str) -> int:
+    """Say that there is no such thing; the exit status."""
     click.echo(f"remit: there is no {what}", err=True)
     return NOT_THERE
 
@@ -60,6 +64,7 @@ def _print(found: "list[Job]", output: str) -> None:
     for each in found:
         state = f"{each.progress // 10} %" if each.state == "running" else each.state
         what = f"{each.repository}@{each.digest[:19]}"
+        what += f"  by asking {each.target}" if each.target else ""
         click.echo(f"{each.id}  {state:<9}  {each.reason:<8}  {_time(each.made_us)}  {what}")
         if each.error:
             click.echo(f"{'':28}{safe(each.error, 200)}")
@@ -67,7 +72,7 @@ def _print(found: "list[Job]", output: str) -> None:
 
 @hub.group()
 def jobs() -> None:
-    """The scans of what was pushed: those that wait, run, and are over."""
+    """The work about what was pushed: scans, and asking served models."""
 
 
 @jobs.command("list")
@@ -88,7 +93,7 @@ def jobs_list(
     output: str,
 ) -> int:
     """Jobs, the last made first."""
-    found = _scans(state, database, lambda scans: scans.listed(states, repository, before, limit))
+    found = beside(state, database, lambda scans: scans.listed(states, repository, before, limit))
     _print(found, output)
     _explain(found, state, database)
     return 0
@@ -100,29 +105,49 @@ def jobs_list(
 @DATABASE
 @OUTPUT
 def jobs_show(job: str, state: Path | None, database: str, output: str) -> int:
-    """One job. Exit status 1 if it failed, 2 if there is none."""
+    """One job, and what was found. Exit status 1 if it failed, 2 if there is none."""
     import msgspec
 
-    found = _scans(state, database, lambda scans: scans.job(job))
+    found = beside(state, database, lambda scans: scans.job(job))
     if found is None:
-        return _missing(f"job `{safe(job, 60)}`")
+        return missing(f"job `{safe(job, 60)}`")
+    reports = beside(state, database, lambda scans: scans.reports(job))
     shown = msgspec.to_builtins(found)
     if output == "json":
-        click.echo(json.dumps(shown, indent=2))
+        click.echo(json.dumps({**shown, "reports": msgspec.to_builtins(reports)}, indent=2))
     else:
         for key, value in shown.items():
             text = _time(value) if key.endswith("_us") else value
             click.echo(f"{key.removesuffix('_us'):<10} {safe(str(text), 1000)}")
+        for report in reports:
+            said = f"failed: {report.failed}" if report.failed else _counted(report)
+            click.echo(safe(f"{report.scanner:<20} {said}", 1000))
+            for each in report.findings:
+                what = f"{each.severity:<8} {each.rule} in {each.member}: {each.title}"
+                click.echo(safe(f"  {what} ({each.evidence})", 1000))
     _explain([found], state, database)
     return FAILED if found.state == "failed" else 0
+
+
+def _counted(report: "Report") -> str:
+    count = len(report.findings)
+    return "found nothing" if not count else f"{count} finding{'s' * (count > 1)}"
 
 
 def _explain(found: "list[Job]", state: Path | None, database: str) -> None:
     """Say on standard error why a job that waits is taken by nobody."""
     if any(each.state == "waiting" for each in found):
-        why = _stuck(_scans(state, database, lambda scans: scans.status()))
-        if why:
+        status = beside(state, database, lambda scans: scans.status())
+        for why in filter(None, (_stuck(status), _unasked(status))):
             click.echo(why, err=True)
+
+
+def _unasked(found: "Status") -> str:
+    """Which served models nobody asks; empty if none is waited for."""
+    if not found.unasked:
+        return ""
+    names = ", ".join(f"`{safe(each, 64)}`" for each in found.unasked[:20])
+    return f"no prober has {names}: start `remit hub prober` with a file that lists it"
 
 
 @jobs.command("retry")
@@ -130,10 +155,10 @@ def _explain(found: "list[Job]", state: Path | None, database: str) -> None:
 @STATE
 @DATABASE
 def jobs_retry(job: str, state: Path | None, database: str) -> int:
-    """Scan the artifact of a job again, whatever became of it; prints the new job."""
-    done = _scans(state, database, lambda scans: scans.again(job, _by()))
+    """Do a job again, whatever became of it; prints the new job."""
+    done = beside(state, database, lambda scans: scans.again(job, by()))
     if done is None:
-        return _missing(f"job `{safe(job, 60)}`, or its artifact is gone")
+        return missing(f"job `{safe(job, 60)}`, or its artifact is gone")
     click.echo(done[0])
     return 0
 
@@ -143,9 +168,9 @@ def jobs_retry(job: str, state: Path | None, database: str) -> int:
 @STATE
 @DATABASE
 def jobs_cancel(job: str, state: Path | None, database: str) -> int:
-    """End a job that waits or runs. What was pushed stays quarantined."""
-    done = _scans(state, database, lambda scans: scans.cancel(job, _by()))
-    return 0 if done is not None else _missing(f"job `{safe(job, 60)}`")
+    """End a job that waits or runs. What was pushed stays what it is."""
+    done = beside(state, database, lambda scans: scans.cancel(job, by()))
+    return 0 if done is not None else missing(f"job `{safe(job, 60)}`")
 
 
 @jobs.command("watch")
@@ -158,15 +183,16 @@ def jobs_watch(job: str, timeout: float, state: Path | None, database: str) -> i
     until = time.monotonic() + timeout if timeout else float("inf")
     last = ""
     while True:
-        found = _scans(state, database, lambda scans: scans.job(job))
+        found = beside(state, database, lambda scans: scans.job(job))
         if found is None:
-            return _missing(f"job `{safe(job, 60)}`")
+            return missing(f"job `{safe(job, 60)}`")
         text = (
             f"{found.state} {found.progress // 10} %" if found.state == "running" else found.state
         )
         if text != last:
             click.echo(text)
             last = text
+            _explain([found], state, database)
         if found.state in _OVER:
             return FAILED if found.state == "failed" else 0
         if time.monotonic() > until:
@@ -191,15 +217,15 @@ def rescan(reference: str | None, everything: bool, state: Path | None, database
     if (reference is None) != everything:
         raise click.UsageError("say which artifact, or --all")
     if reference is None:
-        count, _, _ = _scans(state, database, lambda scans: scans.rescan_all(_by()))
+        count, _, _ = beside(state, database, lambda scans: scans.rescan_all(by()))
         click.echo(f"{count} scans were asked for")
         return 0
     found = Reference.parse(reference)
     if found.host:
         raise click.BadParameter("has no host here: it is in this Hub", param_hint="REFERENCE")
-    done = _scans(state, database, lambda scans: scans.rescan(found.repository, found.name, _by()))
+    done = beside(state, database, lambda scans: scans.rescan(found.repository, found.name, by()))
     if done is None:
-        return _missing(f"`{reference}`")
+        return missing(f"`{reference}`")
     click.echo(done[0])
     return 0
 
@@ -238,7 +264,7 @@ def gate_status(state: Path | None, database: str, output: str) -> int:
     """
     import msgspec
 
-    found = _scans(state, database, lambda scans: scans.status())
+    found = beside(state, database, lambda scans: scans.status())
     stuck = _stuck(found)
     if output == "json":
         sys.stdout.write(json.dumps(msgspec.to_builtins(found), indent=2) + "\n")
@@ -251,9 +277,14 @@ def gate_status(state: Path | None, database: str, output: str) -> int:
     short = sum(each.short for each in found.workers)
     full = f", {short} without room on their disks" if short else ""
     click.echo(f"{'workers':<10} {len(found.workers)}{full}")
+    said = ", ".join(f"{count} {name}" for name, count in found.probes.items())
+    if said or found.probers:
+        has = sorted({name for each in found.probers for name in each.targets})
+        click.echo(f"{'probes':<10} {said or 'none'}")
+        click.echo(f"{'probers':<10} {len(found.probers)}{' for ' if has else ''}{', '.join(has)}")
     for each in found.workers:
         if each.lacks:
             click.echo(f"{'':<10} {safe(each.name, 150)} takes no job: it {_lacks(each.lacks)}")
-    if stuck:
-        click.echo(stuck, err=True)
+    for why in filter(None, (stuck, _unasked(found))):
+        click.echo(why, err=True)
     return int(bool(stuck))

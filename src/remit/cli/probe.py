@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from remit.cli.probing import garak_options
+
 CLEAN, FINDINGS = 0, 1
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _DAY_US = 86_400_000_000
@@ -19,23 +21,9 @@ _DAY_US = 86_400_000_000
     "--probe", "probes", multiple=True, required=True, metavar="NAME",
     help="Module or class of probes, as in promptinject or dan.Dan_11_0; repeatable.",
 )  # fmt: skip
-@click.option(
-    "--environment",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    envvar="REMIT_GARAK",
-    help="Python environment in which garak is installed.  [env: REMIT_GARAK]",
-)
+@garak_options
 @click.option("--key-variable", metavar="NAME", help="Variable with the key of the server.")
 @click.option("--generations", type=click.IntRange(1, 1000), default=1, show_default=True)
-@click.option(
-    "--time-limit", type=click.FloatRange(1, 604_800), default=3600.0, show_default=True,
-    metavar="SECONDS", help="A run that takes longer has failed.",
-)  # fmt: skip
-@click.option(
-    "--memory", type=click.IntRange(min=512, max=1 << 20), default=8192, show_default=True,
-    metavar="MB", help="Address space of each process of garak.",
-)  # fmt: skip
 @click.option("--predicate", type=_FILE, help="Write what can be attested (scan) to this file.")
 @click.option("--findings", type=_FILE, help="Write the findings that it commits to.")
 @click.option("--expires", type=click.IntRange(1, 3660), default=30, show_default=True,

@@ -14,6 +14,7 @@ from remit.attest.trust import TrustRoot
 from remit.audit.clock import SystemClock
 from remit.core.digest import Digest
 from remit.core.ids import EntropyPool, ulid
+from remit.hub.admission.attesting import Attesting
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.deposit import Depositor
 from remit.hub.admission.desk import Desk
@@ -43,6 +44,7 @@ from remit.hub.store.cataloged import SqlCatalog
 from remit.hub.store.database import Database, connect
 from remit.hub.store.endings import SqlEndings
 from remit.hub.store.people import SqlPeople
+from remit.hub.store.probes import SqlProbes
 from remit.hub.store.scans import SqlScans
 from remit.hub.store.schema import migrate
 from remit.hub.store.unknown import SqlUnknown
@@ -104,6 +106,8 @@ async def guarding(
     deposit = Depositor(taking, keys, naming, clock, node=node, upstream=upstream)
     trust = _trust(options, clock)
     signers = Signers(SqlCatalog(database), small, trust, host, clock)
+    probes = SqlProbes(database, clock, node, EntropyPool(os.urandom))
+    attesting = Attesting(probes, deposit.answers, ledger.settle)
     decider = Decider(cases, policy, ledger.settle, clock, deposit, signers)
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))
@@ -114,6 +118,7 @@ async def guarding(
     lasts: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
         ("saying what workers need", lambda: expecting(expects)),
         ("deciding on scans", decider.run),
+        ("attesting what served models answered", attesting.run),
         ("renewing what ends", renewal.run),
         ("sweeping", Sweep(unknown, small).run),
         ("scanning again", Rescan(asks, int(options.rescan_days * DAY_US)).run),

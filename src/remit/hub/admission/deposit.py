@@ -6,14 +6,14 @@ that dies in between leaves evidence of a decision that is made again, which the
 """
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from remit.artifacts.oci.digests import digest_of
 from remit.attest.predicates import vsa
 from remit.core.clock import Clock
-from remit.hub.admission.evidence import Evidence, Naming, bundles
+from remit.hub.admission.evidence import Evidence, Naming, answers, bundles
 from remit.hub.admission.keys import RoleKeys
 from remit.hub.admission.values import Outcome, Scanned, Sealed
 from remit.hub.registry.endpoints import Taking
@@ -62,22 +62,35 @@ class Depositor:
         now = self._clock.now_us()
         # Opening a key takes half a second of work, once.
         made = await asyncio.to_thread(bundles, scanned, outcome, self._keys, self._naming, now)
+        return await self._store(scanned.repository, made)
+
+    async def answers(self, probed: Scanned, target: str) -> Sealed:
+        """The same of what a served model answered.
+
+        Raises:
+            RemitError: see above.
+        """
+        now = self._clock.now_us()
+        made = await asyncio.to_thread(answers, probed, target, self._keys, self._naming, now)
+        return await self._store(probed.repository, made)
+
+    async def _store(self, repository: str, made: Sequence[Evidence]) -> Sealed:
         if made:
             # Side by side, so that they share the waiting for the disk.
             every = dict.fromkeys((EMPTY_BLOB, *(each.bundle for each in made)))
             together = asyncio.Semaphore(TOGETHER)
-            await asyncio.gather(
-                *(self._blob(scanned.repository, blob, together) for blob in every)
-            )
+            await asyncio.gather(*(self._blob(repository, blob, together) for blob in every))
         summary = next(
             (e.stored.descriptor.digest for e in reversed(made) if e.predicate_type == vsa.TYPE), ""
         )
+        others = (e.stored.descriptor.digest for e in made if e.predicate_type != vsa.TYPE)
+        evidence = next(others, "")
         if not self._upstream:
-            placed = tuple(_placed(scanned.repository, each) for each in made)
-            return Sealed(placed=placed, summary=summary)
+            placed = tuple(_placed(repository, each) for each in made)
+            return Sealed(placed=placed, summary=summary, evidence=evidence)
         for each in made:
-            await self._manifest(scanned.repository, each)
-        return Sealed(summary=summary)
+            await self._manifest(repository, each)
+        return Sealed(summary=summary, evidence=evidence)
 
     async def _blob(self, repository: str, data: bytes, together: asyncio.Semaphore) -> None:
         query = {"digest": digest_of(data)}

@@ -25,6 +25,8 @@ from remit.scan.base import SEVERITIES, Report
 
 SCAN_LIFETIME_US = 30 * 86_400_000_000
 MAX_MEMBER = 1000
+PROBED = "vnd.remit.probe"
+"""Annotation of a manifest with what a served model answered: the name of that model."""
 MAX_BOM = 8 * 1024 * 1024
 """Of a bill that is attested; of an artifact with a larger one there is none."""
 _SECOND_US = 1_000_000
@@ -87,8 +89,53 @@ def bundles(
         if 0 < len(scanned.bom) <= MAX_BOM:
             made.append(maker.bill())
         inputs = tuple(each.stored.descriptor.digest for each in made)
+    inputs += tuple(Digest(each.manifest) for each in scanned.probed if each.manifest)
     summary = maker.summary(outcome, inputs)
     return [*made, *([summary] if summary else [])]
+
+
+def answers(
+    probed: Scanned, target: str, keys: RoleKeys, naming: Naming, now_us: int
+) -> list[Evidence]:
+    """What is signed about a served model that was asked: see :func:`bundles`.
+
+    Args:
+        probed: the artifact, with the reports of those who asked.
+        target: name of the served model.
+        keys: who signs.
+        naming: what things are called.
+        now_us: wall time.
+    """
+    maker = _Maker(probed, keys, naming, now_us)
+    return [maker.scan(report, {PROBED: target}) for report in probed.reports]
+
+
+def said_of(report: Report, finished_us: int) -> scan.Scan:
+    """What is attested of a report of a scan that ended then."""
+    missed = [each for each in report.coverage if each.status != "complete"]
+    statuses = {each.status for each in missed}
+    coverage: scan.Coverage = "complete"
+    if report.failed:
+        coverage = "error"
+    elif statuses:
+        coverage = "error" if statuses == {"error"} and not _read(report) else "partial"
+    counts = dict.fromkeys(SEVERITIES, 0)
+    for each in report.findings:
+        counts[each.severity] += 1
+    return scan.Scan(
+        scanner=report.scanner,
+        version=report.version or "unknown",
+        rules_digest=report.rules,
+        findings_digest=sha256(document(report)),
+        counts={str(name): count for name, count in counts.items()},
+        coverage=coverage,
+        not_scanned=tuple(
+            dict.fromkeys(printable(each.member, MAX_MEMBER) or "?" for each in missed)
+        )[: scan.MAX_NOT_SCANNED],
+        started_us=max(0, finished_us - report.seconds_milli * 1000),
+        finished_us=finished_us,
+        expires_us=finished_us + SCAN_LIFETIME_US,
+    )
 
 
 class _Maker:
@@ -99,43 +146,24 @@ class _Maker:
         self._now_us = now_us
 
     def _signed(
-        self, role: Role, kind: str, predicate: Mapping[str, Any], when_us: int = 0
+        self,
+        role: Role,
+        kind: str,
+        predicate: Mapping[str, Any],
+        when_us: int = 0,
+        more: Mapping[str, str] | None = None,
     ) -> Evidence:
         name = f"{self._naming.host}/{self._scanned.repository}"
         signer = self._keys.signer(role)
         bundle = make_bundle(name, self._scanned.digest, kind, predicate, signer)
         created = time_text(when_us or self._now_us)
-        stored = bundle_manifest(self._scanned.descriptor, bundle, kind, created)
+        stored = bundle_manifest(self._scanned.descriptor, bundle, kind, created, more)
         return Evidence(predicate_type=kind, bundle=bundle, stored=stored)
 
-    def scan(self, report: Report) -> Evidence:
+    def scan(self, report: Report, more: Mapping[str, str] | None = None) -> Evidence:
         """What one scanner said."""
-        missed = [each for each in report.coverage if each.status != "complete"]
-        statuses = {each.status for each in missed}
-        coverage: scan.Coverage = "complete"
-        if report.failed:
-            coverage = "error"
-        elif statuses:
-            coverage = "error" if statuses == {"error"} and not _read(report) else "partial"
-        counts = dict.fromkeys(SEVERITIES, 0)
-        for each in report.findings:
-            counts[each.severity] += 1
-        finished = self._scanned.finished_us
-        said = scan.Scan(
-            scanner=report.scanner,
-            version=report.version or "unknown",
-            rules_digest=report.rules,
-            findings_digest=sha256(document(report)),
-            counts={str(name): count for name, count in counts.items()},
-            coverage=coverage,
-            not_scanned=tuple(
-                dict.fromkeys(printable(each.member, MAX_MEMBER) or "?" for each in missed)
-            )[: scan.MAX_NOT_SCANNED],
-            started_us=max(0, finished - report.seconds_milli * 1000),
-            finished_us=finished,
-            expires_us=finished + SCAN_LIFETIME_US,
-        )
-        return self._signed("scan", scan.TYPE, said.predicate())
+        said = said_of(report, self._scanned.finished_us)
+        return self._signed("scan", scan.TYPE, said.predicate(), more=more)
 
     def bill(self) -> Evidence:
         """The bill of materials."""

@@ -44,6 +44,33 @@ class Policy(Protocol):
         ...
 
 
+class Probes(Protocol):
+    """What served models answered, and nobody attested."""
+
+    async def unattested(self, count: int) -> Sequence[tuple[Scanned, str]]:
+        """The oldest of it: the artifact with the reports, and the target that was asked."""
+        ...
+
+    async def claim_record(self, job: str) -> tuple[str, Record] | None:
+        """The record that a prober left for a Hub to log; nobody else gets it."""
+        ...
+
+    async def attest(
+        self, probed: Scanned, sealed: Sealed | None, why: str = ""
+    ) -> Sequence[tuple[str, Record]] | None:
+        """Let a result count, in one transaction with its evidence and records.
+
+        Args:
+            probed: the result.
+            sealed: its evidence; without any it counts as one that covered nothing.
+            why: there is none.
+
+        Returns:
+            What is to be settled; ``None`` if another Hub did it, or the artifact is gone.
+        """
+        ...
+
+
 class Cases(Protocol):
     """Scans that are over, and nobody decided on."""
 

@@ -18,7 +18,8 @@ from remit.attest.predicates import scan
 from remit.attest.trust import TrustRoot
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
-from remit.hub.admission.values import Attested, Scanned, Signed
+from remit.hub.admission.attested import attested, together
+from remit.hub.admission.values import Scanned, Signed
 from remit.hub.catalog.ports import Catalog
 from remit.hub.registry.ports import Small
 
@@ -100,43 +101,14 @@ class Signers:
 def _signed(found: Examined) -> Signed:
     said = None
     if found.predicate_type == scan.TYPE:
-        it = scan.Scan.read(found.predicate)
-        said = Attested(
-            scanner=it.scanner, coverage=it.coverage, counts=it.counts, findings=it.findings_digest,
-            finished_us=it.finished_us, expires_us=it.expires_us,
-        )  # fmt: skip
+        said = attested(scan.Scan.read(found.predicate))
     return Signed(predicate_type=found.predicate_type, key=found.key, name=found.key, scan=said)
 
 
 def _together(found: Sequence[Signed]) -> Signed:
-    """What one key says in all: of scans the last, and what those before found that it did not see.
-
-    Only a scan that covered everything takes back what an earlier one found.
-    """
-    signed = sorted(found, key=lambda each: _rank(each.scan))
-    last = signed[0]
-    for each in signed[1:]:
-        if each.scan is not None and last.scan is not None and each.scan.coverage != "complete":
-            last = msgspec.structs.replace(each, scan=_both(last.scan, each.scan))
-        else:
-            last = each
-    return last
-
-
-def _both(before: Attested, now: Attested) -> Attested:
-    counts = {
-        each: max(before.counts.get(each, 0), now.counts.get(each, 0)) for each in scan.SEVERITIES
-    }
-    ends = min(before.expires_us, now.expires_us)
-    return msgspec.structs.replace(now, counts=counts, expires_us=ends)
-
-
-def _rank(said: Attested | None) -> tuple[int, bool, tuple[int, ...]]:
-    """By time; of two at the same time the one that says worse is the later."""
-    if said is None:
-        return (0, False, ())
-    counts = tuple(said.counts.get(each, 0) for each in scan.SEVERITIES)
-    return (said.finished_us, said.coverage != "complete", counts)
+    """What one key says in all with one type of predicate, and by one scanner if that is a scan."""
+    scans = [each.scan for each in found if each.scan is not None]
+    return msgspec.structs.replace(found[-1], scan=together(scans)) if scans else found[-1]
 
 
 async def nobody(scanned: Scanned) -> Scanned:

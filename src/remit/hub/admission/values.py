@@ -30,6 +30,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
         findings: digest of the document of findings.
         finished_us: when it ended.
         expires_us: when it ends to count.
+        manifest: digest of the manifest with the attestation, where that is known.
     """
 
     scanner: str
@@ -38,6 +39,7 @@ class Attested(msgspec.Struct, frozen=True, kw_only=True):
     findings: str
     finished_us: int
     expires_us: int
+    manifest: str = ""
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         attested: digests of the manifests with what scanners said in this scan; empty if nothing
             was signed yet.
         beside: digests of the manifests that others pushed about it, the last ones.
+        probed: what a served model answered to those whom this Hub had ask it, as it is attested.
         summary_us: when the last summary of the gate about it was made; 0 if there is none.
     """
 
@@ -107,14 +110,16 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     bom: bytes = b""
     attested: tuple[Digest, ...] = ()
     beside: frozenset[Digest] = frozenset()
+    probed: tuple[Attested, ...] = ()
     summary_us: int = 0
 
     @property
     def attested_scans(self) -> tuple[Attested, ...]:
-        """What scanners found that the Hub did not run itself; of each key the last word."""
+        """What was found by others, of each key the last word, and in served models by probers."""
         own = {*self.expected, *(each.scanner for each in self.reports)}
         found = (each.scan for each in self.signed)
-        return tuple(each for each in found if each is not None and each.scanner not in own)
+        others = (each for each in found if each is not None and each.scanner not in own)
+        return (*others, *self.probed)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,10 +150,12 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         placed: manifests that are to be placed with the decision.
         summary: digest of the one with the gate's summary; empty if there is none.
+        evidence: digest of the first that is no summary; empty if there is none.
     """
 
     placed: tuple[Placed, ...] = ()
     summary: str = ""
+    evidence: str = ""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,29 +17,40 @@ from remit.hub.api.gate import Gate
 from remit.hub.api.parameters import limit_of, singles
 from remit.hub.api.sight import sees
 from remit.hub.errors import HubError
-from remit.hub.jobs.values import Job, Status
+from remit.hub.jobs.questions import questions
+from remit.hub.jobs.values import Job, Questions, Status
 from remit.hub.registry.access import ANONYMOUS, Caller, require
 from remit.hub.registry.errors import Denied, RegistryError, Unsupported
 from remit.hub.registry.http import Receive, Reply, Request, Scope, Send, json_reply
 from remit.hub.registry.ports import Record
 from remit.hub.registry.pushes import Settle
+from remit.scan.base import Report
 
 PREFIX = "/api/v1/jobs"
 CURATE = ("curate", "push")
 MAX_BODY = 4096
 MAX_PAGES = 50
 STATES = frozenset({"waiting", "running", "done", "failed", "cancelled"})
-_ONE = re.compile(r"/api/v1/jobs/(?P<id>[0-9A-Z]{26})(?:/(?P<what>retry|cancel))?")
+_ONE = re.compile(r"/api/v1/jobs/(?P<id>[0-9A-Z]{26})(?:/(?P<what>retry|cancel|reports))?")
 _LIST = frozenset({"state", "repository", "limit", "before"})
 EVERYTHING = "**"
 
 
+class AskedProbe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a served model is to be asked."""
+
+    target: str
+    probes: tuple[str, ...]
+    generations: int = 1
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be scanned: one artifact, or everything."""
+    """What is to be scanned: one artifact, or everything; or which served model is to be asked."""
 
     repository: str = ""
     reference: str = ""
     all: bool = False
+    probe: AskedProbe | None = None
 
 
 class Scans(Protocol):
@@ -59,6 +70,10 @@ class Scans(Protocol):
         """One job."""
         ...
 
+    async def reports(self, id_: str) -> Sequence[Report]:
+        """What was found by a job."""
+        ...
+
     async def status(self) -> Status:
         """How much there is of everything."""
         ...
@@ -69,6 +84,12 @@ class Scans(Protocol):
 
     async def rescan(self, repository: str, name: str, by: str) -> tuple[str, str, Record] | None:
         """Scan an artifact again."""
+        ...
+
+    async def probe(
+        self, repository: str, name: str, asked: Questions, by: str
+    ) -> tuple[str, str, Record] | None:
+        """Have a served model asked."""
         ...
 
     async def rescan_all(self, by: str) -> tuple[int, str, Record]:
@@ -124,11 +145,21 @@ class Jobs:
             raise NotFound(f"there is no job `{found['id']}`")
         if reads and found["what"] is None:
             return json_reply(job_json(job))
-        if request.method != "POST" or found["what"] is None:
+        if reads and found["what"] == "reports":
+            return await self._reports(request, caller, job)
+        if request.method != "POST" or found["what"] in {None, "reports"}:
             raise Unsupported(f"{shown(request.method)} is not something that can be done here")
         await self._gate.allow(caller, request, job.repository, CURATE)
         with _telling():
             return await self._change(job, found["what"], caller.name)
+
+    async def _reports(self, request: Request, caller: Caller, job: Job) -> Reply:
+        # They quote the artifact: whoever may not have it does not get them.
+        await self._gate.allow(caller, request, job.repository, ("pull",))
+        found = await self._scans.reports(job.id)
+        given = {"repository": job.repository, "digest": job.digest, "what": "findings"}
+        await self._gate.given(caller, request, given)
+        return json_reply({"reports": msgspec.to_builtins(found)})
 
     async def _change(self, job: Job, what: str, by: str) -> Reply:
         if what == "retry":
@@ -172,9 +203,10 @@ class Jobs:
             asked = msgspec.json.decode(await request.read(MAX_BODY), type=Asked)
         except msgspec.MsgspecError:
             raise BadRequest(
-                'the body is {"repository": …, "reference": …} or {"all": true}'
+                'the body is {"repository": …, "reference": …} or {"all": true};'
+                ' {"probe": {"target": …, "probes": […]}} beside the first asks a served model'
             ) from None
-        if asked.all and not asked.repository and not asked.reference:
+        if asked.all and not asked.repository and not asked.reference and asked.probe is None:
             _everywhere(caller, frozenset({"admin"}))
             count, event, record = await self._scans.rescan_all(caller.name)
             await self._settle(event, record)
@@ -187,11 +219,24 @@ class Jobs:
         ):
             raise BadRequest("`repository` and `reference` name no artifact")
         await self._gate.allow(caller, request, asked.repository, CURATE)
+        wanted = _questions(asked.probe)
         with _telling():
-            done = await self._scans.rescan(asked.repository, name, caller.name)
+            if wanted is None:
+                done = await self._scans.rescan(asked.repository, name, caller.name)
+            else:
+                done = await self._scans.probe(asked.repository, name, wanted, caller.name)
         if done is None:
             raise NotFound(f"`{shown(name)}` is not in `{asked.repository}`")
         return await self._begun(done)
+
+
+def _questions(asked: AskedProbe | None) -> Questions | None:
+    if asked is None:
+        return None
+    try:
+        return questions(asked.target, asked.probes, asked.generations)
+    except HubError as error:
+        raise BadRequest(error.message) from error
 
 
 @contextlib.contextmanager
@@ -241,6 +286,8 @@ def job_json(job: Job) -> dict[str, Any]:
     for key, value in (("startedAt", job.started_us), ("endedAt", job.ended_us)):
         if value:
             found[key] = time_of(value)
+    if job.target:
+        found["target"] = job.target
     if job.error:
         found["error"] = job.error
     return found

@@ -3,23 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, func, select, update
 
 from remit.core.clock import Clock
 from remit.core.digest import Digest
-from remit.core.ids import ulid
 from remit.hub.admission.values import Admission, Outcome, Scanned, Sealed, State
 from remit.hub.catalog.ports import Offer
-from remit.hub.jobs.values import scan_slot
-from remit.hub.registry.ports import Placed, Record
-from remit.hub.store import admissions, context, manifests, needs, outbox, rows, words
+from remit.hub.jobs.values import SCAN, scan_slot
+from remit.hub.registry.ports import Record
+from remit.hub.store import admissions, context, needs, outbox, probes, rows, words
 from remit.hub.store.beside import beside
 from remit.hub.store.database import Database
+from remit.hub.store.placing import Placing
 from remit.hub.store.queue import NODE
 from remit.hub.store.tables import admissions as table
 from remit.hub.store.tables import jobs, repositories
-from remit.hub.store.tables import outbox as waiting
 
 _AFTER: dict[tuple[str, str], tuple[State, str]] = {
     ("admit", ""): ("admitted", "artifact.admit"),
@@ -107,7 +105,7 @@ class SqlCases:
         self._database = database
         self._clock = clock
         self._node = node
-        self._entropy = entropy
+        self._place = Placing(node, entropy)
         self._expected = expected
         self._scanners = scanners
 
@@ -124,7 +122,7 @@ class SqlCases:
         over = func.coalesce(jobs.c.state, "") == "done"
         found = connection.execute(
             context.query()
-            .where(jobs.c.slot > "", over)
+            .where(jobs.c.slot > "", over, jobs.c.kind == SCAN)
             .order_by(jobs.c.ended_us, jobs.c.id)
             .limit(count)
         ).all()
@@ -149,20 +147,10 @@ class SqlCases:
 
     async def claim_record(self, job: str) -> tuple[str, Record] | None:
         """The record of a scan, which this Hub then logs."""
-
-        def work(connection: Connection) -> tuple[str, Record] | None:
-            row = connection.execute(
-                update(waiting)
-                .where(waiting.c.id == job, waiting.c.node == NODE)
-                .values(node=self._node, written_us=self._clock.now_us())
-                .returning(waiting.c.kind, waiting.c.body)
-            ).one_or_none()
-            if row is None:
-                return None
-            body = msgspec.json.decode(row.body, type=dict[str, object])
-            return job, Record(kind=row.kind, body=body)
-
-        return await self._database.change(work)
+        now = self._clock.now_us()
+        return await self._database.change(
+            lambda c: outbox.claim(c, job, of=NODE, node=self._node, now_us=now)
+        )
 
     async def decide(
         self, scanned: Scanned, outcome: Outcome, evidence: Sealed | None = None
@@ -188,6 +176,9 @@ class SqlCases:
                 return None
             if context.said(connection, row.id, scanned, now) != context.heard(scanned):
                 # Somebody said something meanwhile: it stays open, and is decided again.
+                reopen(connection, row.id, scanned)
+                return None
+            if probes.results(connection, row.id, scanned.digest, now) != scanned.probed:
                 reopen(connection, row.id, scanned)
                 return None
             whole = needs.admitted(connection, row.id, scanned.digest, self._host, now, lock=True)
@@ -240,21 +231,10 @@ class SqlCases:
                 .where(table.c.repository == id_, table.c.digest == scanned.digest)
                 .values(summary=evidence.summary)
             )
-        done: list[tuple[str, Record]] = []
-        for placed in evidence.placed:
-            manifests.put(connection, placed, self._node, now)
-            admissions.enter(connection, id_, placed, job=self._id(now), reason="push", now_us=now)
-            done.append(self._write(connection, _stored(placed), now))
-        done.append(self._write(connection, _decided(kind, before, scanned, outcome), now))
+        done = [self._place(connection, id_, each, now) for each in evidence.placed]
+        record = _decided(kind, before, scanned, outcome)
+        done.append(self._place.write(connection, record, now))
         return done
-
-    def _id(self, now: int) -> str:
-        return ulid(now, self._entropy(10))
-
-    def _write(self, connection: Connection, record: Record, now: int) -> tuple[str, Record]:
-        id_ = self._id(now)
-        outbox.write(connection, record, id_=id_, node=self._node, now_us=now)
-        return id_, record
 
 
 def reopen(connection: Connection, id_: int, scanned: Scanned) -> None:
@@ -262,19 +242,6 @@ def reopen(connection: Connection, id_: int, scanned: Scanned) -> None:
     connection.execute(
         update(jobs).where(jobs.c.id == scanned.job).values(slot=scan_slot(id_, scanned.digest))
     )
-
-
-def _stored(placed: Placed) -> Record:
-    artifact: dict[str, object] = {
-        "repository": placed.repository,
-        "digest": placed.digest,
-        "media_type": placed.manifest.media_type,
-        "size": len(placed.body),
-        "artifact_type": placed.manifest.kind,
-    }
-    if placed.manifest.subject is not None:
-        artifact["subject"] = placed.manifest.subject.digest
-    return Record(kind="registry.push", body={"actor": {"user": "hub"}, "artifact": artifact})
 
 
 def _decided(kind: str, before: str, scanned: Scanned, outcome: Outcome) -> Record:

@@ -9,8 +9,9 @@ from remit.artifacts.oci.manifest import Descriptor
 from remit.attest.predicates import bom, scan
 from remit.attest.predicates.fields import PredicateError, time_us
 from remit.core.digest import Digest
+from remit.hub.admission.evidence import PROBED
 from remit.hub.admission.values import Scanned
-from remit.hub.store import needs, queue, words
+from remit.hub.store import needs, probes, queue, words
 from remit.hub.store.beside import annotations_of, beside
 from remit.hub.store.tables import admissions, jobs, manifests, repositories, tags
 from remit.scan.base import Report
@@ -89,6 +90,7 @@ def scanned(
             connection, row.called, fingerprints(reports), curators, now_us
         ),
         bom=next((each.document.encode() for each in reports if each.scanner == BOM), b""),
+        probed=probes.results(connection, row.repository, row.digest, now_us),
         attested=_attested(connection, row.repository, row.digest, row.ended_us),
         beside=beside(connection, row.repository, row.digest),
         summary_us=_summary_us(connection, row.repository, row.summary),
@@ -126,10 +128,11 @@ def _attested(connection: Connection, id_: int, digest: str, since_us: int) -> t
         )
         .order_by(manifests.c.digest)
     )
+    said = ((row.digest, annotations_of(row.descriptor)) for row in found)
     return tuple(
-        Digest(row.digest)
-        for row in found
-        if annotations_of(row.descriptor).get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE}
+        Digest(name)
+        for name, about in said
+        if about.get(PREDICATE_TYPE) in {scan.TYPE, bom.TYPE} and PROBED not in about
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select
 
+from remit.hub.jobs.values import SCAN
 from remit.hub.store.check import Problem
 from remit.hub.store.tables import admissions, jobs, manifests, metadata, repositories
 
@@ -32,7 +33,11 @@ def problems(connection: Connection) -> list[Problem]:
         Problem(code="gate.dangling", where=where, text="its manifest is not there", harmless=True)
         for where in _named(connection, admissions, ~exists().where(stored))
     ]
-    own = and_(jobs.c.repository == admissions.c.repository, jobs.c.digest == admissions.c.digest)
+    own = and_(
+        jobs.c.repository == admissions.c.repository,
+        jobs.c.digest == admissions.c.digest,
+        jobs.c.kind == SCAN,
+    )
     nothing = and_(
         admissions.c.state == "quarantined", admissions.c.job == "", ~exists().where(own)
     )
@@ -49,7 +54,7 @@ def problems(connection: Connection) -> list[Problem]:
         manifests.c.repository == jobs.c.repository, manifests.c.digest == jobs.c.digest
     )
     found += [
-        Problem(code="job.dangling", where=where, text="its scan is open and it is not there")
+        Problem(code="job.dangling", where=where, text="a job about it is open and it is not there")
         for where in _named(connection, jobs, and_(jobs.c.slot.is_not(None), ~there))
     ]
     return found

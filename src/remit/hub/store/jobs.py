@@ -4,9 +4,10 @@ A job is open while it has a slot: until it failed, was cancelled, or was decide
 workers skip what others are about to claim; SQLite has one writer, so there is nothing to skip.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Select, func, or_, select, update
 
 from remit.artifacts.oci.manifest import Descriptor
@@ -16,8 +17,10 @@ from remit.hub.jobs.values import (
     LEASE_US,
     MAX_ATTEMPTS,
     PRIORITIES,
+    PROBE,
     SCAN,
     Job,
+    Questions,
     Task,
     scan_slot,
 )
@@ -60,25 +63,37 @@ def add(
     return False
 
 
-def _ready(now_us: int) -> Any:
+def _ready(now_us: int, targets: Collection[str] | None) -> Any:
     waiting = (jobs.c.state == "waiting") & (jobs.c.due_us <= now_us)
-    return or_(waiting, (jobs.c.state == "running") & (jobs.c.leased_us < now_us))
+    free = or_(waiting, (jobs.c.state == "running") & (jobs.c.leased_us < now_us))
+    if targets is None:
+        return free & (jobs.c.kind == SCAN)
+    return free & (jobs.c.kind == PROBE) & jobs.c.target.in_(targets)
 
 
-def ready(connection: Connection, now_us: int) -> bool:
+def ready(connection: Connection, now_us: int, targets: Collection[str] | None = None) -> bool:
     """Whether there is anything to claim."""
-    return connection.execute(select(jobs.c.id).where(_ready(now_us)).limit(1)).first() is not None
+    query = select(jobs.c.id).where(_ready(now_us, targets)).limit(1)
+    return connection.execute(query).first() is not None
 
 
-def claim(connection: Connection, worker: str, now_us: int) -> Task | None:
+def claim(
+    connection: Connection, worker: str, now_us: int, targets: Collection[str] | None = None
+) -> Task | None:
     """Take the most urgent job that nobody has.
 
     One whose lease ended counts as an attempt that failed; after the last one it has failed.
+
+    Args:
+        connection: a transaction.
+        worker: who takes it.
+        now_us: when.
+        targets: served models that the worker asks; ``None`` for a worker that scans.
     """
     while True:
         found = connection.execute(
-            select(jobs.c.id, jobs.c.state, jobs.c.attempts, jobs.c.repository, jobs.c.digest)
-            .where(_ready(now_us))
+            select(jobs)
+            .where(_ready(now_us, targets))
             .order_by(jobs.c.priority.desc(), jobs.c.made_us, jobs.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -120,6 +135,7 @@ def _task(connection: Connection, found: Any, worker: str) -> Task | None:
     if row is None:
         return None
     body = bytes(row.body)
+    asked = bytes(found.detail)
     return Task(
         id=found.id,
         worker=worker,
@@ -129,6 +145,7 @@ def _task(connection: Connection, found: Any, worker: str) -> Task | None:
         ),
         body=body,
         kind=row.kind,
+        questions=msgspec.json.decode(asked, type=Questions) if found.kind == PROBE else None,
     )
 
 
@@ -146,7 +163,9 @@ def renew(connection: Connection, id_: str, worker: str, progress: int, now_us: 
     return done.rowcount > 0
 
 
-def finish(connection: Connection, id_: str, worker: str, now_us: int, scanners: str = "") -> bool:
+def finish(
+    connection: Connection, id_: str, worker: str, now_us: int, scanners: str | None = ""
+) -> bool:
     """The work is done; ``False`` if the lease was lost, and then nothing may be kept of it.
 
     Args:
@@ -154,19 +173,14 @@ def finish(connection: Connection, id_: str, worker: str, now_us: int, scanners:
         id_: of the job.
         worker: who says so.
         now_us: when.
-        scanners: digest of the scanners and rules that looked.
+        scanners: digest of the scanners and rules that looked; ``None`` for a job that was not a
+            scan, and keeps what it is about.
     """
+    values: dict[str, Any] = {} if scanners is None else {"detail": scanners.encode()}
     done = connection.execute(
         update(jobs)
         .where(_held(id_, worker))
-        .values(
-            state="done",
-            progress=1000,
-            error="",
-            detail=scanners.encode(),
-            ended_us=now_us,
-            leased_us=0,
-        )
+        .values(state="done", progress=1000, error="", ended_us=now_us, leased_us=0, **values)
     )
     return done.rowcount > 0
 
@@ -214,9 +228,11 @@ def _fail(connection: Connection, id_: str, attempts: int, why: str, now_us: int
         update(jobs)
         .where(jobs.c.id == id_)
         .values(attempts=attempts)
-        .returning(jobs.c.repository, jobs.c.digest)
+        .returning(jobs.c.repository, jobs.c.digest, jobs.c.kind)
     ).one()
     _end(connection, id_, "failed", now_us, error=why)
+    if row.kind != SCAN:
+        return
     text = f"the scan failed {attempts} times: {why}"
     connection.execute(
         update(admissions)
@@ -241,10 +257,11 @@ def _end(connection: Connection, id_: str, state: str, now_us: int, error: str =
 
 
 def cancel_open(connection: Connection, repository: int, digest: str) -> None:
-    """End the scan of an artifact that is gone, or needs none."""
+    """End all work about an artifact that is gone, or needs none."""
     connection.execute(
         update(jobs)
-        .where(jobs.c.slot == scan_slot(repository, digest))
+        .where(jobs.c.repository == repository, jobs.c.digest == digest)
+        .where(jobs.c.slot.is_not(None))
         .values(state="cancelled", slot=None, leased_us=0)
     )
 
@@ -260,10 +277,12 @@ def cancel(connection: Connection, id_: str, now_us: int) -> bool:
 
 
 def waiting(connection: Connection) -> int:
-    """How many jobs wait or run."""
+    """How many scans wait or run."""
     return int(
         connection.execute(
-            select(func.count()).where(jobs.c.state.in_(("waiting", "running")))
+            select(func.count()).where(
+                jobs.c.kind == SCAN, jobs.c.state.in_(("waiting", "running"))
+            )
         ).scalar_one()
     )
 
@@ -293,6 +312,7 @@ def _job(row: Any) -> Job:
         leased_us=row.leased_us,
         ended_us=row.ended_us,
         decided=row.state == "done" and row.slot is None,
+        target=row.target,
     )
 
 

@@ -8,7 +8,7 @@ of the same apart.
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from remit.hub.registry.ports import Record
 from remit.hub.store.tables import outbox
@@ -53,6 +53,21 @@ def waiting(
         )
         for row in found
     ]
+
+
+def claim(
+    connection: Connection, id_: str, *, of: str, node: str, now_us: int
+) -> tuple[str, Record] | None:
+    """The record of that id that somebody else wrote, which ``node`` then logs; nobody else."""
+    row = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == id_, outbox.c.node == of)
+        .values(node=node, written_us=now_us)
+        .returning(outbox.c.kind, outbox.c.body)
+    ).one_or_none()
+    if row is None:
+        return None
+    return id_, Record(kind=row.kind, body=msgspec.json.decode(row.body, type=dict[str, object]))
 
 
 def forget(connection: Connection, ids: Sequence[str]) -> None:

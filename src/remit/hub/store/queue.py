@@ -1,14 +1,14 @@
 """The :class:`~remit.hub.jobs.ports.Queue` port over a database."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from remit.core.clock import Clock
-from remit.hub.jobs.values import Seen, Task
+from remit.hub.jobs.values import Questions, Seen, Task
 from remit.hub.registry.ports import Record
 from remit.hub.store import found, jobs, outbox, rows, wanted, workers
 from remit.hub.store.database import Database
@@ -29,6 +29,7 @@ class SqlQueue:
         clock: times of leases; those of several machines should agree within seconds.
         scanners: digest of the worker's scanners and their rules.
         names: of its scanners; ``None`` for whoever has all that anybody may expect.
+        targets: served models that the worker asks; ``None`` for one that scans.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class SqlQueue:
         clock: Clock,
         scanners: str = "",
         names: tuple[str, ...] | None = None,
+        targets: tuple[str, ...] | None = None,
     ) -> None:
+        self._targets = targets
         self._names = names
         self._scanners = scanners
         self._database = database
@@ -47,9 +50,12 @@ class SqlQueue:
         """Take the most urgent job."""
         now = self._clock.now_us()
         # Looking is free; a change waits for everybody who writes.
-        if not await self._database.look(lambda c: jobs.ready(c, now) and not self._lacks(c, now)):
+        if not await self._database.look(self._takes(now)):
             return None
-        return await self._database.change(lambda c: jobs.claim(c, worker, now))
+        return await self._database.change(lambda c: jobs.claim(c, worker, now, self._targets))
+
+    def _takes(self, now_us: int) -> Callable[[Connection], bool]:
+        return lambda c: jobs.ready(c, now_us, self._targets) and not self._lacks(c, now_us)
 
     def _lacks(self, connection: Connection, now_us: int) -> tuple[str, ...]:
         if self._names is None:
@@ -68,9 +74,10 @@ class SqlQueue:
         now = self._clock.now_us()
         bodies = [(each, zlib.compress(msgspec.json.encode(each), 6)) for each in reports]
         record = _record(task, reports)
+        scanners = self._scanners if self._targets is None else None
 
         def work(connection: Connection) -> bool:
-            if not jobs.finish(connection, task.id, task.worker, now, self._scanners):
+            if not jobs.finish(connection, task.id, task.worker, now, scanners):
                 return False
             put(connection, task.id, bodies, now)
             # One scan has one record, so that the job's id can be its id.
@@ -92,7 +99,10 @@ class SqlQueue:
 
         def work(connection: Connection) -> None:
             lacks = self._lacks(connection, now)
-            seen = Seen(name=worker, seen_us=now, short=short, scanners=self._scanners, lacks=lacks)
+            seen = Seen(
+                name=worker, seen_us=now, short=short, scanners=self._scanners, lacks=lacks,
+                targets=self._targets or (),
+            )  # fmt: skip
             workers.beat(connection, seen)
 
         await self._database.change(work)
@@ -152,6 +162,11 @@ def _report(row: Any) -> Report:
         )
 
 
+def asked_of(questions: Questions) -> dict[str, object]:
+    """What a served model was asked, for a record."""
+    return {"target": questions.target, "probes": list(questions.probes[:50])}
+
+
 def _record(task: Task, reports: Sequence[Report]) -> Record:
     failed = sorted(each.scanner for each in reports if each.failed)
     scan: dict[str, object] = {
@@ -162,5 +177,7 @@ def _record(task: Task, reports: Sequence[Report]) -> Record:
     }
     if failed:
         scan["failed"] = failed[:50]
+    if task.questions is not None:
+        scan |= asked_of(task.questions)
     artifact = {"repository": task.repository, "digest": task.digest, "kind": task.kind}
     return Record(kind="scan.done", body={"artifact": artifact, "scan": scan})

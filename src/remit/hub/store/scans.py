@@ -1,6 +1,6 @@
-"""What operators do with the queue: look, ask again, cancel. Each change is one record."""
+"""What operators do with the queue: look, ask, ask again, cancel. Each change is one record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, select, update
@@ -8,16 +8,19 @@ from sqlalchemy import Connection, exists, func, select, update
 from remit.core.clock import Clock
 from remit.core.ids import ulid
 from remit.hub.errors import HubError
-from remit.hub.jobs.values import Job, Seen, Status
+from remit.hub.jobs.values import PROBE, SCAN, Job, Questions, Seen, Status
 from remit.hub.registry.ports import Record
 from remit.hub.store import jobs as kept
-from remit.hub.store import manifests, outbox, rows, workers
+from remit.hub.store import manifests, outbox, probes, rows, workers
 from remit.hub.store.database import Database
+from remit.hub.store.queue import asked_of, of_job
 from remit.hub.store.tables import admissions, jobs
+from remit.scan.base import Report
 
 BATCH = 200
 BUSY = 100
 """Rescans are asked for while fewer jobs wait: what is pushed must not wait for them."""
+_NONE: Mapping[str, object] = {}
 _SCANNED = ("admitted", "review", "refused", "withdrawn")
 
 
@@ -58,6 +61,10 @@ class SqlScans:
         """One job."""
         return await self._database.look(lambda c: kept.find(c, id_))
 
+    async def reports(self, id_: str) -> list[Report]:
+        """What was found by a job that is done."""
+        return await self._database.look(lambda c: of_job(c, id_))
+
     async def status(self) -> Status:
         """How much there is of everything."""
         now = self._clock.now_us()
@@ -66,15 +73,46 @@ class SqlScans:
     # -- changing ------------------------------------------------------------------------------
 
     async def again(self, id_: str, by: str) -> tuple[str, str, Record] | None:
-        """Scan the artifact of a job again: id of the new job, and the record to settle.
+        """Do a job again: id of the new one, and the record to settle.
 
         Raises:
-            HubError: a scan of it is open already.
+            HubError: one is open already.
         """
         job = await self.job(id_)
         if job is None:
             return None
-        return await self.rescan(job.repository, job.digest, by)
+        if job.kind != PROBE:
+            return await self.rescan(job.repository, job.digest, by)
+        asked = await self._database.look(lambda c: probes.questions(c, id_))
+        return await self.probe(job.repository, job.digest, asked, by)
+
+    async def probe(
+        self, repository: str, name: str, asked: Questions, by: str
+    ) -> tuple[str, str, Record] | None:
+        """Have a served model asked, as what the artifact is: see :meth:`rescan`.
+
+        Raises:
+            HubError: it is being asked about it already, or it is nothing that is scanned.
+        """
+        now = self._clock.now_us()
+        job = ulid(now, self._entropy(10))
+
+        def work(connection: Connection) -> tuple[str, str, Record] | None:
+            stored = manifests.find(connection, repository, name)
+            row = rows.hold(connection, repository)
+            if stored is None or row is None:
+                return None
+            _gated(connection, row.id, stored.digest)
+            if not probes.add(connection, row.id, stored.digest, asked, job=job, now_us=now):
+                raise HubError(
+                    f"`{asked.target}` is being asked about `{stored.digest}` already",
+                    code="hub.scan_open",
+                    hint="`remit hub jobs list` shows it",
+                )
+            record = _record("scan.request", by, repository, stored.digest, job, asked_of(asked))
+            return job, self._write(connection, record, now), record
+
+        return await self._database.change(work)
 
     async def rescan(self, repository: str, name: str, by: str) -> tuple[str, str, Record] | None:
         """Scan an artifact again: id of the job, and the record to settle; ``None`` if it is gone.
@@ -166,12 +204,8 @@ class SqlScans:
         def work(connection: Connection) -> tuple[str, Record]:
             if not kept.cancel(connection, id_, now):
                 raise HubError(f"the job `{id_}` is {job.state}", code="hub.job_over")
-            connection.execute(
-                update(admissions)
-                .where(admissions.c.digest == job.digest, admissions.c.state == "quarantined")
-                .where(admissions.c.repository == rows.repository_id(connection, job.repository))
-                .values(reason=f"its scan was cancelled by `{by[:100]}`", changed_us=now)
-            )
+            if job.kind == SCAN:
+                _cancelled(connection, job, by, now)
             record = _record("scan.cancel", by, job.repository, job.digest, id_)
             return self._write(connection, record, now), record
 
@@ -191,13 +225,24 @@ class SqlScans:
         return outbox.write(connection, record, id_=id_, node=self._node, now_us=now)
 
 
-def _record(kind: str, by: str, repository: str, digest: str, job: str) -> Record:
+def _cancelled(connection: Connection, job: Job, by: str, now: int) -> None:
+    connection.execute(
+        update(admissions)
+        .where(admissions.c.digest == job.digest, admissions.c.state == "quarantined")
+        .where(admissions.c.repository == rows.repository_id(connection, job.repository))
+        .values(reason=f"its scan was cancelled by `{by[:100]}`", changed_us=now)
+    )
+
+
+def _record(
+    kind: str, by: str, repository: str, digest: str, job: str, more: Mapping[str, object] = _NONE
+) -> Record:
     return Record(
         kind=kind,
         body={
             "actor": {"user": by},
             "artifact": {"repository": repository, "digest": digest},
-            "scan": {"job": job},
+            "scan": {"job": job, **more},
         },
     )
 
@@ -250,6 +295,7 @@ def _due(
     old = exists().where(scan.c.id == admissions.c.job, scan.c.ended_us < now - every_us)
     other = ~exists().where(scan.c.id == admissions.c.job, scan.c.detail.in_(in_force))
     open_ = exists().where(
+        jobs.c.kind == SCAN,
         jobs.c.repository == admissions.c.repository,
         jobs.c.digest == admissions.c.digest,
         jobs.c.slot.is_not(None),
@@ -274,21 +320,35 @@ def _status(connection: Connection, now: int) -> Status:
         select(admissions.c.state, func.count()).group_by(admissions.c.state)
     )
     by_state = {row[0]: row[1] for row in states}
-    counted = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
-    queue = {row[0]: row[1] for row in counted}
+    counted = connection.execute(
+        select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state)
+    )
+    queue: dict[str, dict[str, int]] = {SCAN: {}, PROBE: {}}
+    for kind, state, count in counted:
+        queue[kind][state] = count
     undecided = connection.execute(
         select(func.count())
         .select_from(jobs)
-        .where(jobs.c.slot > "", func.coalesce(jobs.c.state, "") == "done")
+        .where(jobs.c.kind == SCAN, jobs.c.slot > "", func.coalesce(jobs.c.state, "") == "done")
     ).scalar_one()
     oldest: Any = connection.execute(
-        select(func.min(jobs.c.made_us)).where(jobs.c.state.in_(("waiting", "running")))
+        select(func.min(jobs.c.made_us)).where(
+            jobs.c.kind == SCAN, jobs.c.state.in_(("waiting", "running"))
+        )
     ).scalar_one()
     seen: list[Seen] = workers.alive(connection, now)
+    probers = workers.probers(connection, now)
+    had = {name for each in probers for name in each.targets}
+    asked = connection.scalars(
+        select(jobs.c.target).where(jobs.c.kind == PROBE, jobs.c.state == "waiting").distinct()
+    )
     return Status(
         artifacts=dict(sorted(by_state.items())),
-        jobs=dict(sorted(queue.items())),
+        jobs=dict(sorted(queue[SCAN].items())),
         undecided=undecided,
         oldest_s=max(0, now - oldest) // 1_000_000 if oldest else 0,
         workers=tuple(seen),
+        probes=dict(sorted(queue[PROBE].items())),
+        probers=tuple(probers),
+        unasked=tuple(sorted(set(asked) - had)),
     )

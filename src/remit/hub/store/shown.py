@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, tuple_
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
 from remit.hub.console.ports import Attached, Key, Said, Standing, Waiting, Work
+from remit.hub.jobs.values import SCAN
 from remit.hub.store import admissions as admitted
 from remit.hub.store.catalog import COLUMNS, JOINED, SLICE, among, items, seen
 from remit.hub.store.database import Database
@@ -143,7 +144,7 @@ def _reports(connection: Connection, repository: int, digest: str, job: str) -> 
     last = (
         select(jobs.c.id)
         .where(jobs.c.repository == repository, jobs.c.digest == digest)
-        .where(jobs.c.id == job if job else jobs.c.state == "done")
+        .where(jobs.c.kind == SCAN, jobs.c.id == job if job else jobs.c.state == "done")
         .order_by(jobs.c.ended_us.desc(), jobs.c.id.desc())
         .limit(1)
     )

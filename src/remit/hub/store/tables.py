@@ -213,6 +213,7 @@ jobs = Table(
     Column("repository", ForeignKey("repositories.id"), nullable=False),
     Column("digest", _DIGEST, nullable=False),
     Column("reason", String(64), nullable=False),
+    Column("target", String(64), nullable=False, server_default=""),
     Column("detail", LargeBinary, nullable=False, server_default=""),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("state", String(16), nullable=False),

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, exists, insert, or_, select, update
 
 from remit.hub.admission.asking import Filed, decision_of
 from remit.hub.admission.people import Decision, Said, Suppression
-from remit.hub.jobs.values import scan_slot
+from remit.hub.jobs.values import SCAN, scan_slot
 from remit.hub.patterns import matches
 from remit.hub.registry.access import ROLES
 from remit.hub.store import accounts, rows
@@ -263,6 +263,7 @@ def _closed(connection: Connection, condition: Any, count: int) -> list[tuple[in
     opened = exists().where(
         other.c.repository == admissions.c.repository,
         other.c.digest == admissions.c.digest,
+        other.c.kind == SCAN,
         other.c.slot.is_not(None),
     )
     closed = (

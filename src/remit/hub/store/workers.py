@@ -39,7 +39,16 @@ def gone(connection: Connection, name: str) -> None:
 
 
 def alive(connection: Connection, now_us: int) -> list[Seen]:
-    """The workers that were there a moment ago, by name."""
+    """The workers that scan and were there a moment ago, by name."""
+    return [each for each in _alive(connection, now_us) if not each.targets]
+
+
+def probers(connection: Connection, now_us: int) -> list[Seen]:
+    """Those that ask served models, likewise."""
+    return [each for each in _alive(connection, now_us) if each.targets]
+
+
+def _alive(connection: Connection, now_us: int) -> list[Seen]:
     found = [each for _, each in _all(connection) if each.seen_us > now_us - ALIVE_US]
     return sorted(found, key=lambda each: each.name)
 

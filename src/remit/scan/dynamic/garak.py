@@ -8,10 +8,12 @@ key that the model's server asks for, and a network on which there is that serve
 """
 
 import configparser
+import contextlib
 import re
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,7 @@ from remit.scan import sandbox
 from remit.scan.base import Report, ScanError, evidence
 from remit.scan.dynamic import inside
 from remit.scan.dynamic.endpoint import Endpoint, endpoint
+from remit.scan.dynamic.following import Following
 from remit.scan.dynamic.garak_findings import report
 from remit.scan.dynamic.garak_report import (
     MAX_TOTAL,
@@ -83,20 +86,36 @@ def check(job: Job) -> None:
             hint="name a module as in `promptinject`, or a class in one as in `dan.Dan_11_0`",
         )
     endpoint(job.url)
-    if not (job.environment / "bin" / "python").exists():
+    check_environment(job.environment)
+
+
+def check_environment(place: Path) -> None:
+    """Whether there is an environment.
+
+    Raises:
+        ScanError: there is none.
+    """
+    if not (place / "bin" / "python").exists():
         raise ScanError(
-            f"there is no Python environment in `{job.environment}`",
+            f"there is no Python environment in `{place}`",
             code="scan.not_installed",
             hint="make one and install `garak` in it; it takes 6 GB, and Remit does not bring it",
         )
 
 
-def run(job: Job, key: str = "") -> Report:
+def run(
+    job: Job,
+    key: str = "",
+    told: Callable[[int, int], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Report:
     """Ask the model, and read what garak says; a failed report if that cannot be believed.
 
     Args:
         job: what to ask.
         key: for the model's server; no one else sees it.
+        told: is called with how many of how many probes are done, from another thread.
+        stop: ends the run, when somebody else sets it.
 
     Raises:
         ScanError: there is no sandbox, or the job is not one.
@@ -109,14 +128,16 @@ def run(job: Job, key: str = "") -> Report:
         scratch.mkdir()
         door.mkdir()
         _lay_out(job, target, key, scratch, door)
-        with Relay(door / "way", target.host, target.port) as way:
-            output, why = sandbox.run(command(job, scratch, door), job.seconds)
+        place = scratch / f"{_PREFIX}.report.jsonl"
+        following = Following(place, told) if told else contextlib.nullcontext()
+        with Relay(door / "way", target.host, target.port) as way, following:
+            output, why = sandbox.run(command(job, scratch, door), job.seconds, stop=stop)
         found = None
         if not why and not way.reached:
             why = "the model's server was not reached"
         if not why:
             try:
-                found = _read(scratch / f"{_PREFIX}.report.jsonl", job.probes)
+                found = _read(place, job.probes)
             except BrokenRunError as error:
                 why = str(error)
     if found is None:

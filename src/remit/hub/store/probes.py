@@ -1,0 +1,187 @@
+"""Jobs that ask a served model: who wants it, what came of it, and that it is attested.
+
+A result counts for the gate once it is closed: with its attestation, or without one if that could
+not be stored, and then as one that covered nothing. So what is not attested yet decides nothing,
+and nothing is clean that nobody can verify.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, func, select, update
+
+from remit.artifacts.oci.manifest import Descriptor
+from remit.core.clock import Clock
+from remit.core.digest import Digest, sha256
+from remit.hub.admission.attested import attested, together
+from remit.hub.admission.evidence import said_of
+from remit.hub.admission.values import Attested, Scanned, Sealed
+from remit.hub.jobs.values import PRIORITIES, PROBE, Questions, probe_slot
+from remit.hub.registry.ports import Record
+from remit.hub.store import outbox, queue, rows, words
+from remit.hub.store.database import Database
+from remit.hub.store.placing import Placing
+from remit.hub.store.tables import jobs, repositories
+from remit.hub.store.tables import manifests as stored
+
+REASON = "demand"
+MAX_WHY = 1000
+MAX_RESULTS = 200
+
+
+def add(
+    connection: Connection, id_: int, digest: str, asked: Questions, *, job: str, now_us: int
+) -> bool:
+    """Have a served model asked; ``False`` if it is being asked about this artifact already."""
+    added = connection.execute(
+        rows.insert_into(connection, jobs)
+        .values(
+            id=job,
+            slot=probe_slot(id_, digest, asked.target),
+            kind=PROBE,
+            repository=id_,
+            digest=digest,
+            reason=REASON,
+            target=asked.target,
+            detail=msgspec.json.encode(asked),
+            priority=PRIORITIES[REASON],
+            state="waiting",
+            made_us=now_us,
+            due_us=now_us,
+        )
+        .on_conflict_do_nothing(index_elements=["slot"])
+    )
+    return bool(added.rowcount)
+
+
+def questions(connection: Connection, job: str) -> Questions:
+    """What a job asks."""
+    found = connection.execute(select(jobs.c.detail).where(jobs.c.id == job)).scalar_one()
+    return msgspec.json.decode(bytes(found), type=Questions)
+
+
+def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple[Attested, ...]:
+    """What served models answered about an artifact, as far as it counts now.
+
+    Of the same questions to the same target the last result counts, as of the scans of one key.
+    """
+    found = connection.execute(
+        select(jobs.c.id, jobs.c.detail, jobs.c.ended_us, jobs.c.error)
+        .where(jobs.c.kind == PROBE, jobs.c.repository == id_, jobs.c.digest == digest)
+        .where(jobs.c.state == "done", jobs.c.slot.is_(None))
+        .order_by(jobs.c.ended_us.desc(), jobs.c.id.desc())
+        .limit(MAX_RESULTS)
+    ).all()
+    same: dict[tuple[Any, ...], list[Attested]] = {}
+    for row in found:
+        asked = msgspec.json.decode(bytes(row.detail), type=Questions)
+        for report in queue.of_job(connection, row.id):
+            one = attested(said_of(report, row.ended_us), asked.evidence)
+            if row.error:
+                one = msgspec.structs.replace(one, coverage="error")
+            if one.expires_us > now_us:
+                same.setdefault((*asked.same, one.scanner), []).append(one)
+    return tuple(together(each) for _, each in sorted(same.items()))
+
+
+def _over() -> Select[Any]:
+    return (
+        select(
+            jobs.c.id.label("job"),
+            jobs.c.target,
+            jobs.c.ended_us,
+            repositories.c.name.label("called"),
+            stored,
+        )
+        .join(repositories, repositories.c.id == jobs.c.repository)
+        .join(
+            stored, (stored.c.repository == jobs.c.repository) & (stored.c.digest == jobs.c.digest)
+        )
+        # By the slot: of jobs that are done there are many, of open ones few.
+        .where(jobs.c.slot > "", func.coalesce(jobs.c.state, "") == "done", jobs.c.kind == PROBE)
+    )
+
+
+class SqlProbes:
+    """The :class:`~remit.hub.admission.ports.Probes` port.
+
+    Args:
+        database, clock: of the Hub.
+        node: whose records go into the outbox.
+        entropy: randomness of their ids.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, node: str, entropy: Callable[[int], bytes]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._node = node
+        self._place = Placing(node, entropy)
+
+    async def claim_record(self, job: str) -> tuple[str, Record] | None:
+        """The record that a prober left, which this Hub then logs."""
+        now = self._clock.now_us()
+        return await self._database.change(
+            lambda c: outbox.claim(c, job, of=queue.NODE, node=self._node, now_us=now)
+        )
+
+    async def unattested(self, count: int) -> Sequence[tuple[Scanned, str]]:
+        """The oldest results without an attestation, each with the target that gave it."""
+
+        def work(connection: Connection) -> list[tuple[Scanned, str]]:
+            found = connection.execute(_over().order_by(jobs.c.ended_us, jobs.c.id).limit(count))
+            return [(_probed(connection, row), row.target) for row in found.all()]
+
+        return await self._database.look(work)
+
+    async def attest(
+        self, probed: Scanned, sealed: Sealed | None, why: str = ""
+    ) -> Sequence[tuple[str, Record]] | None:
+        """Close a result, in one transaction with its evidence, and have the gate decide anew."""
+        now = self._clock.now_us()
+
+        def work(connection: Connection) -> Sequence[tuple[str, Record]] | None:
+            row = rows.hold(connection, probed.repository)
+            if row is None:
+                return None
+            placed = sealed.placed if sealed is not None else ()
+            evidence = sealed.evidence if sealed is not None else ""
+            asked = msgspec.structs.replace(questions(connection, probed.job), evidence=evidence)
+            taken = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == probed.job, jobs.c.state == "done", jobs.c.slot.is_not(None))
+                .values(
+                    slot=None,
+                    detail=msgspec.json.encode(asked),
+                    error=rows.storable(why, MAX_WHY),
+                )
+            )
+            if not taken.rowcount:
+                return None
+            done = [self._place(connection, row.id, each, now) for each in placed]
+            words.reopen(connection, row.id, probed.digest)
+            return done
+
+        return await self._database.change(work)
+
+
+def _probed(connection: Connection, row: Any) -> Scanned:
+    return Scanned(
+        repository=row.called,
+        digest=Digest(row.digest),
+        descriptor=Descriptor(
+            media_type=row.media_type,
+            digest=Digest(row.digest),
+            size=row.size,
+            artifact_type=row.artifact_type,
+        ),
+        kind=row.kind,
+        name=row.name,
+        reports=tuple(queue.of_job(connection, row.job)),
+        expected=(),
+        scanners=sha256(b""),
+        finished_us=row.ended_us,
+        job=row.job,
+    )
