@@ -55,6 +55,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         repository, digest, kind, name, tags: of the artifact.
+        target: the served model that is asked; empty for a scan.
         state: ``waiting``, ``running``, ``done``, ``failed`` or ``cancelled``.
         progress: thousandths.
         decided: whether what it found was decided on.
@@ -64,6 +65,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     repository: str
     digest: str
+    target: str = ""
     kind: str = ""
     name: str = ""
     tags: tuple[str, ...] = ()

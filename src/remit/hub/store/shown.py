@@ -202,6 +202,7 @@ def _works(connection: Connection, found: Sequence[Any]) -> list[Work]:
         Work(
             id=row.id,
             what=row.kind,
+            target=row.target,
             repository=row.called,
             digest=row.digest,
             kind=row.type or "",
