@@ -159,6 +159,8 @@ def hostile(size):
         "%41": "%41",
         "key=": "key=",
         "//": "//",
+        "values": 'ref="a"//',
+        "<a//": "<a//",
         "long names": "abcdefghijkl.",
         "<!--": "<!--",
         "<a ": "<a ",

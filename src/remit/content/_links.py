@@ -26,6 +26,8 @@ _BEFORE = 320
 _LABEL = 1024
 _CHEAP = 2
 """So many slashes that are no URL at first sight cost as much as a link."""
+_PAUSE = 31
+"""So many slashes are looked at one by one before it is tried again to pass over many."""
 _NEAR = 16
 """What ``_MARKDOWN``, ``_CSS`` and the end of ``_REFERENCE`` match is no longer."""
 
@@ -153,20 +155,30 @@ def links(view: View, limit: int) -> Iterator[Link | None]:
 class _Dull:
     """Slashes of one view that nothing makes a URL of.
 
-    What may make one is looked for once: a text may be full of slashes and have none of it.
+    What may make one is looked for once: a text may be full of slashes and have none of it. Where it
+    stands between all of them it is looked for less and less often.
     """
 
-    __slots__ = ("_data", "_lead", "_value")
+    __slots__ = ("_data", "_lead", "_pause", "_rest", "_value")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._lead = self._value = -1
+        self._pause = self._rest = 0
 
     def past(self, at: int, start: int, high: int) -> int:
         """The end of the last slashes before anything that may make a URL of them.
 
         ``at`` if that is before ``start``, where the first slashes behind ``at`` stand.
         """
+        if self._rest:
+            self._rest -= 1
+            return at
+        last = self._past(at, start, high)
+        self._rest = self._pause = 0 if last > at else min(2 * self._pause + 1, _PAUSE)
+        return last
+
+    def _past(self, at: int, start: int, high: int) -> int:
         data = self._data
         if self._lead < at:
             self._lead = _next(_LEADS, data, at, 1, start)
@@ -219,11 +231,10 @@ def _may_lead(data: bytes, floor: int, start: int) -> bool:
     """Whether what is before ``start`` may make a URL of what has no scheme."""
     near = data[max(floor, start - _NEAR) : start]
     return (
-        near[-1:] in {b"<", b";"}
-        or b"](" in near
-        or b"]:" in near
-        or b"(" in near
+        b"(" in near
         or b"@" in near
+        or b"]:" in near
+        or near.endswith((b"<", b";"))
         or _may_be_value(data[max(floor, start - _BEFORE) : start])
     )
 
