@@ -1,5 +1,6 @@
 """A scan that somebody else ran, attested with `remit attest`: the gate of a Hub decides on it."""
 
+import dataclasses
 import json
 import time
 
@@ -13,7 +14,7 @@ from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire
 from tests.rig.gated import CLEAN, put
 from tests.rig.programs import RIG
-from tests.rig.registries import hub
+from tests.rig.registries import hub, person
 from tests.rig.served_model import serve
 from tests.unit.scan.dynamic.rows import CACHE, END, INIT, SETUP, attempt, evaluation, lines
 
@@ -139,6 +140,36 @@ def test_what_comes_of_it_under_the_shipped_policy(world):
         # A detector that did not judge asks a curator.
         world.attest("probes", digest, scan(0, detectors=("dan.DAN", "unsafe.Model"), ago_s=5))
         assert "attested scan" in world.becomes(digest, "review")
+
+
+def test_a_curator_decides_on_what_was_attested(world):
+    """Their word is about the findings and the attested scans that they had before them."""
+    with hub(world.path / "hub", gate=True, auth="basic", options=world.options) as registry:
+        world.use(registry)
+        digest, _ = put(world.wire, "team/model", "v1", CLEAN)
+        world.becomes(digest, "admitted")
+        world.attest("probes", digest, scan(0, detectors=("dan.DAN", "unsafe.Model")))
+        world.becomes(digest, "review")
+        [said] = world.state(digest)["attested"]
+        assert (said["scanner"], said["coverage"], said["counts"]["medium"]) == (
+            "garak",
+            "partial",
+            1,
+        )
+        person(registry, "cora", "curator", "team/**")
+        cora = dataclasses.replace(registry, user="cora", password="the password of cora")
+        log_in(cora, world.path / "cora")
+        done = remit(
+            "hub", "decide", f"{registry.host}/team/model@{digest}", "admit", "-m", "we looked",
+            "--yes", state=world.path / "cora",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        world.becomes(digest, "admitted")
+        # Another finding asks again.
+        world.attest(
+            "probes", digest, scan(0, detectors=("dan.DAN", "unsafe.Other", "unsafe.Model"))
+        )
+        world.becomes(digest, "review")
 
 
 @pytest.mark.slow

@@ -85,6 +85,11 @@ def _show(found: dict[str, Any]) -> None:
         click.echo(safe(f"  {where}{mark}"))
         click.echo(safe(f"           {each.get('title')}"))
         click.echo(safe(f"           {each.get('fingerprint')}"))
+    for each in found.get("attested", []):
+        counts = each.get("counts") or {}
+        said = ", ".join(f"{counts[name]} {name}" for name in counts) or "nothing"
+        what = f"{each.get('scanner')} ({each.get('coverage')}) found {said}"
+        click.echo(safe(f"  attested: {what}, {each.get('endedAt')}"))
     for each in found.get("decisions", []):
         click.echo(safe(f"  {each.get('decision')} by {each.get('by')}: {each.get('reason')}"))
 

@@ -67,7 +67,7 @@ async def guarding(
     small: Small,
     taking: Taking,
     say: Callable[[str], None],
-) -> tuple[SqlCases, ArtifactPolicy]:
+) -> tuple[SqlCases, ArtifactPolicy, Signers]:
     """Decide on scans, and keep workers, until the stack is closed.
 
     Args:
@@ -80,7 +80,7 @@ async def guarding(
         say: tells the operator.
 
     Returns:
-        What was scanned, and the policy.
+        What was scanned, the policy, and who finds out who signed.
 
     Raises:
         RemitError: the artifact policy has errors, or a key or the trust root cannot be read: a
@@ -135,7 +135,7 @@ async def guarding(
         crew = Crew(worker_command(options), worker_env(options), options.workers, say)
         crew.start()
         stack.push_async_callback(crew.close)
-    return cases, policy
+    return cases, policy, signers
 
 
 def keys_of(options: "HubOptions") -> RoleKeys:
@@ -181,16 +181,16 @@ def _trust(options: "HubOptions", clock: SystemClock) -> Trust | None:
 
 
 async def desk_of(
-    found: tuple[SqlCases, ArtifactPolicy], database: Database, ledger: Ledger
+    found: tuple[SqlCases, ArtifactPolicy, Signers], database: Database, ledger: Ledger
 ) -> Desk:
     """Where curators work, of what :func:`guarding` gave."""
-    clock, (cases, policy) = SystemClock(), found
+    clock, (cases, policy, signers) = SystemClock(), found
     node, entropy = ledger.log.origin, EntropyPool(os.urandom)
     # Requests are for every Hub of the database: a balancer may give each to another.
     fresh = f"remit.hub/{ulid(clock.now_us(), os.urandom(10)).lower()}".encode()
     hub = await database.change(lambda c: accounts.setting(c, "gate_id", fresh))
     people = SqlPeople(database, clock, cases, node, entropy)
-    return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy)
+    return Desk(people, policy, hub.decode(), ledger.settle, clock, entropy, signers)
 
 
 def waiting_room(

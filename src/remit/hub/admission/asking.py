@@ -98,6 +98,16 @@ def request_of(
         ],
         "until_us": until_us,
     }
+    if scanned.attested_scans:
+        arguments["attested"] = [
+            {
+                "scanner": each.scanner,
+                "coverage": each.coverage,
+                "counts": {name: count for name, count in each.counts.items() if count},
+                "document": each.findings,
+            }
+            for each in scanned.attested_scans[:MAX_FOUND]
+        ]
     action = Action(
         agent=scanned.pushed_by,
         user=scanned.pushed_by,

@@ -18,9 +18,11 @@ from remit.hub.admission.asking import (
     filed,
     request_of,
 )
+from remit.hub.admission.decider import Enrich
 from remit.hub.admission.evidence import document
 from remit.hub.admission.people import Decision, Suppression
 from remit.hub.admission.policy import ArtifactPolicy
+from remit.hub.admission.signers import nobody
 from remit.hub.admission.values import Admission, Scanned
 from remit.hub.catalog.ports import Sees
 from remit.hub.registry.errors import RegistryError
@@ -125,6 +127,7 @@ class Desk:
         settle: makes a record durable.
         clock: the time.
         entropy: randomness of ids.
+        signers: finds out who signed what is decided on, as whoever decides by policy does.
     """
 
     def __init__(
@@ -135,7 +138,9 @@ class Desk:
         settle: Settle,
         clock: Clock,
         entropy: Callable[[int], bytes],
+        signers: Enrich = nobody,
     ) -> None:
+        self._signers = signers
         self.hub = hub
         self._people = people
         self._policy = policy
@@ -148,8 +153,11 @@ class Desk:
         return self._clock.now_us()
 
     async def case(self, repository: str, digest: str) -> Case:
-        """What is known of an artifact."""
-        return await self._people.case(repository, digest)
+        """What is known of an artifact, with what was signed about it."""
+        case = await self._people.case(repository, digest)
+        if case.scanned is None:
+            return case
+        return msgspec.structs.replace(case, scanned=await self._signers(case.scanned))
 
     async def findings(self, repository: str, digest: str, scanner: str) -> bytes | None:
         """The document of a scanner, or the bill of materials; ``None`` if there is none."""
@@ -173,7 +181,7 @@ class Desk:
         """
         if not 0 <= until_us < MAX_US:
             raise WordError("`until_us` is a time in microseconds since 1970")
-        case = await self._people.case(repository, digest)
+        case = await self.case(repository, digest)
         scanned = case.scanned
         if scanned is None:
             state = case.admission.state

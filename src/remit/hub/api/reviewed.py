@@ -57,6 +57,17 @@ def admission_json(item: Item, case: Case, *, content: bool) -> dict[str, Any]:
             }
             for each in scanned.reports
         ],
+        "attested": [
+            {
+                "scanner": each.scanner,
+                "coverage": each.coverage,
+                "counts": {name: count for name, count in each.counts.items() if count},
+                "document": each.findings,
+                "endedAt": time_of(each.finished_us),
+                "expiresAt": time_of(each.expires_us),
+            }
+            for each in scanned.attested_scans
+        ],
         "decisions": [
             {
                 "id": each.id,
