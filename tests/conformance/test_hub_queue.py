@@ -860,3 +860,21 @@ def test_jobs_of_what_was_deleted_are_cancelled_whatever_they_are(known):
         assert await prober(k).claim("p") is None
 
     known(work)
+
+
+def test_a_job_that_a_worker_of_an_older_version_took_covered_nothing(known):
+    """It took every kind for a scan, and wrote what its scanners were where the questions stood."""
+
+    async def work(k):
+        digest = await admitted(k)
+        job, _, _ = await scans_of(k).probe("a/b", digest, ASKED, "ann")
+        task = await prober(k).claim("old")
+        assert await SqlQueue(k.database, k.clock, "scanners").finish(task, [report()])
+        [(probed, _)] = await probes_of(k).unattested(10)
+        assert await probes_of(k).attest(probed, Sealed(evidence=NOBODY)) is not None
+        [said] = (await reopened(k)).attested_scans
+        assert said.coverage == "error"
+        with pytest.raises(HubError):
+            await scans_of(k).again(job, "ann")
+
+    known(work)

@@ -107,7 +107,7 @@ async def guarding(
     trust = _trust(options, clock)
     signers = Signers(SqlCatalog(database), small, trust, host, clock)
     probes = SqlProbes(database, clock, node, EntropyPool(os.urandom))
-    attesting = Attesting(probes, deposit.answers, ledger.settle)
+    attesting = Attesting(probes, deposit.answers, ledger.settle, clock)
     decider = Decider(cases, policy, ledger.settle, clock, deposit, signers)
     asks = SqlScans(database, clock, node, EntropyPool(os.urandom))
     unknown = SqlUnknown(database, clock, EntropyPool(os.urandom))

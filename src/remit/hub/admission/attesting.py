@@ -10,9 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from remit.attest.errors import StatementError
+from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.hub.admission.ports import Probes
 from remit.hub.admission.values import Scanned, Sealed
+from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.pushes import Settle
 
@@ -20,6 +22,7 @@ _log = logging.getLogger("remit.hub")
 BATCH = 20
 POLL_S = 0.5
 TROUBLE_S = 5.0
+LATER_US = 10_000_000
 
 Seal = Callable[[Scanned, str], Awaitable[Sealed]]
 """Signs what a target answered, and stores the bytes of that."""
@@ -32,9 +35,12 @@ class Attesting:
         probes: what was answered.
         seal: signs it.
         settle: makes a record durable.
+        clock: when to try again.
     """
 
-    def __init__(self, probes: Probes, seal: Seal, settle: Settle) -> None:
+    def __init__(self, probes: Probes, seal: Seal, settle: Settle, clock: Clock) -> None:
+        self._clock = clock
+        self._later: dict[str, int] = {}
         self._probes = probes
         self._seal = seal
         self._settle = settle
@@ -47,7 +53,7 @@ class Attesting:
                 while await self.once():
                     pass
             except (RemitError, OSError) as error:
-                # The database, a key or the log cannot be used. What was answered waits.
+                # The database or the log cannot be used. What was answered waits.
                 _log.error("answers of served models are not attested: %s", error)
                 pause = TROUBLE_S
             await asyncio.sleep(pause)
@@ -56,18 +62,46 @@ class Attesting:
         """Attest some; how many there were.
 
         Raises:
-            RemitError, OSError: the database, the store, a key or the log cannot be used.
+            RemitError, OSError: the database or the log cannot be used.
         """
-        found = await self._probes.unattested(BATCH)
-        for probed, target in found:
-            left = await self._probes.claim_record(probed.job)
-            if left is not None:
-                await self._settle(*left)
-            try:
-                done = await self._probes.attest(probed, await self._seal(probed, target))
-            except (Denied, StatementError) as error:
-                why = f"its evidence cannot be stored: {error.message}"
-                done = await self._probes.attest(probed, None, why)
-            for event, record in done or ():
-                await self._settle(event, record)
-        return len(found)
+        now = self._clock.now_us()
+        self._later = {job: until for job, until in self._later.items() if until > now}
+        found = await self._probes.unattested(BATCH + len(self._later))
+        ready = [each for each in found if each[0].job not in self._later]
+        for probed, target in ready:
+            await self._tried(probed, target)
+        return len(ready)
+
+    async def _tried(self, probed: Scanned, target: str) -> None:
+        """Attest one; if that cannot be done now, not hold the others up."""
+        try:
+            await self._one(probed, target)
+        except LogUnavailableError:
+            raise
+        except (RemitError, OSError) as error:
+            _log.error("what `%s` answered is not attested: %s", target, error)
+            self._later[probed.job] = self._clock.now_us() + LATER_US
+
+    async def _one(self, probed: Scanned, target: str) -> None:
+        left = await self._probes.claim_record(probed.job)
+        if left is not None:
+            await self._settle(*left)
+        sealed, why = await self._sealed(probed, target)
+        for event, record in await self._probes.attest(probed, sealed, why) or ():
+            await self._settle(event, record)
+
+    async def _sealed(self, probed: Scanned, target: str) -> tuple[Sealed | None, str]:
+        """The evidence, or why there never is any.
+
+        Raises:
+            RemitError, OSError: the machine is in trouble, whatever was answered.
+        """
+        try:
+            return await self._seal(probed, target), ""
+        except (Denied, StatementError) as error:
+            return None, f"its evidence cannot be stored: {error.message}"
+        except (RemitError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - fail closed, and hold no other answer up
+            _log.exception("what `%s` answered cannot be attested", target)
+            return None, f"its evidence cannot be made: {type(error).__name__}"

@@ -56,6 +56,14 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.target, self.probes
 
 
+def questions_in(detail: bytes) -> Questions:
+    """What a job asks; nothing if a worker of an older version took it for a scan."""
+    try:
+        return msgspec.json.decode(detail, type=Questions)
+    except msgspec.MsgspecError:
+        return Questions(target="", probes=())
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as it is shown; times in microseconds since the Unix epoch, 0 for never.
 

@@ -7,7 +7,6 @@ workers skip what others are about to claim; SQLite has one writer, so there is 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, func, or_, select, update
 
 from remit.artifacts.oci.manifest import Descriptor
@@ -20,8 +19,8 @@ from remit.hub.jobs.values import (
     PROBE,
     SCAN,
     Job,
-    Questions,
     Task,
+    questions_in,
     scan_slot,
 )
 from remit.hub.store import rows
@@ -145,7 +144,7 @@ def _task(connection: Connection, found: Any, worker: str) -> Task | None:
         ),
         body=body,
         kind=row.kind,
-        questions=msgspec.json.decode(asked, type=Questions) if found.kind == PROBE else None,
+        questions=questions_in(asked) if found.kind == PROBE else None,
     )
 
 

@@ -17,7 +17,7 @@ from remit.core.digest import Digest, sha256
 from remit.hub.admission.attested import attested, together
 from remit.hub.admission.evidence import said_of
 from remit.hub.admission.values import Attested, Scanned, Sealed
-from remit.hub.jobs.values import PRIORITIES, PROBE, Questions, probe_slot
+from remit.hub.jobs.values import PRIORITIES, PROBE, Questions, probe_slot, questions_in
 from remit.hub.registry.ports import Record
 from remit.hub.store import outbox, queue, rows, words
 from remit.hub.store.database import Database
@@ -58,7 +58,7 @@ def add(
 def questions(connection: Connection, job: str) -> Questions:
     """What a job asks."""
     found = connection.execute(select(jobs.c.detail).where(jobs.c.id == job)).scalar_one()
-    return msgspec.json.decode(bytes(found), type=Questions)
+    return questions_in(bytes(found))
 
 
 def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple[Attested, ...]:
@@ -75,10 +75,10 @@ def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple
     ).all()
     same: dict[tuple[Any, ...], list[Attested]] = {}
     for row in found:
-        asked = msgspec.json.decode(bytes(row.detail), type=Questions)
+        asked = questions_in(bytes(row.detail))
         for report in queue.of_job(connection, row.id):
             one = attested(said_of(report, row.ended_us), asked.evidence)
-            if row.error:
+            if row.error or not asked.probes:
                 one = msgspec.structs.replace(one, coverage="error")
             if one.expires_us > now_us:
                 same.setdefault((*asked.same, one.scanner), []).append(one)

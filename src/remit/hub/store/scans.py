@@ -84,6 +84,8 @@ class SqlScans:
         if job.kind != PROBE:
             return await self.rescan(job.repository, job.digest, by)
         asked = await self._database.look(lambda c: probes.questions(c, id_))
+        if not asked.probes:
+            raise HubError(f"it is not known what the job `{id_}` asked", code="hub.scan_none")
         return await self.probe(job.repository, job.digest, asked, by)
 
     async def probe(
