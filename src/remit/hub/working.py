@@ -132,7 +132,7 @@ def serve(options: WorkerOptions) -> int:
                 idle_s=BESIDE_S if options.follow else IDLE_S,
             )
 
-    return _until_stopped(scanner, options.scratch, follow=options.follow)
+    return _until_stopped("worker", scanner, options.scratch, follow=options.follow)
 
 
 def _scan(options: WorkerOptions) -> Scan:
@@ -170,7 +170,7 @@ def probe(options: ProberOptions) -> int:
             queue = SqlQueue(database, SystemClock(), targets=names)
             yield Worker(worker_name(), queue, work, own)
 
-    return _until_stopped(prober, None)
+    return _until_stopped("prober", prober, None)
 
 
 def worker_name() -> str:
@@ -190,8 +190,8 @@ async def _database(hub: HubOptions) -> AsyncIterator[Database]:
 _Making = Callable[[Path], contextlib.AbstractAsyncContextManager[Worker]]
 
 
-def _until_stopped(making: _Making, place: Path | None, *, follow: bool = False) -> int:
-    logging.basicConfig(stream=sys.stderr, format="remit hub worker: %(message)s")
+def _until_stopped(name: str, making: _Making, place: Path | None, *, follow: bool = False) -> int:
+    logging.basicConfig(stream=sys.stderr, format=f"remit hub {name}: %(message)s")
     # Until the loop has handlers of its own: a worker that is stopped early cleans up, too.
     signal.signal(signal.SIGTERM, _stopped)
     with scratch(place or Path(tempfile.gettempdir())) as own:
