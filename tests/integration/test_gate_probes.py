@@ -134,6 +134,14 @@ class World:
         return found
 
 
+def begun(model):
+    """Wait until the model is asked."""
+    until = time.monotonic() + 60
+    while not model.asked:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     with hub(tmp_path_factory.mktemp("hub"), gate=True, auth="basic") as found:
@@ -222,14 +230,12 @@ def test_a_prober_that_is_killed_is_followed_by_another(world, environment):
         targets = world.targets(model.url)
         with prober(world.registry, targets, environment) as first:
             job = world.ask()
-            until = time.monotonic() + 60
-            while not model.asked and time.monotonic() < until:
-                time.sleep(0.05)
+            begun(model)
             first.send_signal(signal.SIGKILL)
             first.wait()
-            begun = len(model.asked)
+            asked = len(model.asked)
         time.sleep(2.5)
-        assert len(model.asked) <= begun + 1, "what it started ended with it"
+        assert len(model.asked) <= asked + 1, "what it started ended with it"
         model.pause = 0.0
         with prober(world.registry, targets, environment):
             done = world.over(job, 120.0)
@@ -242,9 +248,7 @@ def test_a_prober_that_is_stopped_gives_its_job_back(world, environment):
         targets = world.targets(model.url)
         with prober(world.registry, targets, environment) as first:
             job = world.ask()
-            until = time.monotonic() + 60
-            while not model.asked and time.monotonic() < until:
-                time.sleep(0.05)
+            begun(model)
             first.terminate()
             assert first.wait(20) == 0
         found = world.job(job)
@@ -256,9 +260,7 @@ def test_a_job_that_is_cancelled_is_not_asked_on(world, environment):
         targets = world.targets(model.url)
         with prober(world.registry, targets, environment):
             job = world.ask()
-            until = time.monotonic() + 60
-            while not model.asked and time.monotonic() < until:
-                time.sleep(0.05)
+            begun(model)
             assert world.wire("POST", f"/api/v1/jobs/{job}/cancel").status == 202
             assert world.job(job)["state"] == "cancelled"
     assert world.attested() == []

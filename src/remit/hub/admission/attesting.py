@@ -5,24 +5,20 @@ it, as one that covered nothing: what was found is not lost, and nothing is clea
 verify. While the machine is in trouble it waits.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from remit.attest.errors import StatementError
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
+from remit.hub.admission.one_by_one import OneByOne
 from remit.hub.admission.ports import Probes
 from remit.hub.admission.values import Scanned, Sealed
-from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.pushes import Settle
 
 _log = logging.getLogger("remit.hub")
-BATCH = 20
 POLL_S = 0.5
-TROUBLE_S = 5.0
-LATER_US = 10_000_000
 
 Seal = Callable[[Scanned, str], Awaitable[Sealed]]
 """Signs what a target answered, and stores the bytes of that."""
@@ -39,24 +35,16 @@ class Attesting:
     """
 
     def __init__(self, probes: Probes, seal: Seal, settle: Settle, clock: Clock) -> None:
-        self._clock = clock
-        self._later: dict[str, int] = {}
         self._probes = probes
         self._seal = seal
         self._settle = settle
+        self._loop = OneByOne(
+            "answers are not attested", probes.unattested, _job, self._one, clock, POLL_S
+        )
 
     async def run(self) -> None:
         """Attest whenever there is something."""
-        while True:
-            pause = POLL_S
-            try:
-                while await self.once():
-                    pass
-            except (RemitError, OSError) as error:
-                # The database or the log cannot be used. What was answered waits.
-                _log.error("answers of served models are not attested: %s", error)
-                pause = TROUBLE_S
-            await asyncio.sleep(pause)
+        await self._loop.run()
 
     async def once(self) -> int:
         """Attest some; how many there were.
@@ -64,25 +52,10 @@ class Attesting:
         Raises:
             RemitError, OSError: the database or the log cannot be used.
         """
-        now = self._clock.now_us()
-        self._later = {job: until for job, until in self._later.items() if until > now}
-        found = await self._probes.unattested(BATCH + len(self._later))
-        ready = [each for each in found if each[0].job not in self._later]
-        for probed, target in ready:
-            await self._tried(probed, target)
-        return len(ready)
+        return await self._loop.once()
 
-    async def _tried(self, probed: Scanned, target: str) -> None:
-        """Attest one; if that cannot be done now, not hold the others up."""
-        try:
-            await self._one(probed, target)
-        except LogUnavailableError:
-            raise
-        except (RemitError, OSError) as error:
-            _log.error("what `%s` answered is not attested: %s", target, error)
-            self._later[probed.job] = self._clock.now_us() + LATER_US
-
-    async def _one(self, probed: Scanned, target: str) -> None:
+    async def _one(self, answered: tuple[Scanned, str]) -> None:
+        probed, target = answered
         left = await self._probes.claim_record(probed.job)
         if left is not None:
             await self._settle(*left)
@@ -105,3 +78,7 @@ class Attesting:
         except Exception as error:  # noqa: BLE001 - fail closed, and hold no other answer up
             _log.exception("what `%s` answered cannot be attested", target)
             return None, f"its evidence cannot be made: {type(error).__name__}"
+
+
+def _job(answered: tuple[Scanned, str]) -> str:
+    return answered[0].job

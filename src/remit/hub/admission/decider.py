@@ -10,25 +10,21 @@ Dying before 4 leaves the scan undecided, and it is decided again; dying after i
 the outbox, and they are logged by the next start or by another Hub.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from remit.attest.errors import StatementError
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
+from remit.hub.admission.one_by_one import OneByOne
 from remit.hub.admission.ports import Cases, Policy
 from remit.hub.admission.signers import nobody
 from remit.hub.admission.values import Outcome, Scanned, Sealed
-from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.pushes import Settle
 
 _log = logging.getLogger("remit.hub")
-BATCH = 20
 POLL_S = 0.15
-TROUBLE_S = 5.0
-LATER_US = 10_000_000
 
 Deposit = Callable[[Scanned, Outcome], Awaitable[Sealed]]
 """Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
@@ -69,20 +65,13 @@ class Decider:
         self._clock = clock
         self._deposit = deposit
         self._signers = signers
-        self._later: dict[str, int] = {}
+        self._loop = OneByOne(
+            "scans are not decided on", cases.undecided, _job, self._one, clock, POLL_S
+        )
 
     async def run(self) -> None:
         """Decide whenever there is something to decide."""
-        while True:
-            pause = POLL_S
-            try:
-                while await self.once():
-                    pass
-            except (RemitError, OSError) as error:
-                # The database or the log cannot be used. What was scanned waits.
-                _log.error("scans are not decided on: %s", error)
-                pause = TROUBLE_S
-            await asyncio.sleep(pause)
+        await self._loop.run()
 
     async def once(self) -> int:
         """Decide on some scans; how many there were.
@@ -90,23 +79,7 @@ class Decider:
         Raises:
             RemitError, OSError: the database, the store or the log cannot be used.
         """
-        now = self._clock.now_us()
-        self._later = {job: until for job, until in self._later.items() if until > now}
-        found = await self._cases.undecided(BATCH + len(self._later))
-        ready = [each for each in found if each.job not in self._later]
-        for scanned in ready:
-            await self._tried(scanned)
-        return len(ready)
-
-    async def _tried(self, scanned: Scanned) -> None:
-        """Decide on one; if that cannot be done now, not hold the others up."""
-        try:
-            await self._one(scanned)
-        except LogUnavailableError:
-            raise
-        except (RemitError, OSError) as error:
-            _log.error("`%s` is not decided on: %s", scanned.digest, error)
-            self._later[scanned.job] = self._clock.now_us() + LATER_US
+        return await self._loop.once()
 
     async def _one(self, scanned: Scanned) -> None:
         left = await self._cases.claim_record(scanned.job)
@@ -151,3 +124,7 @@ class Decider:
                 rules=("policy.error",),
                 policy=self._policy.digest,
             )
+
+
+def _job(scanned: Scanned) -> str:
+    return scanned.job

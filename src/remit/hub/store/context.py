@@ -5,13 +5,12 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from remit.artifacts.attestations import CREATED, PREDICATE_TYPE
-from remit.artifacts.oci.manifest import Descriptor
 from remit.attest.predicates import bom, scan
 from remit.attest.predicates.fields import PredicateError, time_us
 from remit.core.digest import Digest
 from remit.hub.admission.evidence import PROBED
 from remit.hub.admission.values import Scanned
-from remit.hub.store import needs, probes, queue, words
+from remit.hub.store import needs, probes, queue, rows, words
 from remit.hub.store.beside import annotations_of, beside
 from remit.hub.store.tables import admissions, jobs, manifests, repositories, tags
 from remit.scan.base import Report
@@ -66,12 +65,7 @@ def scanned(
     return Scanned(
         repository=row.called,
         digest=Digest(row.digest),
-        descriptor=Descriptor(
-            media_type=row.media_type,
-            digest=Digest(row.digest),
-            size=row.size,
-            artifact_type=row.artifact_type,
-        ),
+        descriptor=rows.descriptor_of(row),
         kind=row.kind,
         name=row.name,
         reports=tuple(each for each in reports if each.scanner != BOM),

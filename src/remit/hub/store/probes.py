@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, func, select, update
 
-from remit.artifacts.oci.manifest import Descriptor
 from remit.core.clock import Clock
 from remit.core.digest import Digest, sha256
 from remit.hub.admission.attested import attested, together
@@ -171,12 +170,7 @@ def _probed(connection: Connection, row: Any) -> Scanned:
     return Scanned(
         repository=row.called,
         digest=Digest(row.digest),
-        descriptor=Descriptor(
-            media_type=row.media_type,
-            digest=Digest(row.digest),
-            size=row.size,
-            artifact_type=row.artifact_type,
-        ),
+        descriptor=rows.descriptor_of(row),
         kind=row.kind,
         name=row.name,
         reports=tuple(queue.of_job(connection, row.job)),

@@ -10,6 +10,8 @@ import msgspec
 from sqlalchemy import Connection, Row, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from remit.artifacts.oci.manifest import Descriptor
+from remit.core.digest import Digest
 from remit.hub.patterns import first, matches
 from remit.hub.registry.errors import Denied
 from remit.hub.store.tables import repositories, rules
@@ -58,6 +60,16 @@ def repository_id(connection: Connection, name: str) -> int | None:
     """The repository's id, without a lock."""
     found = connection.execute(select(repositories.c.id).where(repositories.c.name == name))
     return found.scalar_one_or_none()
+
+
+def descriptor_of(row: Any) -> Descriptor:
+    """Of a manifest, by its row."""
+    return Descriptor(
+        media_type=row.media_type,
+        digest=Digest(row.digest),
+        size=row.size,
+        artifact_type=row.artifact_type,
+    )
 
 
 def hold(connection: Connection, name: str, *, create_us: int = 0) -> Row[Any, Any] | None:

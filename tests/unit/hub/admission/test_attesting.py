@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from remit.core.errors import RemitError
-from remit.hub.admission.attesting import LATER_US, Attesting
+from remit.hub.admission.attesting import Attesting
+from remit.hub.admission.one_by_one import LATER_US
 from remit.hub.admission.values import Sealed
 from remit.hub.ledger import LogUnavailableError
 from remit.hub.registry.errors import Denied
