@@ -296,7 +296,13 @@ def test_words_from_before_accounts_had_identities_stay_with_who_said_them(known
 
 def before_identities(connection):
     """Make the database what the revision before made."""
-    for table, column in (("accounts", "id"), ("decisions", "decider"), ("suppressions", "maker")):
+    of_later = (
+        ("accounts", "id"),
+        ("decisions", "decider"),
+        ("suppressions", "maker"),
+        ("jobs", "target"),
+    )
+    for table, column in of_later:
         connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
     connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
 
