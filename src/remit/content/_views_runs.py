@@ -5,7 +5,6 @@ base32, hexadecimal (also spaced or with ``0x``), decimal and binary codes, lett
 separators. Only printable text is kept: hashes, keys and images say nothing.
 """
 
-import base64
 import binascii
 import itertools
 import math
@@ -62,6 +61,14 @@ _SPREAD = re.compile(b"[%b]" % _SPREAD_LETTERS)
 _NO_LETTERS = bytes(set(range(256)) - set(_SPREAD_LETTERS))
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
 _URL = bytes.maketrans(b"-_", b"+/")
+_BASE32_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+# As `int` has them to this base; what is no digit here is none there.
+_AS_INT = bytes(
+    b"0123456789abcdefghijklmnopqrstuv"[_BASE32_DIGITS.index(each)]
+    if each in _BASE32_DIGITS
+    else ord("!")
+    for each in range(256)
+)
 
 
 class _Read(NamedTuple):
@@ -233,14 +240,20 @@ def _base64(body: bytes) -> bytes:
 
 
 def _base32(body: bytes) -> bytes:
-    body = body.upper()
+    body = body.rstrip(b"=").upper()
     while len(body) % 8 in {1, 3, 6}:
         body = body[:-1]
-    return base64.b32decode(body + b"=" * (-len(body) % 8))
+    return _bits(body.translate(_AS_INT), 5)
 
 
 def _binary(body: bytes) -> bytes:
-    return bytes(int(body[i : i + 8], 2) for i in range(0, len(body) - 7, 8))
+    return _bits(body[: len(body) & ~7], 1)
+
+
+def _bits(digits: bytes, width: int) -> bytes:
+    """Digits of so many bits each as bytes; bits that make no whole byte are left out."""
+    size, over = divmod(width * len(digits), 8)
+    return (int(digits, 1 << width) >> over).to_bytes(size, "big") if digits else b""
 
 
 def _promising(head: bytes) -> bool:
