@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from remit.guard.clock import SystemClock
-
+from remit.audit.clock import SystemClock
 from remit.content.detectors.injection import InjectionDetector
 from remit.core.ids import EntropyPool
 from remit.guard.simulate import Simulator
