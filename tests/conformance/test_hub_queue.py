@@ -805,11 +805,18 @@ def test_the_same_questions_are_answered_anew_and_others_beside(known):
         await answer(k, digest, Questions(target="qwen", probes=("goodside",)))
         found = (await reopened(k)).attested_scans
         assert sorted(each.counts["high"] for each in found) == [0, 1]
+        # Fewer answers to each prompt are not the same questions.
+        await answer(
+            k, digest, Questions(target="qwen", probes=("dan",), generations=9), severity="high"
+        )
+        found = (await reopened(k)).attested_scans
+        assert sorted(each.counts["high"] for each in found) == [0, 1, 1]
+        await answer(k, digest, Questions(target="qwen", probes=("dan",), generations=9))
         # One that did not cover everything takes nothing back; one that did does.
         await answer(k, digest, coverage="partial")
         found = (await reopened(k)).attested_scans
         assert sorted((each.coverage, each.counts["high"]) for each in found) == [
-            ("complete", 0), ("partial", 1),
+            ("complete", 0), ("complete", 0), ("partial", 1),
         ]  # fmt: skip
         await answer(k, digest)
         found = (await reopened(k)).attested_scans
@@ -876,5 +883,18 @@ def test_a_job_that_a_worker_of_an_older_version_took_covered_nothing(known):
         assert said.coverage == "error"
         with pytest.raises(HubError):
             await scans_of(k).again(job, "ann")
+
+    known(work)
+
+
+def test_what_was_found_is_not_hidden_by_asking_often(known):
+    async def work(k):
+        digest = await admitted(k)
+        await answer(k, digest, severity="high")
+        for number in range(205):
+            other = Questions(target="qwen", probes=(f"other{number}",))
+            await answer(k, digest, other)
+        found = (await reopened(k)).attested_scans
+        assert sum(each.counts["high"] for each in found) == 1
 
     known(work)

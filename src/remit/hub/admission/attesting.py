@@ -60,7 +60,12 @@ class Attesting:
         if left is not None:
             await self._settle(*left)
         sealed, why = await self._sealed(probed, target)
-        for event, record in await self._probes.attest(probed, sealed, why) or ():
+        try:
+            done = await self._probes.attest(probed, sealed, why)
+        except Denied as error:
+            # The bytes still had room in the repository, their manifest has none.
+            done = await self._probes.attest(probed, None, _unstored(error))
+        for event, record in done or ():
             await self._settle(event, record)
 
     async def _sealed(self, probed: Scanned, target: str) -> tuple[Sealed | None, str]:
@@ -72,12 +77,16 @@ class Attesting:
         try:
             return await self._seal(probed, target), ""
         except (Denied, StatementError) as error:
-            return None, f"its evidence cannot be stored: {error.message}"
+            return None, _unstored(error)
         except (RemitError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - fail closed, and hold no other answer up
             _log.exception("what `%s` answered cannot be attested", target)
             return None, f"its evidence cannot be made: {type(error).__name__}"
+
+
+def _unstored(error: RemitError) -> str:
+    return f"its evidence cannot be stored: {error.message}"
 
 
 def _job(answered: tuple[Scanned, str]) -> str:

@@ -18,7 +18,7 @@ from remit.core.clock import Clock
 from remit.core.errors import RemitError
 from remit.hub.admission.one_by_one import OneByOne
 from remit.hub.admission.ports import Cases, Policy
-from remit.hub.admission.signers import nobody
+from remit.hub.admission.signers import Enrich, nobody
 from remit.hub.admission.values import Outcome, Scanned, Sealed
 from remit.hub.registry.errors import Denied
 from remit.hub.registry.pushes import Settle
@@ -28,8 +28,6 @@ POLL_S = 0.15
 
 Deposit = Callable[[Scanned, Outcome], Awaitable[Sealed]]
 """Signs evidence, stores its bytes, and gives the manifests that are to be placed."""
-Enrich = Callable[[Scanned], Awaitable[Scanned]]
-"""Adds to what is known of an artifact."""
 
 
 async def no_evidence(scanned: Scanned, outcome: Outcome) -> Sealed:
@@ -86,7 +84,11 @@ class Decider:
         if left is not None:
             await self._settle(*left)
         outcome, evidence = await self._sealed(scanned)
-        done = await self._cases.decide(scanned, outcome, evidence)
+        try:
+            done = await self._cases.decide(scanned, outcome, evidence)
+        except Denied as error:
+            # The bytes still had room in the repository, their manifest has none.
+            done = await self._cases.decide(scanned, self._refusal(*_unstored(error)), Sealed())
         for id_, record in done or ():
             await self._settle(id_, record)
 
@@ -96,20 +98,23 @@ class Decider:
         Raises:
             RemitError, OSError: the machine is in trouble, whatever the artifact is.
         """
-        policy = self._policy.digest
         try:
             scanned = await self._signers(scanned)
             outcome = self._judged(scanned)
             return outcome, await self._deposit(scanned, outcome)
         except (Denied, StatementError) as error:
             # What nobody can verify is not admitted: its repository is full, for example.
-            reason, rule = f"its evidence cannot be stored: {error.message}", "evidence.error"
+            reason, rule = _unstored(error)
         except (RemitError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - fail closed, and hold no other artifact up
             _log.exception("the gate failed on `%s`", scanned.digest)
             reason, rule = f"the gate failed on it: {type(error).__name__}", "gate.error"
-        return Outcome(word="refuse", reasons=(reason,), rules=(rule,), policy=policy), Sealed()
+        return self._refusal(reason, rule), Sealed()
+
+    def _refusal(self, reason: str, rule: str) -> Outcome:
+        policy = self._policy.digest
+        return Outcome(word="refuse", reasons=(reason,), rules=(rule,), policy=policy)
 
     def _judged(self, scanned: Scanned) -> Outcome:
         try:
@@ -118,12 +123,11 @@ class Decider:
             )
         except Exception as error:  # noqa: BLE001 - fail closed, whatever it was
             _log.exception("the policy failed on `%s`", scanned.digest)
-            return Outcome(
-                word="refuse",
-                reasons=(f"the policy failed: {type(error).__name__}",),
-                rules=("policy.error",),
-                policy=self._policy.digest,
-            )
+            return self._refusal(f"the policy failed: {type(error).__name__}", "policy.error")
+
+
+def _unstored(error: RemitError) -> tuple[str, str]:
+    return f"its evidence cannot be stored: {error.message}", "evidence.error"
 
 
 def _job(scanned: Scanned) -> str:

@@ -18,11 +18,10 @@ from remit.hub.admission.asking import (
     filed,
     request_of,
 )
-from remit.hub.admission.decider import Enrich
 from remit.hub.admission.evidence import document
 from remit.hub.admission.people import Decision, Suppression
 from remit.hub.admission.policy import ArtifactPolicy
-from remit.hub.admission.signers import nobody
+from remit.hub.admission.signers import Enrich, nobody
 from remit.hub.admission.values import Admission, Scanned
 from remit.hub.catalog.ports import Sees
 from remit.hub.registry.errors import RegistryError

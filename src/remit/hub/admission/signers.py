@@ -5,7 +5,7 @@ A trust root that cannot be used trusts nobody: a policy that asks for a signatu
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -27,6 +27,8 @@ _log = logging.getLogger("remit.hub")
 MAX_ATTESTATIONS = 200
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 
+Enrich = Callable[[Scanned], Awaitable[Scanned]]
+"""Adds to what is known of an artifact."""
 Trust = Callable[[], TrustRoot]
 """Reads the trust root, as it is now."""
 

@@ -51,9 +51,9 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     evidence: str = ""
 
     @property
-    def same(self) -> tuple[str, tuple[str, ...]]:
+    def same(self) -> tuple[str, tuple[str, ...], int]:
         """Two with the same ask the same, so that the later result replaces the earlier one."""
-        return self.target, self.probes
+        return self.target, self.probes, self.generations
 
 
 def questions_in(detail: bytes) -> Questions:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, func, select, update
 from remit.core.clock import Clock
 from remit.core.digest import Digest, sha256
 from remit.hub.admission.attested import attested, together
-from remit.hub.admission.evidence import said_of
+from remit.hub.admission.evidence import SCAN_LIFETIME_US, said_of
 from remit.hub.admission.values import Attested, Scanned, Sealed
 from remit.hub.jobs.values import PRIORITIES, PROBE, Questions, probe_slot, questions_in
 from remit.hub.registry.ports import Record
@@ -26,7 +26,6 @@ from remit.hub.store.tables import manifests as stored
 
 REASON = "demand"
 MAX_WHY = 1000
-MAX_RESULTS = 200
 
 
 def add(
@@ -69,8 +68,9 @@ def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple
         select(jobs.c.id, jobs.c.detail, jobs.c.ended_us, jobs.c.error)
         .where(jobs.c.kind == PROBE, jobs.c.repository == id_, jobs.c.digest == digest)
         .where(jobs.c.state == "done", jobs.c.slot.is_(None))
-        .order_by(jobs.c.ended_us.desc(), jobs.c.id.desc())
-        .limit(MAX_RESULTS)
+        # No number of them is too many: else whoever asks often enough hides what was found.
+        .where(jobs.c.ended_us > now_us - SCAN_LIFETIME_US)
+        .order_by(jobs.c.ended_us, jobs.c.id)
     ).all()
     same: dict[tuple[Any, ...], list[Attested]] = {}
     for row in found:

@@ -76,6 +76,20 @@ def test_what_can_never_be_attested_is_closed_without(error):
     assert probes.closed["b"][0] is not None
 
 
+def test_evidence_whose_manifest_has_no_place_is_left_out():
+    class Full(Probes):
+        async def attest(self, probed, sealed, why=""):
+            if sealed is not None:
+                raise Denied("the repository is full")
+            return await super().attest(probed, sealed, why)
+
+    probes = Full("a")
+    asyncio.run(attesting(probes, {}, []).once())
+    sealed, why = probes.closed["a"]
+    assert sealed is None
+    assert "the repository is full" in why
+
+
 def test_what_cannot_be_attested_now_waits_and_holds_nobody_up():
     probes, clock, troubles = Probes("a", "b"), Clock(), {"a": OSError(28, "no space")}
     loop = attesting(probes, troubles, [], clock)

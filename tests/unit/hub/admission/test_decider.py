@@ -10,6 +10,7 @@ from remit.core.errors import RemitError
 from remit.hub.admission.decider import Decider
 from remit.hub.admission.policy import ArtifactPolicy
 from remit.hub.admission.values import Sealed
+from remit.hub.registry.errors import Denied
 from tests.unit.hub.admission.support import NOW, report, scanned
 from tests.unit.hub.support import Clock
 
@@ -71,6 +72,25 @@ def test_what_nobody_expected_refuses_that_artifact(part, error, caplog):
     assert type(error).__name__ in outcome.reasons[0]
     assert outcome.policy == ArtifactPolicy.load(None).digest
     assert "Traceback" in caplog.text
+
+
+def test_evidence_whose_manifest_has_no_place_refuses():
+    """What was admitted and is found out must not stay admitted because its repository is full."""
+
+    class Full(Waiting):
+        async def decide(self, of, outcome, evidence=None):
+            if evidence.placed:
+                raise Denied("the repository is full")
+            return await super().decide(of, outcome, evidence)
+
+    async def deposit(*_):
+        return Sealed(placed=("a manifest",))
+
+    cases = Full(CLEAN)
+    assert decide(cases, deposit=deposit) == 1
+    outcome, _ = cases.decided["1"]
+    assert (outcome.word, outcome.rules) == ("refuse", ("evidence.error",))
+    assert "the repository is full" in outcome.reasons[0]
 
 
 def test_evidence_that_has_no_place_refuses():
