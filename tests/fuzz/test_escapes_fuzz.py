@@ -40,6 +40,19 @@ def test_no_match_begins_elsewhere(candidates, text):
     assert found == [m.span() for m in candidates._pattern.finditer(text)]
 
 
+@pytest.mark.parametrize("candidates", [s.pattern for s in inline._STEPS])
+@given(
+    text=st.lists(
+        st.builds(str.__mul__, st.sampled_from(SIGNS), st.sampled_from([1, 20, 40])), max_size=8
+    ),
+    gap=st.sampled_from(["", "x" * 70, "=" * 1100, "<" * 1100, "%" * 70]),
+)
+def test_matches_on_end_are_found_like_those_alone(candidates, text, gap):
+    whole = gap.join(text).replace("\x9b", "")
+    found = [m.span() for m in candidates.finditer(View("original", whole))]
+    assert found == [m.span() for m in candidates._pattern.finditer(whole)]
+
+
 BEFORE = [
     "src", "s\u017frc", "HREF", "act\u0131on", "bac\u212aground", "srcset", "=", " = ", "\u00a0=\u2003", '"', "'", "<", "<img ", ">", "a 1x, ",
     "0;url=", "](", "] (", "[a]: ", "\n[r]: ", "url(", "@import '", ";", "\x1b]8;;", "\x9d8;a;", "(", "x", " ", "\n", "\u00e9", "\ud800", "a" * 190,

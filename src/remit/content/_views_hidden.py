@@ -44,10 +44,17 @@ def _pieces(text: str, there: Container[re.Pattern[str]], decoding: Decoding) ->
         )
     for match in _SELECTORS.finditer(text) if _SELECTORS in there else ():
         run = decoding.take(match[0])
-        data = bytes(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE00F0 for c in run)
-        yield from _utf8(data, match.start(), 1)
+        yield from _utf8(_carried(run), match.start(), 1)
     for match in _BITS.finditer(text) if _BITS in there else ():
         yield from _bits(match[0], match.start(), decoding)
+
+
+def _carried(selectors: str) -> bytes:
+    """The bytes that variation selectors stand for: the lowest of each, and 16 more above U+E0000."""
+    wide = selectors.encode("utf-32-le")
+    more = wide[2::4].replace(b"\x0e", b"\x10")
+    total = int.from_bytes(wide[::4], "little") + int.from_bytes(more, "little")
+    return total.to_bytes(len(selectors), "little")
 
 
 _ASCII = {0xE0000 + c: chr(c) for c in range(0x20, 0x7F)}

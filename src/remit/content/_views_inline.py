@@ -27,8 +27,10 @@ _SEQUENCE = re.compile(
     r"|[^\x08\n]\x08"
     r"|[\x00-\x08\x0e-\x1f\x7f]"
 )
-_TERMINAL = Candidates(_SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f]")
-_TERMINAL_C1 = Candidates(_SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f\x9b]", "latin-1")
+_TERMINAL = Candidates(_SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f]", steady=True)
+_TERMINAL_C1 = Candidates(
+    _SEQUENCE, rb"[^\x08\n]\x08|[\x00-\x08\x0e-\x1f\x7f\x9b]", "latin-1", steady=True
+)
 _CONTROLS = bytes((*range(9), *range(14, 32), 0x7F))
 _ESCAPE_BUT_SINGLE = (
     r"|u([0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*)"
@@ -40,9 +42,12 @@ _ESCAPE_BUT_SINGLE = (
 _ESCAPE = Candidates(
     re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE),
     rb"\\(?:[\"'\\/bfnrtuxU\n]|\r\n|[0-3][0-7]{2})",
+    steady=True,
 )
 _NOT_SINGLE = Candidates(
-    re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE), rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})"
+    re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE),
+    rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})",
+    steady=True,
 )
 _MANY = 64
 _OFTEN = 4
@@ -60,10 +65,13 @@ _ENTITY = Candidates(
         rf"&(?:#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|(?={_NAMED})[A-Za-z][A-Za-z0-9]{{1,31}});?"
     ),
     rf"&(?:#|{_NAMED})".encode(),
+    steady=True,
 )
-_PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}")
+_PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}", steady=True)
 _QUOTED = Candidates(
-    re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"), rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)"
+    re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"),
+    rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)",
+    steady=True,
 )
 _QUOTED_SIGN = Candidates(
     re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}"), rb"=\r?\n|=[0-9A-F]{2}"

@@ -4,7 +4,7 @@ import re
 import string
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate
 from typing import NamedTuple, overload
 
 from remit.content._news import News, Span
@@ -236,25 +236,28 @@ def same_places(view: View, name: str, text: str) -> View:
 
 def joined(view: View, name: str, pieces: Iterable[Piece]) -> View | None:
     """Readings of parts of a view, one a line; places are given in ``view.text``."""
-    rest = iter(pieces)
-    first = next(rest, None)
-    if first is None:
+    some = [piece for piece in pieces if piece.text]
+    if not some:
         return None
-    second = next(rest, None)
-    if second is None:
-        return derived(view, name, first.text, first.starts.__getitem__, first.ends.__getitem__)
-    texts: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for text, begins, stops in chain((first, second), rest):
-        if texts:
-            # The line break belongs to the last character before it.
-            starts.append(starts[-1])
-            ends.append(ends[-1])
-        texts.append(text)
-        starts += begins
-        ends += stops
-    return derived(view, name, "\n".join(texts), starts.__getitem__, ends.__getitem__)
+    if len(some) == 1:
+        only = some[0]
+        return derived(view, name, only.text, only.starts.__getitem__, only.ends.__getitem__)
+    at = list(accumulate((len(piece.text) + 1 for piece in some), initial=0))
+
+    def place(index: int) -> tuple[Piece, int]:
+        piece = some[number := bisect_right(at, index) - 1]
+        # The line break belongs to the last character before it.
+        return piece, min(index - at[number], len(piece.text) - 1)
+
+    def start(index: int) -> int:
+        piece, offset = place(index)
+        return piece.starts[offset]
+
+    def end(index: int) -> int:
+        piece, offset = place(index)
+        return piece.ends[offset]
+
+    return derived(view, name, "\n".join([piece.text for piece in some]), start, end)
 
 
 def nested(view: View, name: str) -> str:

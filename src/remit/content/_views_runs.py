@@ -7,7 +7,6 @@ separators. Only printable text is kept: hashes, keys and images say nothing.
 
 import binascii
 import itertools
-import math
 import operator
 import re
 import string
@@ -277,7 +276,7 @@ def _cut_utf8(data: bytes) -> str | None:
 
 def _texts(
     data: bytes, bits: int, decoding: Decoding, first: int
-) -> Iterator[tuple[str, list[int], list[int]]]:
+) -> Iterator[tuple[str, Sequence[int], Sequence[int]]]:
     """Texts in ``data`` with the places of their characters in a source of ``bits`` a character.
 
     The source begins at ``first``.
@@ -300,18 +299,12 @@ def _texts(
         yield taken, starts, ends
 
 
-def _even(at: int, count: int, bits: int, first: int) -> tuple[list[int], list[int]]:
-    """Places of ``count`` bytes from bit ``at`` on: they repeat as soon as both sides begin anew."""
-    period = bits // math.gcd(8, bits)
-    step = 8 * period // bits
-    starts, ends = [0] * count, [0] * count
-    for k in range(min(period, count)):
-        turns = len(range(k, count, period))
-        start = first + (at + 8 * k) // bits
-        end = first + (at + 8 * k + 7) // bits + 1
-        starts[k::period] = range(start, start + turns * step, step)
-        ends[k::period] = range(end, end + turns * step, step)
-    return starts, ends
+def _even(at: int, count: int, bits: int, first: int) -> tuple[Offsets, Offsets]:
+    """Places of ``count`` bytes from bit ``at`` on."""
+    return (
+        Offsets(count, lambda index: first + (at + 8 * index) // bits),
+        Offsets(count, lambda index: first + (at + 8 * index + 7) // bits + 1),
+    )
 
 
 def _printed(data: bytes) -> Iterator[tuple[str, int, int]]:
