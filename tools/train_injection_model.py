@@ -155,7 +155,7 @@ def windows(rows: Sequence[dict[str, Any]]) -> Data:
         before = len(owner)
         for piece in pieces(read(row["text"])):
             hits = rules.hits(piece.text)
-            for start, end, grams in ngrams.windows(piece.text):
+            for _, start, end, grams in ngrams.windows([piece.text]):
                 unique = ngrams.unique(grams, scratch)
                 if unique.size < ngrams.LEAST_FEATURES:
                     continue

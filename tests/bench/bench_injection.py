@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] = ()) -> list[dict[str, Any]]:
         add(f"rules alone, {size}", _time(lambda t=text: rules.hits(t), rounds))
         add(
             f"model alone, {size}",
-            _time(lambda t=text: list(ngrams.score(t, ngrams.load())), rounds),
+            _time(lambda t=text: list(ngrams.score([t], ngrams.load())), rounds),
         )
     baseline = _p50(read(_filled(ORDINARY, MEGABYTE)), 3)
     add("ordinary, 1 MB", baseline)

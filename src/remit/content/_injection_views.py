@@ -5,7 +5,6 @@ earlier reading had are scored again, with their surroundings, so that a second 
 it says anew. The fold takes the place of the original: what it was folded from is no prose.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,7 +41,7 @@ _CONCEALING = frozenset(
     )
 )
 _PRIOR = 1.0
-_PHRASE = re.compile(r"[^\n.,;>]{1,200}[\n.,;>]?|[\n.,;>]")
+_LONGEST = 200
 
 
 class Piece(NamedTuple):
@@ -68,7 +67,7 @@ def pieces(text: Views) -> Iterator[Piece]:
     yield Piece(whole.text, whole, 0)
     if len(text.views) == 1:
         return
-    seen = set(_PHRASE.findall(whole.text))
+    seen = {phrase for _, phrase in _phrases(whole.text)}
     for view in text.views[1:]:
         if view is not whole and len(view.text) >= _LEAST:
             yield from _new(view, seen)
@@ -77,15 +76,30 @@ def pieces(text: Views) -> Iterator[Piece]:
 def _new(view: View, seen: set[str]) -> Iterator[Piece]:
     """Stretches around phrases that were not ``seen``, which are added to it."""
     begin = end = -1
-    for match in _PHRASE.finditer(view.text):
-        if match[0] in seen:
+    for start, phrase in _phrases(view.text):
+        if not phrase or phrase in seen:
             continue
-        seen.add(match[0])
-        low = max(match.start() - WINDOW // 2, 0)
+        seen.add(phrase)
+        low = max(start - WINDOW // 2, 0)
         if low > end:
             if end > 0:
                 yield Piece(view.text[begin:end], view, begin)
             begin = low
-        end = min(match.end() + WINDOW // 2, len(view.text))
+        end = min(start + len(phrase) + WINDOW // 2, len(view.text))
     if end > 0:
         yield Piece(view.text[begin:end], view, begin)
+
+
+def _phrases(text: str) -> Iterator[tuple[int, str]]:
+    """What stands between marks, cut where it is long, and where it begins."""
+    lines = text
+    for mark in ".,;>":
+        lines = lines.replace(mark, "\n")
+    at = 0
+    for phrase in lines.split("\n"):
+        if len(phrase) <= _LONGEST:
+            yield at, phrase
+        else:
+            for cut in range(0, len(phrase), _LONGEST):
+                yield at + cut, phrase[cut : cut + _LONGEST]
+        at += len(phrase) + 1

@@ -16,7 +16,7 @@ import functools
 import math
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,8 +46,9 @@ _ALPHABET = 26
 
 
 class Window(NamedTuple):
-    """A scored piece of a text: ``logit`` of ``text[start:end]``."""
+    """A scored piece of a text: ``logit`` of ``texts[number][start:end]``."""
 
+    number: int
     start: int
     end: int
     logit: float
@@ -120,13 +121,13 @@ def dumps(model: Model) -> bytes:
     return MAGIC + np.array(numbers, "<f8").tobytes() + zlib.compress(model.table.tobytes(), 9)
 
 
-def score(text: str, model: Model) -> Iterator[Window]:
-    """Every window of ``text`` with its logit, in order, but those of a few letters."""
+def score(texts: Sequence[str], model: Model) -> Iterator[Window]:
+    """Every window of ``texts`` with its logit, in order, but those of a few letters."""
     import numpy as np
 
     table, scale, bias = model.table, model.scale, model.bias
     scratch, numbers = _scratch(table.size), _order()
-    for start, end, grams in windows(text):
+    for number, start, end, grams in windows(texts):
         # As in `unique`, without the array of what is left.
         order = numbers[: grams.size]
         scratch[grams] = order
@@ -134,7 +135,7 @@ def score(text: str, model: Model) -> Iterator[Window]:
         count = np.count_nonzero(first)
         if count >= LEAST_FEATURES:
             total = int(np.add.reduce(table.take(grams) * first, dtype=np.int64))
-            yield Window(start, end, scale * total / float(count) ** 0.5 + bias)
+            yield Window(number, start, end, scale * total / float(count) ** 0.5 + bias)
 
 
 def _scratch(size: int) -> NDArray[np.int16]:
@@ -150,44 +151,85 @@ def _scratch(size: int) -> NDArray[np.int16]:
 _kept = threading.local()
 
 
-def windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """Windows of ``text``: start and end in it, and the features with their repetitions."""
-    for offset in range(0, max(len(text), 1), _CHUNK):
-        # Chunks overlap by a window, so that nothing is cut in two.
-        piece = text[max(0, offset - WINDOW) : offset + _CHUNK]
-        for start, end, grams in _windows(piece):
+def windows(texts: Sequence[str]) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
+    """Windows of ``texts``, in order: whose, start and end in it, and the features with their
+    repetitions."""
+    some: list[_Part] = []
+    size = 0
+    for part in _parts(texts):
+        if some and size + len(part.text) > _CHUNK + WINDOW:
+            yield from _windows(some)
+            some, size = [], 0
+        some.append(part)
+        size += len(part.text)
+    if some:
+        yield from _windows(some)
+
+
+class _Part(NamedTuple):
+    """What of the text of a number begins at ``base``, no longer than is looked at in one go."""
+
+    number: int
+    base: int
+    text: str
+
+
+def _parts(texts: Sequence[str]) -> Iterator[_Part]:
+    for number, text in enumerate(texts):
+        for offset in range(0, len(text), _CHUNK):
+            # Parts overlap by a window, so that nothing is cut in two.
             base = max(0, offset - WINDOW)
-            yield base + start, base + end, grams
+            yield _Part(number, base, text[base : offset + _CHUNK])
 
 
-def _windows(text: str) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def _windows(parts: Sequence[_Part]) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
+    """Windows of texts that are folded one by one and then looked at as one.
+
+    Each of them has a space at either end, and no feature goes over two.
+    """
     import numpy as np
 
-    codes, places = fold(text)
-    if not codes.size:
+    owners: list[int] = []
+    starts: list[int] = []
+    stops: list[int] = []
+    every: list[NDArray[np.uint32]] = []
+    where: list[NDArray[np.int64]] = []
+    done = 0
+    for number, base, text in parts:
+        folded, at = fold(text)
+        if not folded.size:
+            continue
+        last = max(folded.size - WINDOW, 0)
+        begins_at = [*range(0, last, STRIDE), last]
+        starts += (done + start for start in begins_at)
+        stops += (done + min(start + WINDOW, folded.size) for start in begins_at)
+        owners += [number] * len(begins_at)
+        every.append(folded)
+        where.append(at + base if base else at)
+        done += folded.size
+    if not every:
         return
-    if codes.size <= WINDOW:
-        every = [*(some for some, _ in _char_grams(codes)), *_words(codes)[0]]
-        yield int(places[0]), int(places[-1]) + 1, np.concatenate(every)
+    codes, places = (every[0], where[0]) if len(every) == 1 else map(np.concatenate, (every, where))
+    if len(starts) == 1:
+        some = [*(some for some, _ in _char_grams(codes)), *_words(codes)[0]]
+        yield owners[0], int(places[0]), int(places[-1]) + 1, np.concatenate(some)
         return
-    last = codes.size - WINDOW
-    starts = np.array([*range(0, last, STRIDE), last])
-    stops = np.minimum(starts + WINDOW, codes.size)
+    lows, highs = np.array(starts), np.array(stops)
     # All grams, and where those of each window begin and end among them.
     grams: list[NDArray[np.int64]] = []
     bounds: list[Iterable[tuple[int, int]]] = []
-    for n, (some, at) in zip(CHAR_GRAMS, _char_grams(codes), strict=True):
-        grams.append(some)
-        bounds.append(_bounds(at.searchsorted(starts), at.searchsorted(stops - n, "right")))
+    for n, (some_grams, at) in zip(CHAR_GRAMS, _char_grams(codes), strict=True):
+        grams.append(some_grams)
+        bounds.append(_bounds(at.searchsorted(lows), at.searchsorted(highs - n, "right")))
     words, begins, ends = _words(codes)
-    low, high = begins.searchsorted(starts), ends.searchsorted(starts + WINDOW, "right")
-    for n, some in enumerate(words):
-        grams.append(some)
+    low, high = begins.searchsorted(lows), ends.searchsorted(highs, "right")
+    for n, some_grams in enumerate(words):
+        grams.append(some_grams)
         bounds.append(_bounds(low, np.maximum(low, high - n)))
-    first, end = places[starts].tolist(), (places[stops - 1] + 1).tolist()
-    for start, stop, *inside in zip(first, end, *bounds, strict=True):
-        parts = [some[a:b] for some, (a, b) in zip(grams, inside, strict=True)]
-        yield start, stop, np.concatenate(parts)
+    first, end = places[lows].tolist(), (places[highs - 1] + 1).tolist()
+    for number, start, stop, *inside in zip(owners, first, end, *bounds, strict=True):
+        within = [some[a:b] for some, (a, b) in zip(grams, inside, strict=True)]
+        yield number, start, stop, np.concatenate(within)
 
 
 def _bounds(low: NDArray[np.int64], high: NDArray[np.int64]) -> Iterable[tuple[int, int]]:

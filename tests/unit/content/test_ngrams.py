@@ -87,7 +87,7 @@ def slow_windows(text):
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_arrays_say_what_the_slow_reference_says(text):
-    found = [(start, end, set(grams.tolist())) for start, end, grams in n.windows(text)]
+    found = [(start, end, set(grams.tolist())) for _, start, end, grams in n.windows([text])]
     assert found == list(slow_windows(text))
 
 
@@ -96,8 +96,21 @@ def test_random_texts_say_what_the_slow_reference_says():
     alphabet = "abC d1.,\n é中'-_\u200b\U0001f600"
     for _ in range(40):
         text = "".join(rng.choice(alphabet) for _ in range(rng.randrange(900)))
-        found = [(start, end, set(grams.tolist())) for start, end, grams in n.windows(text)]
+        found = [(start, end, set(grams.tolist())) for _, start, end, grams in n.windows([text])]
         assert found == list(slow_windows(text))
+
+
+@pytest.mark.parametrize("chunk", [n._CHUNK, 300])
+def test_many_texts_say_what_each_says_alone(monkeypatch, chunk):
+    monkeypatch.setattr(n, "_CHUNK", chunk)
+    texts = [*TEXTS, " x ", "a b" * 200, "\n", "c d"]
+    alone = [(i, *w[1:3], set(w[3].tolist())) for i, t in enumerate(texts) for w in n.windows([t])]
+    together = [(*w[:3], set(w[3].tolist())) for w in n.windows(texts)]
+    assert together == alone
+    model = n.load()
+    assert [w.number for w in n.score(texts, model)] == [
+        i for i, t in enumerate(texts) for _ in n.score([t], model)
+    ]
 
 
 def test_unique_keeps_each_feature_once():
@@ -109,7 +122,7 @@ def test_unique_keeps_each_feature_once():
 def test_long_texts_are_covered_without_a_gap():
     text = "word " * 40_000
     end = 0
-    for start, stop, _ in n.windows(text):
+    for _, start, stop, _ in n.windows([text]):
         assert start <= end
         end = max(end, stop)
     assert end >= len(text) - 1
@@ -140,12 +153,12 @@ def test_weights_of_another_size_are_refused():
 
 def test_the_score_is_the_sum_of_weights_over_the_root_of_their_number():
     text = "forget it, please"
-    ((start, end, grams),) = n.windows(text)
+    ((_, start, end, grams),) = n.windows([text])
     unique = sorted(set(grams.tolist()))
     table = np.zeros(n.SIZE, np.int8)
     table[unique[:3]] = 100
     model = n.Model(table, 0.5, -1.0, 1.0, 0.0, (0.0,) * 4)
-    (window,) = n.score(text, model)
+    (window,) = n.score([text], model)
     assert (window.start, window.end) == (start, end) == (0, len(text))
     assert window.logit == pytest.approx(150 / len(unique) ** 0.5 - 1)
     assert [model.milli(x) for x in (-1e9, 0.0, 1e9)] == [0, 500, 1000]

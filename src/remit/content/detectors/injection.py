@@ -65,19 +65,20 @@ class InjectionDetector:
 def score(text: Views, model: ngrams.Model, threshold: float) -> Iterator[_Scored]:
     """Windows of readings that say something new, from a logit on, in places of the original."""
     hides = any(view.name == "hidden" for view in text.views)
+    some: list[tuple[Piece, rules.Hits]] = []
     for piece in pieces(text):
         found = rules.hits(piece.text)
         as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
-        if as_it_is and not found.all and _is_fragment(piece.text):
-            continue
-        prior = piece.prior
-        for window in ngrams.score(piece.text, model):
-            inside = found.within(window.start, window.end) if found.all else ()
-            logit = window.logit + prior
-            if inside:
-                logit = rules.weigh(inside).on(logit)
-            if logit >= threshold:
-                yield _scored(piece, window, inside, logit)
+        if not as_it_is or found.all or not _is_fragment(piece.text):
+            some.append((piece, found))
+    for window in ngrams.score([piece.text for piece, _ in some], model):
+        piece, found = some[window.number]
+        inside = found.within(window.start, window.end) if found.all else ()
+        logit = window.logit + piece.prior
+        if inside:
+            logit = rules.weigh(inside).on(logit)
+        if logit >= threshold:
+            yield _scored(piece, window, inside, logit)
 
 
 def _is_fragment(text: str) -> bool:

@@ -84,7 +84,7 @@ def weigh(unit: Unit, place: Place) -> Weighed:
 def _grams(text: str) -> NDArray[np.int64]:
     import numpy as np
 
-    found = [grams for _, _, grams in ngrams.windows(text)]
+    found = [grams for *_, grams in ngrams.windows([text])]
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
