@@ -27,19 +27,18 @@ if TYPE_CHECKING:
 WINDOW = 256
 STRIDE = 160
 CHAR_GRAMS = (2, 3, 4, 5)
-CHAR_BITS = 19
-WORD_BITS = 19
+BITS = 19
 LEAST_FEATURES = 12
-SIZE = (1 << CHAR_BITS) + (1 << WORD_BITS)
+SIZE = 2 << BITS
 CHANNELS = ("user_prompt", "completion", "tool_args", "tool_result")
 MAGIC = b"remit-ngrams/1\n"
 FILE = "injection.weights"
 
 _CHUNK = 1 << 16
-_WORD_POWERS = 256
 _MULTIPLIER = 0x9E3779B1
 _WORD_MULTIPLIER = 0x100000001B3
 _FINAL = (0x85EBCA6B, 0xC2B2AE35)
+_LEAST_POWERS = 1 << 12
 _FOLD_LIMIT = 0x3000
 _MIN_WORDLIKE = 0xAA
 _ALPHABET = 26
@@ -152,8 +151,7 @@ _kept = threading.local()
 
 
 def windows(texts: Sequence[str]) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
-    """Windows of ``texts``, in order: whose, start and end in it, and the features with their
-    repetitions."""
+    """Windows of ``texts``, in order: whose, start and end in it, features with repetitions."""
     some: list[_Part] = []
     size = 0
     for part in _parts(texts):
@@ -182,54 +180,72 @@ def _parts(texts: Sequence[str]) -> Iterator[_Part]:
             yield _Part(number, base, text[base : offset + _CHUNK])
 
 
-def _windows(parts: Sequence[_Part]) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
-    """Windows of texts that are folded one by one and then looked at as one.
+class _Cut(NamedTuple):
+    """Texts that are folded one by one and looked at as one, and their windows.
 
     Each of them has a space at either end, and no feature goes over two.
     """
+
+    codes: NDArray[np.uint32]
+    places: NDArray[np.int64]
+    numbers: list[int]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+
+def _cut(parts: Sequence[_Part]) -> _Cut | None:
     import numpy as np
 
-    owners: list[int] = []
-    starts: list[int] = []
-    stops: list[int] = []
     every: list[NDArray[np.uint32]] = []
     where: list[NDArray[np.int64]] = []
+    numbers: list[int] = []
+    starts: list[int] = []
+    stops: list[int] = []
     done = 0
     for number, base, text in parts:
-        folded, at = fold(text)
-        if not folded.size:
+        codes, places = fold(text)
+        if not codes.size:
             continue
-        last = max(folded.size - WINDOW, 0)
-        begins_at = [*range(0, last, STRIDE), last]
-        starts += (done + start for start in begins_at)
-        stops += (done + min(start + WINDOW, folded.size) for start in begins_at)
-        owners += [number] * len(begins_at)
-        every.append(folded)
-        where.append(at + base if base else at)
-        done += folded.size
+        every.append(codes)
+        where.append(places + base)
+        last = max(codes.size - WINDOW, 0)
+        begins = [*range(0, last, STRIDE), last]
+        numbers += [number] * len(begins)
+        starts += [done + begin for begin in begins]
+        stops += [done + min(begin + WINDOW, codes.size) for begin in begins]
+        done += codes.size
     if not every:
+        return None
+    joined, places = np.concatenate(every), np.concatenate(where)
+    return _Cut(joined, places, numbers, np.array(starts), np.array(stops))
+
+
+def _windows(parts: Sequence[_Part]) -> Iterator[tuple[int, int, int, NDArray[np.int64]]]:
+    import numpy as np
+
+    cut = _cut(parts)
+    if cut is None:
         return
-    codes, places = (every[0], where[0]) if len(every) == 1 else map(np.concatenate, (every, where))
-    if len(starts) == 1:
-        some = [*(some for some, _ in _char_grams(codes)), *_words(codes)[0]]
-        yield owners[0], int(places[0]), int(places[-1]) + 1, np.concatenate(some)
+    codes, places, numbers, starts, stops = cut
+    characters, words = _char_grams(codes), _words(codes)
+    grams = _buckets([*(some for some, _ in characters), *words.grams], len(CHAR_GRAMS))
+    first, end = places[starts].tolist(), (places[stops - 1] + 1).tolist()
+    if len(numbers) == 1:
+        yield numbers[0], first[0], end[0], grams
         return
-    lows, highs = np.array(starts), np.array(stops)
-    # All grams, and where those of each window begin and end among them.
-    grams: list[NDArray[np.int64]] = []
+    # Where the grams of each window begin and end among those of their kind.
     bounds: list[Iterable[tuple[int, int]]] = []
-    for n, (some_grams, at) in zip(CHAR_GRAMS, _char_grams(codes), strict=True):
-        grams.append(some_grams)
-        bounds.append(_bounds(at.searchsorted(lows), at.searchsorted(highs - n, "right")))
-    words, begins, ends = _words(codes)
-    low, high = begins.searchsorted(lows), ends.searchsorted(highs, "right")
-    for n, some_grams in enumerate(words):
-        grams.append(some_grams)
-        bounds.append(_bounds(low, np.maximum(low, high - n)))
-    first, end = places[lows].tolist(), (places[highs - 1] + 1).tolist()
-    for number, start, stop, *inside in zip(owners, first, end, *bounds, strict=True):
-        within = [some[a:b] for some, (a, b) in zip(grams, inside, strict=True)]
-        yield number, start, stop, np.concatenate(within)
+    base = 0
+    for n, (some, at) in zip(CHAR_GRAMS, characters, strict=True):
+        low, high = at.searchsorted(starts), at.searchsorted(stops - n, "right")
+        bounds.append(_bounds(base + low, base + high))
+        base += some.size
+    low, high = words.begins.searchsorted(starts), words.ends.searchsorted(stops, "right")
+    for n, some in enumerate(words.grams):
+        bounds.append(_bounds(base + low, base + np.maximum(low, high - n)))
+        base += some.size
+    for number, start, stop, *inside in zip(numbers, first, end, *bounds, strict=True):
+        yield number, start, stop, np.concatenate([grams[a:b] for a, b in inside])
 
 
 def _bounds(low: NDArray[np.int64], high: NDArray[np.int64]) -> Iterable[tuple[int, int]]:
@@ -287,20 +303,21 @@ def _fold_table() -> NDArray[np.uint32]:
 
 def _char_grams(
     codes: NDArray[np.uint32],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+) -> list[tuple[NDArray[np.uint32], NDArray[np.int64]]]:
     """For each length hashes of the grams without a space inside, and their places."""
     import numpy as np
 
     size = codes.size
     space = codes == ord(" ")
     multiplier = np.uint32(_MULTIPLIER)
+    grams: list[tuple[NDArray[np.uint32], NDArray[np.int64]]] = []
     # A gram is hashed as its length and then its characters, so that the hash of one is that of
     # the one before it in length and another character, and the lengths can be added last.
     hashed, spaced = codes, space[:0]
     for n in CHAR_GRAMS:
         count = size - n + 1
         if count <= 0:
-            yield np.empty(0, np.int64), np.empty(0, np.int64)
+            grams.append((np.empty(0, np.uint32), np.empty(0, np.int64)))
             continue
         hashed = hashed[:count] * multiplier
         hashed += codes[n - 1 :]
@@ -312,7 +329,8 @@ def _char_grams(
             spaced = spaced[:count] | inside if spaced.size else inside
             free = ~spaced
         places = free.nonzero()[0]
-        yield _bucket(hashed.take(places) + _of_length(n), CHAR_BITS), places
+        grams.append((hashed.take(places) + _of_length(n), places))
+    return grams
 
 
 @functools.cache
@@ -323,10 +341,15 @@ def _of_length(n: int) -> np.uint32:
     return np.uint32(n * _MULTIPLIER**n & 0xFFFFFFFF)
 
 
-def _words(
-    codes: NDArray[np.uint32],
-) -> tuple[list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]]:
+class _Words(NamedTuple):
     """Hashes of 1, 2 and 3 words on end, and where each word begins and ends."""
+
+    grams: list[NDArray[np.uint32]]
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+def _words(codes: NDArray[np.uint32]) -> _Words:
     import numpy as np
 
     letter = codes - np.uint32(ord("a")) < _ALPHABET
@@ -335,40 +358,47 @@ def _words(
     edges = (letter[1:] != letter[:-1]).nonzero()[0] + 1
     begins, ends = edges[::2], edges[1::2]
     if not begins.size:
-        empty = np.empty(0, np.int64)
-        return [empty], begins, ends
-    opens = np.zeros(codes.size, np.int64)
-    opens[begins] = begins
-    opens[begins[1:]] -= begins[:-1]
-    powers = _powers().take((np.arange(codes.size) - opens.cumsum()) % _WORD_POWERS)
-    one = np.add.reduceat((codes * letter) * powers, begins)
+        return _Words([np.empty(0, np.uint32)], begins, ends)
+    # A letter counts by its place in the text, and what the first of a word counts is taken off.
+    powers, inverse = _powers(max(1 << (codes.size - 1).bit_length(), _LEAST_POWERS))
+    summed = np.add.reduceat((codes * letter) * powers[: codes.size], begins)
+    one = summed * inverse.take(begins)
     two = one[:-1] * np.uint64(_WORD_MULTIPLIER) + one[1:]
     three = two[:-1] * np.uint64(_WORD_MULTIPLIER) + one[2:]
-    grams = []
-    for n, wide in enumerate((one, two, three)):
-        narrow = (wide ^ (wide >> np.uint64(32))).astype(np.uint32) + np.uint32(n)
-        grams.append(_bucket(narrow, WORD_BITS) + (1 << CHAR_BITS))
-    return grams, begins, ends
+    grams = [
+        (wide ^ (wide >> np.uint64(32))).astype(np.uint32) + np.uint32(n)
+        for n, wide in enumerate((one, two, three))
+    ]
+    return _Words(grams, begins, ends)
 
 
-def _bucket(hashed: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
-    """The upper bits after the finaliser of MurmurHash3."""
+def _buckets(hashed: Sequence[NDArray[np.uint32]], characters: int) -> NDArray[np.int64]:
+    """Features of hashes, the first few arrays of which are of characters, the others of words.
+
+    The upper bits after the finaliser of MurmurHash3.
+    """
     import numpy as np
 
-    hashed = hashed ^ (hashed >> np.uint32(16))
-    hashed = hashed * np.uint32(_FINAL[0])
-    hashed = hashed ^ (hashed >> np.uint32(13))
-    hashed = hashed * np.uint32(_FINAL[1])
-    return (hashed >> np.uint32(32 - bits)).astype(np.int64)
+    every = np.concatenate(hashed)
+    every ^= every >> np.uint32(16)
+    every *= np.uint32(_FINAL[0])
+    every ^= every >> np.uint32(13)
+    every *= np.uint32(_FINAL[1])
+    every >>= np.uint32(32 - BITS)
+    buckets = every.astype(np.int64)
+    buckets[sum(some.size for some in hashed[:characters]) :] += 1 << BITS
+    return buckets
 
 
 @functools.cache
-def _powers() -> NDArray[np.uint64]:
-    """Powers of an odd number modulo 2**64, one for each place in a word."""
+def _powers(size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Powers of an odd number modulo 2**64 from the first on, and inverses from the zeroth on."""
     import numpy as np
 
-    steps = np.full(_WORD_POWERS, _WORD_MULTIPLIER, np.uint64)
-    return np.cumprod(steps, dtype=np.uint64)
+    inverse = pow(_WORD_MULTIPLIER, -1, 1 << 64)
+    up, down = np.full(size, _WORD_MULTIPLIER, np.uint64), np.full(size, inverse, np.uint64)
+    down[0] = 1
+    return np.cumprod(up, dtype=np.uint64), np.cumprod(down, dtype=np.uint64)
 
 
 def unique(

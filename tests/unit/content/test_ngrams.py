@@ -58,7 +58,7 @@ def slow_windows(text):
         if end > at:
             value = 0
             for place, code in enumerate(codes[at:end]):
-                value += code * pow(0x100000001B3, place % 256 + 1, 1 << 64)
+                value += code * pow(0x100000001B3, place + 1, 1 << 64)
             words.append((at, end, value & M64))
         at = max(end, at + 1)
     last = max(len(codes) - n.WINDOW, 0)
@@ -73,7 +73,7 @@ def slow_windows(text):
                 hashed = size
                 for code in gram:
                     hashed = (hashed * 0x9E3779B1 + code) & M32
-                features.add(finish(hashed, n.CHAR_BITS))
+                features.add(finish(hashed, n.BITS))
         inside = [w[2] for w in words if w[0] >= start and w[1] <= start + n.WINDOW]
         for size in (1, 2, 3):
             for begin in range(len(inside) - size + 1):
@@ -81,7 +81,7 @@ def slow_windows(text):
                 for value in inside[begin + 1 : begin + size]:
                     wide = (wide * 0x100000001B3 + value) & M64
                 narrow = ((wide ^ wide >> 32) & M32) + size - 1 & M32
-                features.add((1 << n.CHAR_BITS) + finish(narrow, n.WORD_BITS))
+                features.add((1 << n.BITS) + finish(narrow, n.BITS))
         yield places[start], places[end - 1] + 1, features
 
 
