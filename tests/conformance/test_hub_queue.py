@@ -7,10 +7,13 @@ import secrets
 import pytest
 from sqlalchemy import select
 
+from remit.artifacts.attestations import PREDICATE_TYPE
 from remit.artifacts.oci.digests import digest_of
 from remit.artifacts.oci.manifest import parse_manifest
+from remit.attest.predicates import scan
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
+from remit.hub.admission.evidence import PROBED
 from remit.hub.admission.values import Outcome, Sealed
 from remit.hub.catalog.ports import Offer
 from remit.hub.errors import HubError
@@ -34,6 +37,7 @@ from remit.scan.base import Coverage, Finding, Report
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 RECORD = Record(kind="registry.push", body={})
+HUB = f"{words.HUBS}one"
 NOBODY = "sha256:" + "0" * 64
 
 
@@ -59,14 +63,14 @@ class Known:
         self.open = self._metadata(False)
         self.queue = SqlQueue(self.database, self.clock)
         self.cases = SqlCases(
-            self.database, self.clock, "hub", self.entropy,
+            self.database, self.clock, HUB, self.entropy,
             expected=("archives",), scanners=sha256(b"scanners"),
         )  # fmt: skip
         self.admissions = SqlAdmissions(self.database, self.clock)
 
     def _metadata(self, gated, limit=1000):
         return SqlMetadata(
-            self.database, self.clock, "hub", self.entropy, gated=gated, max_waiting=limit
+            self.database, self.clock, HUB, self.entropy, gated=gated, max_waiting=limit
         )
 
     async def push(self, text="x", repository="a/b", **more):
@@ -89,8 +93,11 @@ class Known:
         return found
 
 
-def made(text, repository="a/b", *, tags=(), evidence=False, subject="", index=()):
-    document = {"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"n": text}}
+def made(
+    text, repository="a/b", *, tags=(), evidence=False, subject="", index=(), annotations=None
+):
+    document = {"schemaVersion": 2, "mediaType": MANIFEST}
+    document["annotations"] = {"n": text, **(annotations or {})}
     if index:
         document["mediaType"] = INDEX
         document["manifests"] = [
@@ -133,7 +140,7 @@ def test_a_worker_without_a_scanner_that_is_expected_takes_no_job(known):
         await expecting()
         assert await poor.claim("poor") is None
         await poor.beat("poor", short=False)
-        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        scans = SqlScans(k.database, k.clock, HUB, k.entropy)
         [seen] = (await scans.status()).workers
         assert seen.lacks == ("modelaudit",)
         # It is no measure of what has to be scanned again, nor of whether disks are full.
@@ -536,7 +543,7 @@ def test_a_report_that_cannot_be_read_is_a_failed_one(known):
 
 def test_what_is_due_is_scanned_again(known):
     async def work(k):
-        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        scans = SqlScans(k.database, k.clock, HUB, k.entropy)
         hour = 3_600_000_000
         k.queue = SqlQueue(k.database, k.clock, "new")
         old = SqlQueue(k.database, k.clock, "old")
@@ -608,7 +615,7 @@ def test_scans_that_nobody_needs_are_forgotten(known):
         await k.push("kept")
         scanned = await k.scanned()
         await k.cases.decide(scanned, Outcome(word="admit", reasons=()))
-        scans = SqlScans(k.database, k.clock, "hub", k.entropy)
+        scans = SqlScans(k.database, k.clock, HUB, k.entropy)
         await scans.rescan("a/b", scanned.digest, "ann")
         await k.cases.decide(await k.scanned(), Outcome(word="admit", reasons=()))
         gone = await k.push("gone")
@@ -686,11 +693,11 @@ def prober(k, *targets):
 
 
 def scans_of(k):
-    return SqlScans(k.database, k.clock, "hub", k.entropy)
+    return SqlScans(k.database, k.clock, HUB, k.entropy)
 
 
 def probes_of(k):
-    return SqlProbes(k.database, k.clock, "hub", k.entropy)
+    return SqlProbes(k.database, k.clock, HUB, k.entropy)
 
 
 def answered(severity="", failed="", coverage="complete"):
@@ -837,6 +844,26 @@ def test_an_answer_in_the_middle_of_a_decision_is_not_overlooked(known):
         assert await k.state(digest) == "quarantined"
         [said] = (await reopened(k)).attested_scans
         assert said.counts["high"] == 1
+
+    known(work)
+
+
+def test_an_answer_before_a_decision_is_no_evidence_of_the_scan(known):
+    async def work(k):
+        digest = await k.push()
+        await k.scanned()
+        await answer(k, digest, attest=False)
+        [(probed, _)] = await probes_of(k).unattested(10)
+        kind = {PREDICATE_TYPE: scan.TYPE}
+        about = made("1", subject=digest, evidence=True, annotations={**kind, PROBED: "qwen"})
+        await probes_of(k).attest(probed, Sealed(placed=(about,), evidence=about.digest))
+        found = await reopened(k)
+        assert ([each.manifest for each in found.probed], found.attested) == ([about.digest], ())
+        own = made("2", subject=digest, evidence=True, annotations=kind)
+        sealed = Sealed(placed=(own,), evidence=own.digest)
+        assert await k.cases.decide(found, Outcome(word="admit", reasons=()), sealed)
+        await k.database.change(lambda c: words.reopen(c, 1, digest))
+        assert (await reopened(k)).attested == (own.digest,)
 
     known(work)
 
