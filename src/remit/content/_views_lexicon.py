@@ -112,6 +112,7 @@ CORE = (
     "credentials", "pretend", "respond", "assistant", "everything", "following", "unrestricted",
 )  # fmt: skip
 """Words that give away an order in any cipher."""
+GIVING_AWAY = frozenset(CORE)
 
 _GLUE = frozenset(COMMON)
 _VERBS = frozenset(
@@ -141,7 +142,7 @@ def is_order(words: Sequence[str], share: float, least: int) -> bool:
     known = [w for w in words if w in KNOWN and len(w) > 1]
     if sum(map(len, known)) < share * sum(map(len, words)):
         return False
-    telling = {w for w in known if w in CORE}
+    telling = GIVING_AWAY.intersection(known)
     return (len(telling) > 1 and not telling.isdisjoint(_VERBS)) or (
-        len(words) >= least and sum(w in _GLUE for w in known) > 1
+        len(words) >= least and sum(map(_GLUE.__contains__, known)) > 1
     )

@@ -6,6 +6,7 @@ separators. Only printable text is kept: hashes, keys and images say nothing.
 """
 
 import binascii
+import functools
 import itertools
 import operator
 import re
@@ -460,18 +461,22 @@ def _spread(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piec
     taken = decoding.take(" ".join(cut))
     if not taken:
         return
-    # Where each word begins in the text, and its first letter in the view.
-    heads: list[int] = list(map(operator.add, words, range(len(words))))
     step = 1 + len(usual)
-    extra = itertools.accumulate(
-        (len(gaps[i - 1]) - len(usual) for i in words[1:]), initial=at + len(before)
-    )
-    places: list[int] = [gone + step * i for gone, i in zip(extra, words, strict=True)]
+
+    @functools.cache
+    def heads() -> tuple[list[int], list[int]]:
+        """Of each word, where its first letter is in the view, and where in the text."""
+        extra = itertools.accumulate(
+            (len(gaps[i - 1]) - len(usual) for i in words[1:]), initial=at + len(before)
+        )
+        in_text = [gone + step * i for gone, i in zip(extra, words, strict=True)]
+        return list(map(operator.add, words, range(len(words)))), in_text
 
     def start(index: int) -> int:
-        word = bisect_right(heads, index) - 1
-        offset, last = index - heads[word], len(cut[word]) - 1
-        return places[word] + step * min(offset, last) + (offset > last)
+        in_view, in_text = heads()
+        word = bisect_right(in_view, index) - 1
+        offset, last = index - in_view[word], len(cut[word]) - 1
+        return in_text[word] + step * min(offset, last) + (offset > last)
 
     size = len(taken)
     yield "spread", Piece(taken, Offsets(size, start), Offsets(size, lambda i: start(i) + 1))

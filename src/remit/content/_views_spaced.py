@@ -12,7 +12,7 @@ from itertools import chain
 import re2
 
 from remit.content._re2 import searcher
-from remit.content._views_lexicon import CORE, is_order, is_prose
+from remit.content._views_lexicon import GIVING_AWAY, is_order, is_prose
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_parted import Parted, apart, parted
 from remit.content._views_runs import Decoding
@@ -76,7 +76,6 @@ _WHITE = " \n\t\r\v\f"
 _MARKS, _MOST_MARKS = b" \t-*>#.", 64
 _LEAST_LINES = 12
 _MOST_LINES = 400
-_GIVING_AWAY = frozenset(CORE)
 _FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.75
 _HALF = 0.5
 _SENTENCE, _PARTED, _NAME = 6, 5, 8
@@ -208,11 +207,10 @@ def _solid(
 
 def _may_be_words(run: str) -> bool:
     """Whether it is worth looking for words in letters: a long run looks English, a short one tells."""
-    low = run[:_MOST_SOLID].lower()
     if len(run) >= _LONG_RUN:
-        some = low[:_SAMPLE]
+        some = run[:_SAMPLE].lower()
         return len(_PAIRS.findall(some)) * _PAIRS_IN >= len(some)
-    return _tells(low) >= 0
+    return _tells(run.lower()) >= 0
 
 
 def _tells(letters: str) -> int:
@@ -259,7 +257,7 @@ def _is_wordy(made: Parted) -> bool:
         len(known) >= _FOUR
         and letters >= _LONG_ON_AVERAGE * len(known)
         and letters >= _NEARLY_ALL * sum(map(len, made.words))
-        and not _GIVING_AWAY.isdisjoint(known)
+        and not GIVING_AWAY.isdisjoint(known)
     )
 
 

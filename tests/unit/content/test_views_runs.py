@@ -16,7 +16,7 @@ def test_places_of_decoded_bytes(bits, at, count):
         [7 + i // bits for i in range(at, stop, 8)],
         [7 + (i - 1) // bits + 1 for i in range(at + 8, stop + 8, 8)],
     )
-    assert runs._even(at, count, bits, 7) == expected
+    assert tuple(map(list, runs._even(at, count, bits, 7))) == expected
 
 
 def test_a_finding_in_an_encoded_run_stands_where_the_run_is():
