@@ -2,7 +2,7 @@
 
 Most texts have none of them, and a pass of RE2 over the text takes as long for several patterns as for
 one. But what one automaton has to tell apart multiplies: patterns whose unions were seen to grow with
-text that has no words (random letters, base64) are in groups of their own, but where there are words.
+text that has no words (random letters, base64) are in groups of their own.
 """
 
 import functools
@@ -16,10 +16,6 @@ from remit.content._re2 import Search, searcher
 
 Group = Literal["words", "codes", "rows", "rot47"]
 
-_APART: tuple[tuple[Group, ...], ...] = (("words",), ("codes",), ("rows",), ("rot47",))
-# Words keep the others small.
-_WORDY: tuple[tuple[Group, ...], ...] = (("words",), ("codes", "rows", "rot47"))
-_LONG_WORD = 16
 _MAX_MEM = 64 << 20
 _patterns: list[bytes] = []
 _groups: dict[Group, list[int]] = {}
@@ -50,28 +46,20 @@ def _search(number: int) -> Search:
 
 def signs_in(data: bytes) -> frozenset[int]:
     """Numbers of the signs that stand in ``data``."""
-    wordy = data.count(b" ") * _LONG_WORD >= len(data)
     return frozenset(
-        at
-        for groups in (_WORDY if wordy else _APART)
-        for at in _found(groups, len(_patterns), data)
+        numbers[at]
+        for group, numbers in _groups.items()
+        for at in _compiled(group, len(numbers)).Match(data) or ()
     )
 
 
-def _found(groups: tuple[Group, ...], count: int, data: bytes) -> Iterator[int]:
-    numbers, together = _compiled(groups, count)
-    return (numbers[at] for at in together.Match(data) or ())
-
-
 @functools.cache
-def _compiled(groups: tuple[Group, ...], count: int) -> tuple[list[int], Any]:
-    """The signs of groups, while there are so many in all."""
-    numbers = [number for group in groups for number in _groups[group] if number < count]
+def _compiled(group: Group, count: int) -> Any:
     found = re2.Set.SearchSet(_options())
-    for number in numbers:
+    for number in _groups[group][:count]:
         found.Add(_patterns[number])
     found.Compile()
-    return numbers, found
+    return found
 
 
 def _options() -> Any:
