@@ -209,6 +209,7 @@ def hostile(size):
     }
     made = {name: (piece * (size // len(piece) + 1))[:size] for name, piece in some.items()}
     made["nested base64"] = nested.decode()[:size]
+    made["wrapped base64"] = base64.encodebytes(ordinary(size).encode()).decode()[:size]
     made["base64 words"] = " ".join(
         base64.b64encode(f"hello there {chance.randrange(10**6):06d}".encode()).decode()
         for _ in range(size // 28)

@@ -5,7 +5,7 @@ there is nothing.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 
 import re2
@@ -65,10 +65,7 @@ class Candidates:
         text, data, at = view.text, self._data(view), 0
         find, size, match_at = self._begins, len(data), self._pattern.match
         begun = found = 0
-        while True:
-            at = find(data, at, size)[0][0]
-            if at < 0:
-                return
+        while (at := find(data, at, size)[0][0]) >= 0:
             match = match_at(text, at)
             if match is None:
                 at += 1
@@ -78,14 +75,17 @@ class Candidates:
             found += 1
             if self._steady and found % _MANY == 0:
                 if at - begun < _MANY * _CLOSE:
-                    for match in self._pattern.finditer(text, at):
-                        yield match
-                        gap, at = match.start() - at, match.end()
-                        if gap > _FAR:
-                            break
-                    else:
-                        return
+                    at = yield from self._close_together(text, at)
                 begun = at
+
+    def _close_together(self, text: str, at: int) -> Generator[re.Match[str], None, int]:
+        """Matches from ``at`` on up to the first that stands far from those before; its end."""
+        for match in self._pattern.finditer(text, at):
+            yield match
+            gap, at = match.start() - at, match.end()
+            if gap > _FAR:
+                return at
+        return len(text)
 
     def subn(
         self, new: Callable[[re.Match[str]], str], view: View, count: int | None = None

@@ -211,18 +211,22 @@ def _solid(
             if places is None:
                 yield kind, Piece(text, starts, ends)
             else:
-                last = len(places) - 1
-                yield (
-                    kind,
-                    Piece(
-                        text,
-                        [at + places[s] for s in starts],
-                        [at + places[min(e - 1, last)] + 1 for e in ends],
-                    ),
-                )
+                yield kind, _placed(text, starts, ends, at, places)
         # A stretch may be there by chance, and the run be another encoding.
         if read * 2 > len(body):
             return
+
+
+def _placed(
+    text: str, starts: Sequence[int], ends: Sequence[int], at: int, places: Sequence[int]
+) -> Piece:
+    """A piece of a run that begins at ``at``, whose characters stand at ``places`` in it."""
+    last = len(places) - 1
+    return Piece(
+        text,
+        Offsets(len(text), lambda index: at + places[starts[index]]),
+        Offsets(len(text), lambda index: at + places[min(ends[index] - 1, last)] + 1),
+    )
 
 
 def _decoded(decode: Callable[[bytes], bytes], body: bytes) -> bytes | None:

@@ -38,3 +38,12 @@ def test_the_first_ones_are_replaced():
 def test_latin_1():
     c1 = Candidates(re.compile("\x9b[a-z]"), b"\x9b", "latin-1")
     assert [m.span() for m in c1.finditer(view("\u4f60\x9bq?"))] == [(1, 3)]
+
+
+def test_a_steady_pattern_finds_what_is_close_together_and_what_is_far():
+    steady = Candidates(re.compile("ab+"), b"ab", steady=True)
+    close, far = "ab abb " * 40, "x" * 2000
+    for text in (close, close + far, close + far + close, far + close + far + "ab" + far + close):
+        assert [m.span() for m in steady.finditer(view(text))] == [
+            m.span() for m in re.finditer("ab+", text)
+        ]

@@ -11,11 +11,8 @@ from remit.content.views import read
 @pytest.mark.parametrize("at", range(0, 80, 8))
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 17, 64])
 def test_places_of_decoded_bytes(bits, at, count):
-    stop = at + 8 * count
-    expected = (
-        [7 + i // bits for i in range(at, stop, 8)],
-        [7 + (i - 1) // bits + 1 for i in range(at + 8, stop + 8, 8)],
-    )
+    source = [[7 + bit // bits for bit in range(b, b + 8)] for b in range(at, at + 8 * count, 8)]
+    expected = ([min(each) for each in source], [max(each) + 1 for each in source])
     assert tuple(map(list, runs._even(at, count, bits, 7))) == expected
 
 
@@ -29,6 +26,19 @@ def test_a_finding_in_an_encoded_run_stands_where_the_run_is():
     first, last = view.origin(start, end)
     at = text.index(run)
     assert (first - at, last - at) == (4 * 4 // 3, -(-10 * 4 // 3))
+
+
+def test_a_finding_in_wrapped_lines_stands_where_its_characters_are():
+    inner = "the secret is here, it is long, and it goes on and on in more lines than one"
+    run = base64.b64encode(inner.encode()).decode()
+    text = "look: " + "\n  ".join(run[at : at + 24] for at in range(0, len(run), 24))
+    (view,) = runs.runs(View("original", text), runs.Decoding())
+    assert view.text == inner
+    for start in range(len(inner)):
+        for end in range(start + 1, len(inner) + 1):
+            first, last = view.origin(start, end)
+            stands = "".join(text[first:last].split())
+            assert stands == run[4 * start // 3 : -(-4 * end // 3)]
 
 
 def test_more_encoded_words_than_anybody_writes_count_as_uninspected():
