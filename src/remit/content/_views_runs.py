@@ -56,6 +56,7 @@ _WIDE = re2.compile(rb"(?:[\x20-\x7e\t\r\n]\x00){12,}", _BYTES)
 _NEXT_PRINTED = searcher(_PRINTED)
 _NEXT_WIDE = searcher(_WIDE)
 _SPACE = re.compile(rb"\s")
+_LINE = re.compile(rb"\S+")
 _SPREAD_LETTERS = (string.ascii_letters + string.digits + "$@!").encode()
 _SPREAD = re.compile(b"[%b]" % _SPREAD_LETTERS)
 _NO_LETTERS = bytes(set(range(256)) - set(_SPREAD_LETTERS))
@@ -148,7 +149,7 @@ def _read(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]
     wrapped = _SPACE.search(body) is not None
     places: Sequence[int] | None = None
     if wrapped:
-        places = [i for i, c in enumerate(body) if c not in b" \t\r\n"]
+        places = _places(body)
         body = _SPACE.sub(b"", body)
     any_ = False
     for kind, piece in _solid(body, at, places, decoding):
@@ -166,12 +167,26 @@ def _read(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, Piece]
                 return
         text = decoding.take(body.decode())
         if text:
-            starts = [at + p for p in places[: len(text)]]
-            yield "unwrapped", Piece(text, starts, [s + 1 for s in starts])
+            yield "unwrapped", _placed(text, range(len(text)), range(1, len(text) + 1), at, places)
     elif len(body) <= 1 << 12 and not body.isalnum():
         parts = [m for m in _PART.finditer(body) if len(m[0]) < len(body)]
         for part in parts[:_MAX_PARTS]:
             yield from _solid(part[0], at + part.start(), None, decoding)
+
+
+def _places(lines: bytes) -> Offsets:
+    """Where each byte that is no white space stands."""
+    starts, heads, size = [], [], 0
+    for line in _LINE.finditer(lines):
+        starts.append(line.start())
+        heads.append(size)
+        size += line.end() - line.start()
+
+    def place(index: int) -> int:
+        number = bisect_right(heads, index) - 1
+        return starts[number] + index - heads[number]
+
+    return Offsets(size, place)
 
 
 def _solid(
@@ -291,24 +306,25 @@ def _texts(
         if not taken:
             return
         at = 8 * start
-        if width == 1 or (width == 0 and taken.isascii()):
-            yield taken, *_even(at, len(taken), bits, first)
+        if width or taken.isascii():
+            yield taken, *_even(at, len(taken), bits, first, width or 1)
             continue
         starts: list[int] = []
         ends: list[int] = []
         for char in taken:
-            size = 8 * (width or len(char.encode()))
+            size = 8 * len(char.encode())
             starts.append(first + at // bits)
             at += size
             ends.append(first + (at - 1) // bits + 1)
         yield taken, starts, ends
 
 
-def _even(at: int, count: int, bits: int, first: int) -> tuple[Offsets, Offsets]:
-    """Places of ``count`` bytes from bit ``at`` on."""
+def _even(at: int, count: int, bits: int, first: int, width: int = 1) -> tuple[Offsets, Offsets]:
+    """Places of ``count`` characters of ``width`` bytes from bit ``at`` on."""
+    step = 8 * width
     return (
-        Offsets(count, lambda index: first + (at + 8 * index) // bits),
-        Offsets(count, lambda index: first + (at + 8 * index + 7) // bits + 1),
+        Offsets(count, lambda index: first + (at + step * index) // bits),
+        Offsets(count, lambda index: first + (at + step * (index + 1) - 1) // bits + 1),
     )
 
 

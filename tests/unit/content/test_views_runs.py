@@ -10,10 +10,13 @@ from remit.content.views import read
 @pytest.mark.parametrize("bits", [1, 4, 5, 6])
 @pytest.mark.parametrize("at", range(0, 80, 8))
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 17, 64])
-def test_places_of_decoded_bytes(bits, at, count):
-    source = [[7 + bit // bits for bit in range(b, b + 8)] for b in range(at, at + 8 * count, 8)]
+@pytest.mark.parametrize("width", [1, 2])
+def test_places_of_decoded_bytes(bits, at, count, width):
+    step = 8 * width
+    begins = range(at, at + step * count, step)
+    source = [[7 + bit // bits for bit in range(begin, begin + step)] for begin in begins]
     expected = ([min(each) for each in source], [max(each) + 1 for each in source])
-    assert tuple(map(list, runs._even(at, count, bits, 7))) == expected
+    assert tuple(map(list, runs._even(at, count, bits, 7, width))) == expected
 
 
 def test_a_finding_in_an_encoded_run_stands_where_the_run_is():
