@@ -30,12 +30,14 @@ _ANY = re.compile(
 _TAGS = re.compile("(\U0001f3f4?)([\U000e0000-\U000e007f]+)")
 _FLAG = re.compile("[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
 _SELECTORS = re.compile(f"[\ufe00-\ufe0f\U000e0100-\U000e01ef]{{{MIN_SELECTORS},}}")
-_LONE_SELECTOR = re.compile("[!-~ ][\ufe00-\ufe0d\U000e0100-\U000e01ef]")
+_SELECTOR = re.compile("[\ufe00-\ufe0d\U000e0100-\U000e01ef]")
+_LONE_SELECTOR = re.compile(f"{_SELECTOR.pattern}(?<=[!-~ ].)")
 _ROW = re.compile(
     "[\u034f\u115f\u1160\u180e\u200b-\u200f\u2060-\u2064\u206a-\u206f\u3164\ufeff\uffa0]"
     f"{{{MIN_ROW},}}"
 )
-_SPLIT = re.compile("[A-Za-z][\u200b-\u200d\u2060-\u2064\ufeff]+(?=[A-Za-z])")
+_JOINER = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]")
+_SPLIT = re.compile(f"{_JOINER.pattern}(?<=[A-Za-z].){_JOINER.pattern}*(?=[A-Za-z])")
 _OVERRIDE = re.compile("[\u202d\u202e]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
 _FORCED = re.compile("[\u202b\u2067]")
@@ -52,19 +54,28 @@ class Invisible(PatternDetector):
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """What is hidden in the original, the first thousand of it."""
         del around
-        if _ANY.search(text.views[0].others) is None:
-            return ()
-        return itertools.islice(self._all(text.original), MAX_FINDINGS)
+        some = "".join(_ANY.findall(text.views[0].others))
+        return itertools.islice(self._all(text.original, some), MAX_FINDINGS) if some else ()
 
-    def _all(self, source: str) -> Iterator[Finding]:
-        yield from self._tags(source)
-        for match in _SELECTORS.finditer(source):
-            yield self.finding("variation_selectors", ("high", 1000), match.span(), "row")
-        yield from self._spread(source, _LONE_SELECTOR, "variation_selectors", MIN_SELECTORS)
-        for match in _ROW.finditer(source):
-            yield self.finding("zero_width", ("high", 950), match.span(), "row")
-        yield from self._spread(source, _SPLIT, "zero_width", MIN_SPLIT_WORDS)
-        yield from self._bidi(source)
+    def _all(self, source: str, some: str) -> Iterator[Finding]:
+        """What is hidden in ``source``; ``some``: its characters that nobody sees, in order.
+
+        Most of them are joiners between emoji, and a pass over a large text takes its time.
+        """
+        if _TAGS.search(some):
+            yield from self._tags(source)
+        if _SELECTORS.search(some):
+            for match in _SELECTORS.finditer(source):
+                yield self.finding("variation_selectors", ("high", 1000), match.span(), "row")
+        if _SELECTOR.search(some):
+            yield from self._spread(source, _LONE_SELECTOR, "variation_selectors", MIN_SELECTORS)
+        if _ROW.search(some):
+            for match in _ROW.finditer(source):
+                yield self.finding("zero_width", ("high", 950), match.span(), "row")
+        if _JOINER.search(some):
+            yield from self._spread(source, _SPLIT, "zero_width", MIN_SPLIT_WORDS)
+        if _OVERRIDE.search(some) or _FORCED.search(some):
+            yield from self._bidi(source)
 
     def hold(self, text: str, around: Surroundings) -> int:
         """The last run."""
@@ -84,7 +95,7 @@ class Invisible(PatternDetector):
         self, text: str, pattern: re.Pattern[str], label: str, least: int
     ) -> Iterator[Finding]:
         some = itertools.islice(pattern.finditer(text), MAX_FINDINGS)
-        spans = [(m.start() + 1, m.end()) for m in some]
+        spans = [m.span() for m in some]
         if len(spans) >= least:
             for span in spans:
                 yield self.finding(label, ("medium", 800), span, "in_words")
