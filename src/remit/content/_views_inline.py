@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import re2
+
 from remit.content._candidates import Candidates
 from remit.content._news import Span
+from remit.content._re2 import searcher
 from remit.content._views_map import Edit, applied, changed, edited, excerpt, nested
 from remit.content.base import View
 
@@ -73,8 +76,19 @@ _QUOTED = Candidates(
     rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)",
     steady=True,
 )
-_QUOTED_SIGN = Candidates(
-    re.compile(r"=\r?\n|=[0-9A-F]{2}.{0,200}=[0-9A-F]{2}"), rb"=\r?\n|=[0-9A-F]{2}"
+_BYTES = re2.Options()
+_BYTES.encoding = re2.Options.Encoding.LATIN1
+_HEX = rb"=[0-9A-F]{2}"
+# In a line with another one: no number that something is set to, as in ``status=200``.
+_NO_NUMBER = (
+    rb"=(?:[0-9][A-F]|[A-F][0-9A-F]|20[A-Za-z]{3}|(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])[a-z]{4})"
+)
+_QUOTED_SIGN = searcher(
+    re2.compile(
+        rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b"
+        % (_HEX, _HEX, _NO_NUMBER, _HEX, _HEX, _NO_NUMBER),
+        _BYTES,
+    )
 )
 _INLINE = (
     r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
@@ -341,6 +355,16 @@ def _quoted(match: re.Match[str]) -> Iterator[Edit]:
         yield Edit(match.start(), match.end(), "")
 
 
+def _quoted_text(match: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(match[1].replace("=", "")).decode() if match[1] else ""
+    except UnicodeDecodeError:
+        return _quoted_text_slow(match)
+
+
+_quoted_text_slow = _from_edits(_quoted)
+
+
 def _holds(sign: bytes) -> Callable[[View], bool]:
     return lambda view: sign in view.plain
 
@@ -364,12 +388,17 @@ def _has_c1(view: View) -> bool:
     return "\x9b" in view.others
 
 
+def _has_quoted(view: View) -> bool:
+    data = view.plain
+    return b"=" in data and _QUOTED_SIGN(data, 0, len(data))[0][0] >= 0
+
+
 _STEPS = (
     _Step("terminal", _has_c1, _TERMINAL_C1, _gone, _nothing),
     _Step("terminal", _has_controls, _TERMINAL, _gone, _nothing),
     _Step("escapes", _holds(b"\\"), _ESCAPE, _escape, _escape_text, _unescaped),
     _Step("entities", _holds(b"&"), _ENTITY, _entity, lambda m: _entity_text(m[0])),
     _Step("percent", _holds(b"%"), _PERCENT, _percent, _percent_text),
-    _Step("quoted", _QUOTED_SIGN.found, _QUOTED, _quoted, _from_edits(_quoted)),
+    _Step("quoted", _has_quoted, _QUOTED, _quoted, _quoted_text),
     _Step("markup", _has_cut, _CUT, _gone, _nothing),
 )

@@ -31,7 +31,15 @@ def names(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "plain text, nothing to see", '{"a": 1, "b": [true, null]}', "one\ntwo\n", "a=b; c=d"],
+    [
+        "",
+        "plain text, nothing to see",
+        '{"a": 1, "b": [true, null]}',
+        "one\ntwo\n",
+        "a=b; c=d",
+        "level=info status=200 ms=35 size=12KB wait=20s items=4200\n" * 3,
+        "Heading\n=======\n\nf(x=10, y=20, z=45)\n",
+    ],
 )
 def test_plain_text_has_one_reading(text):
     views = read(text)
@@ -68,6 +76,9 @@ DISGUISES = {
     "\\x": "".join(f"\\x{ord(c):02x}" for c in SECRET),
     "\\u{}": "".join(f"\\u{{{ord(c):x}}}" for c in SECRET),
     "quoted-printable": quopri.encodestring((SECRET + "\n" + "é" * 40).encode()).decode(),
+    "quoted-printable, every character": "".join(f"={c:02X}" for c in SECRET.encode()),
+    "quoted-printable, spaces": SECRET.replace(" ", "=20"),
+    "quoted-printable, letters": SECRET.replace("g", "=67").replace("p", "=70"),
     "soft line break": SECRET.replace("all", "a=\nll"),
     "zero width": "\u200b".join(SECRET),
     "soft hyphen": SECRET.replace("o", "o\u00ad"),
