@@ -1,6 +1,7 @@
 """Who looks for the keywords of patterns: one alternation in RE2, or hyperscan.
 
-Both give the same places: where each keyword begins, in order, as far as these count.
+Both give the same places: where each keyword begins, in order, as far as these count. What is written
+after ``\\b`` counts only where a word begins; it begins with a letter, a figure or ``_``.
 """
 
 import functools
@@ -17,6 +18,8 @@ from remit.content._re2 import Search, options, searcher
 from remit.content.base import ContentError
 
 _WASTED = 2000
+_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_BEGINS_WORD = b"\\b"
 
 
 class Finder(Protocol):
@@ -40,7 +43,8 @@ class Re2Finder:
     def __init__(self, keywords: Sequence[bytes]) -> None:
         self._keywords = keywords
         self._all = frozenset(range(len(keywords)))
-        self._known: dict[bytes, tuple[int, ...]] = {}
+        # By whether a word begins where the keyword does.
+        self._known: tuple[dict[bytes, tuple[int, ...]], ...] = ({}, {})
 
     def find(self, data: bytes, common: int, most: int) -> Mapping[int, Sequence[int]]:
         found: dict[int, list[int]] = {}
@@ -54,7 +58,8 @@ class Re2Finder:
             if a < 0:
                 return found
             hit = data[a:b]
-            for keyword in known.get(hit) or self._prefixes(hit):
+            begins = not a or data[a - 1] not in _WORD
+            for keyword in known[begins].get(hit) or self._prefixes(hit, begins=begins):
                 starts = found.setdefault(keyword, [])
                 if len(starts) < common:
                     most -= 1
@@ -73,15 +78,17 @@ class Re2Finder:
                     return found
                 search = _alternation(tuple(self._keywords[k] for k in sorted(left)))
 
-    def _prefixes(self, hit: bytes) -> tuple[int, ...]:
+    def _prefixes(self, hit: bytes, *, begins: bool) -> tuple[int, ...]:
         lower = hit.lower()
         held = tuple(
             i
             for i, k in enumerate(self._keywords)
-            if (lower if _any_case(k) else hit).startswith(k)
+            if (lower if _any_case(k) else hit).startswith(literal(k))
+            and (begins or not k.startswith(_BEGINS_WORD))
         )
-        if len(self._known) < 8 * len(self._keywords):
-            self._known[hit] = held
+        known = self._known[begins]
+        if len(known) < 8 * len(self._keywords):
+            known[hit] = held
         return held
 
 
@@ -93,7 +100,7 @@ class HyperscanFinder:
     """
 
     def __init__(self, module: Any, keywords: Sequence[bytes]) -> None:
-        self._lengths = [len(k) for k in keywords]
+        self._lengths = [len(literal(k)) for k in keywords]
         signs = {i: k for i, k in enumerate(keywords) if len(k) == 1 and not k.isalpha()}
         self._signs = signs if len(signs) < len(keywords) else {}
         self._stopped: type[Exception] = module.error
@@ -166,12 +173,20 @@ def _alternation(keywords: tuple[bytes, ...]) -> Search:
     return searcher(re2.compile(b"(?:%s)" % b"|".join(parts), chosen))
 
 
+def literal(keyword: bytes) -> bytes:
+    """What stands in the text."""
+    return keyword.removeprefix(_BEGINS_WORD)
+
+
 def _any_case(keyword: bytes) -> bool:
     return keyword.isascii() and keyword.lower() == keyword
 
 
 def _quote(keyword: bytes) -> bytes:
-    return b"".join(b"%c" % c if c < 0x80 and chr(c).isalnum() else b"\\x%02x" % c for c in keyword)
+    quoted = b"".join(
+        b"%c" % c if c < 0x80 and chr(c).isalnum() else b"\\x%02x" % c for c in literal(keyword)
+    )
+    return _BEGINS_WORD + quoted if keyword.startswith(_BEGINS_WORD) else quoted
 
 
 def too_dense() -> ContentError:

@@ -42,16 +42,8 @@ _ESCAPE_BUT_SINGLE = (
     r"|(\r?\n[ \t]{0,64})"
     r"|([0-3][0-7]{2}))"
 )
-_ESCAPE = Candidates(
-    re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE),
-    rb"\\(?:[\"'\\/bfnrtuxU\n]|\r\n|[0-3][0-7]{2})",
-    steady=True,
-)
-_NOT_SINGLE = Candidates(
-    re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE),
-    rb"\\(?:[uxU\n]|\r\n|[0-3][0-7]{2})",
-    steady=True,
-)
+_ESCAPE = Candidates(re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE))
+_NOT_SINGLE = Candidates(re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE))
 _MANY = 64
 _OFTEN = 4
 _FEW = 256
@@ -66,16 +58,10 @@ _NAMED = "|".join(
 _ENTITY = Candidates(
     re.compile(
         rf"&(?:#[0-9]{{1,7}}|#[xX][0-9A-Fa-f]{{1,6}}|(?={_NAMED})[A-Za-z][A-Za-z0-9]{{1,31}});?"
-    ),
-    rf"&(?:#|{_NAMED})".encode(),
-    steady=True,
+    )
 )
-_PERCENT = Candidates(re.compile(r"(?:%[0-9A-Fa-f]{2})+"), rb"%[0-9A-Fa-f]{2}", steady=True)
-_QUOTED = Candidates(
-    re.compile(r"((?:=[0-9A-F]{2})+)|=[ \t]{0,8}\r?\n"),
-    rb"=(?:[0-9A-F]{2}|[ \t]{0,8}\r?\n)",
-    steady=True,
-)
+_PERCENT = Candidates(re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"))
+_QUOTED = Candidates(re.compile(r"=(?:([0-9A-F]{2}(?:=[0-9A-F]{2})*)|[ \t]{0,8}\r?\n)"))
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _HEX = rb"=[0-9A-F]{2}"

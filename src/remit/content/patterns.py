@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import re2
 
-from remit.content._keywords import Finder, Re2Finder, hyperscan, too_dense
+from remit.content._keywords import Finder, Re2Finder, hyperscan, literal, too_dense
 from remit.content._news import News, Span
 from remit.content._re2 import Search, Spans, options, searcher
 from remit.content.base import ContentError, View
@@ -43,7 +43,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
         id: its name in findings.
         regex: RE2 syntax.
         keywords: one of them is in every match; in lower case ASCII they match any case, others
-            only as written. Without keywords the pattern is run over every text.
+            only as written. After ``\\b`` one counts only where a word begins. Without keywords the
+            pattern is run over every text.
         group: the capture group of the value; ``None`` is the first that took part, or the match.
         before, after: how far a match can reach from the start and the end of a keyword, in bytes.
         begins: RE2 syntax. Of every match that counts, a match of this holds the beginning; it may
@@ -107,14 +108,14 @@ class PatternSet:
         for index, pattern in enumerate(self.patterns):
             for keyword in dict.fromkeys(pattern.keywords):
                 users.setdefault(keyword.encode(), []).append(index)
-        self._keywords = sorted(users, key=lambda k: (-len(k), k))
+        self._keywords = sorted(users, key=lambda k: (-len(literal(k)), k))
         self._users = [users[k] for k in self._keywords]
         # For each keyword its patterns, and how far they reach from the start of the keyword.
         self._reach = [
-            [(i, self.patterns[i].before, len(k) + self.patterns[i].after) for i in users[k]]
+            [(i, self.patterns[i].before, len(literal(k)) + self.patterns[i].after) for i in users[k]]
             for k in self._keywords
         ]
-        most = max(map(len, self._keywords), default=0)
+        most = max((len(literal(k)) for k in self._keywords), default=0)
         self._longest = [p.before + most + p.after + _BEYOND for p in self.patterns]
         self._finder: Finder | None = None
         if engine != "re2" and self._keywords:
