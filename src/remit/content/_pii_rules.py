@@ -333,8 +333,9 @@ def _rule(
     severity: Severity = "medium", before: int = 64, after: int = 200, group: int | None = None,
 ) -> Rule:  # fmt: skip
     pattern = Pattern(
-        id=name, regex=regex, keywords=keywords, before=before, after=after, group=group
-    )
+        id=name, regex=regex, keywords=keywords, before=before, after=after, group=group,
+        together=True,
+    )  # fmt: skip
     kind = _Iban if label == "IBAN_CODE" else Rule
     if check is None:
         return kind(label=label, pattern=pattern, score=score, severity=severity)

@@ -29,6 +29,7 @@ _SMALL = 1 << 16
 _CHUNK = 1 << 15
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
+_BRIEF, _FEW = 2048, 8
 # How far what decides about a match lies from it, how far behind it its value may end, and how long
 # a match without keyword can be.
 _CONTEXT = 96
@@ -47,6 +48,8 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
             pattern is run over every text.
         group: the capture group of the value; ``None`` is the first that took part, or the match.
         before, after: how far a match can reach from the start and the end of a keyword, in bytes.
+        together: whether to ask first, of all such patterns that may match, which of them do
+            anywhere: for those that are simple and seldom do, though their keywords are common.
         begins: RE2 syntax. Of every match that counts, a match of this holds the beginning; it may
             say more of what follows than ``regex`` takes in, so that what does not count costs
             little.
@@ -58,6 +61,7 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True):
     group: int | None = None
     before: int = 96
     after: int = 512
+    together: bool = False
     begins: str = ""
 
 
@@ -89,21 +93,22 @@ class PatternSet:
     Args:
         patterns: rules; they are compiled when they are first needed.
         engine: who looks for keywords; ``auto`` takes hyperscan if it can be imported.
-        together: ask of patterns with common keywords first, all at once, whether they match
-            anywhere: for patterns that are simple and seldom do.
 
     Attributes:
         patterns: the rules, in order.
         engine: the one in use.
     """
 
-    def __init__(
-        self, patterns: Iterable[Pattern], *, engine: Engine = "auto", together: bool = False
-    ) -> None:
+    def __init__(self, patterns: Iterable[Pattern], *, engine: Engine = "auto") -> None:
         self.patterns: Sequence[Pattern] = tuple(patterns)
         self._always = [i for i, p in enumerate(self.patterns) if not p.keywords]
         self._any_of = _AnyOf(self.patterns)
-        self._any_whole = _AnyOf(self.patterns) if together else None
+        self._together = frozenset(
+            i for i, p in enumerate(self.patterns) if p.together and p.keywords
+        )
+        self._any_together = _AnyOf(self.patterns)
+        # The automaton of a few patterns is soon made.
+        self._brief = _BRIEF if len(self._together) <= _FEW else 0
         users: dict[bytes, list[int]] = {}
         for index, pattern in enumerate(self.patterns):
             for keyword in dict.fromkeys(pattern.keywords):
@@ -222,13 +227,15 @@ class PatternSet:
                     around.setdefault(index, []).extend([(s - before, s + reach) for s in near])
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise too_dense()
+        asked = self._together & (whole if size > self._brief else whole | around.keys())
+        if asked:
+            reach = max(self._longest[i] for i in asked)
+            parts = _parts(data, news, reach)
+            left = asked.difference(self._any_together.matching(sorted(asked), parts))
+            whole -= left
+            around = {i: spans for i, spans in around.items() if i not in left}
         windows = {i: _merged(s) for i, s in around.items() if i not in whole}
-        common_ones: Sequence[int] = sorted(whole)
-        if self._any_whole is not None and common_ones:
-            reach = max(self._longest[i] for i in common_ones)
-            common_ones = self._any_whole.matching(common_ones, _parts(data, news, reach))
-        for index in common_ones:
-            windows[index] = _places(size, news, self._longest[index])
+        windows |= {i: _places(size, news, self._longest[i]) for i in whole}
         return dict(sorted(windows.items()))
 
     def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:

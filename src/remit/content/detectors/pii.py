@@ -20,7 +20,7 @@ PHI = frozenset(("MRN", "NPI", "DEA", "MBI", "MEMBER_ID", "ICD10"))
 def pattern_set(engine: Engine = "auto") -> PatternSet:
     """The rules as patterns, in the same order."""
     patterns = (*(r.pattern for r in _pii_rules.RULES), _pii_tables.HEAD)
-    return PatternSet(patterns, engine=engine, together=True)
+    return PatternSet(patterns, engine=engine)
 
 
 class Pii(PatternDetector):

@@ -26,7 +26,7 @@ class Rule(msgspec.Struct, frozen=True):
     """A rule as it is written in the data.
 
     Attributes:
-        id, regex, keywords, group, before, after, begins: see
+        id, regex, keywords, group, before, after, together, begins: see
             :class:`~remit.content.patterns.Pattern`.
         entropy: least entropy of the value, bits a character.
         allow: values that are none, as RE2 or Python patterns.
@@ -41,6 +41,7 @@ class Rule(msgspec.Struct, frozen=True):
     group: int | None = None
     before: int = 96
     after: int = 512
+    together: bool = False
     begins: str = ""
     entropy: float = 0
     allow: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ def pattern_set(engine: Engine = "auto") -> PatternSet:
         (
             Pattern(
                 id=r.id, regex=r.regex, keywords=r.keywords, group=r.group,
-                before=r.before, after=r.after, begins=r.begins,
+                before=r.before, after=r.after, together=r.together, begins=r.begins,
             )
             for r in rules()
         ),
