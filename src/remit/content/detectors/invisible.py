@@ -19,6 +19,7 @@ from remit.content.base import Finding, PatternDetector, Surroundings, Views
 from remit.content.hold import run
 
 MAX_FINDINGS = 1000
+MAX_FEW = 4096
 MIN_SELECTORS = 4
 MIN_ROW = 4
 MIN_SPLIT_WORDS = 3
@@ -54,14 +55,17 @@ class Invisible(PatternDetector):
     def find(self, text: Views, around: Surroundings) -> Iterable[Finding]:
         """What is hidden in the original, the first thousand of it."""
         del around
-        some = "".join(_ANY.findall(text.views[0].others))
-        return itertools.islice(self._all(text.original, some), MAX_FINDINGS) if some else ()
+        others = text.views[0].others
+        if _ANY.search(others) is None:
+            return ()
+        # Most are joiners between emoji, and a pass over a large text takes its time.
+        some = "".join(m[0] for m in itertools.islice(_ANY.finditer(others), MAX_FEW))
+        return itertools.islice(
+            self._all(text.original, some if len(some) < MAX_FEW else others), MAX_FINDINGS
+        )
 
     def _all(self, source: str, some: str) -> Iterator[Finding]:
-        """What is hidden in ``source``; ``some``: its characters that nobody sees, in order.
-
-        Most of them are joiners between emoji, and a pass over a large text takes its time.
-        """
+        """What is hidden in ``source``; ``some`` holds its characters that nobody sees, in order."""
         if _TAGS.search(some):
             yield from self._tags(source)
         if _SELECTORS.search(some):
