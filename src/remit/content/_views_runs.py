@@ -61,6 +61,7 @@ _SPREAD_LETTERS = (string.ascii_letters + string.digits + "$@!").encode()
 _SPREAD = re.compile(b"[%b]" % _SPREAD_LETTERS)
 _NO_LETTERS = bytes(set(range(256)) - set(_SPREAD_LETTERS))
 _PART = re.compile(rb"[A-Za-z0-9+]{16,}")
+_PATH = re.compile(rb"[a-z0-9]{0,15}(?:[/_-][a-z0-9]{0,15})+")
 _URL = bytes.maketrans(b"-_", b"+/")
 _BASE32_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 # As `int` has them to this base; what is no digit here is none there.
@@ -104,9 +105,10 @@ def runs(view: View, decoding: Decoding) -> list[View]:
     """A view for each kind of encoding in ``view`` that holds text."""
     found: dict[str, list[Piece]] = {}
     for start, run in _found(view.plain):
-        if run.islower() and run.isalnum() and not _lower(run):
-            continue
         if run in decoding.seen:
+            continue
+        if run.islower() and (not _lower(run) if run.isalnum() else _is_path(run)):
+            decoding.seen.add(run)
             continue
         if decoding.left <= 0 or decoding.pieces <= 0:
             decoding.spent = True
@@ -125,6 +127,11 @@ def _lower(run: bytes) -> bool:
     if data is not None and (_printed_part(data) or _compressed(data)):
         return True
     return len(run) >= _LONG or (not run.isalpha() and _BASE32.fullmatch(run) is not None)
+
+
+def _is_path(run: bytes) -> bool:
+    """Whether a run without capitals is short names with signs between them, and no encoding."""
+    return not _is_separated(run) and _PATH.fullmatch(run) is not None
 
 
 def _found(data: bytes) -> Iterator[tuple[int, bytes]]:
