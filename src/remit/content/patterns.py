@@ -30,6 +30,7 @@ _CHUNK = 1 << 15
 _MAX_WHOLE = 24
 _MAX_TOGETHER = 48
 _BRIEF, _FEW = 2048, 8
+_COMMON = 32
 # How far what decides about a match lies from it, how far behind it its value may end, and how long
 # a match without keyword can be.
 _CONTEXT = 96
@@ -210,7 +211,7 @@ class PatternSet:
         """Where to run which pattern. What a common keyword points at is the whole text."""
         assert self._finder is not None
         size = len(data)
-        common = 128 + size // 4096
+        common = _COMMON + size // 1024
         around: dict[int, list[Span]] = {}
         whole: set[int] = set()
         for keyword, starts in self._finder.find(data, common, 4096 + size // 64).items():
