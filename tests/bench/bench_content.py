@@ -226,7 +226,7 @@ def hostile(size):
 def _keywords(size):
     from remit.content.detectors import secrets
 
-    words = sorted({k for r in secrets.rules() for k in r.keywords})
+    words = sorted({k.removeprefix(r"\b") for r in secrets.rules() for k in r.keywords})
     once = " ".join(words)
     return (once * (size // len(once) + 1))[:size]
 

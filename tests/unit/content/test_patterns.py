@@ -86,6 +86,38 @@ def test_a_keyword_inside_another():
         assert [m.pattern for m in PatternSet(patterns, engine=engine).scan("xdapi1")] == [0, 1, 2]
 
 
+BOUND = [
+    word(id_, keyword, regex, before=0, after=4)
+    for id_, keyword, regex in (
+        ("any", r"\bsin", r"(?i)sin[0-9]"),
+        ("exact", r"\bSU", "SU[0-9]"),
+        ("sign", r"\b_aba", "_aba[0-9]"),
+        ("letters", r"\bné", "né[0-9]"),
+        ("inside", "using", "using[0-9]"),
+        ("longer", "sine", "sine[0-9]"),
+    )
+]
+
+
+@pytest.mark.parametrize("engine", ["re2", "auto"])
+def test_keywords_where_a_word_begins(engine):
+    text = "sin1 usin2 _sin3 ésin4 -Sin5 SU6 xSU7 using8 _aba1 x_aba2 né1 ené2 usine3"
+    found = PatternSet(BOUND, engine=engine).scan(text)
+    assert " ".join(text[m.start : m.end] for m in found) == (
+        "sin1 sin4 Sin5 SU6 _aba1 né1 using8 sine3"
+    )
+
+
+def test_keywords_where_a_word_begins_are_the_same_for_both_engines():
+    one, other = both([Pattern(id=p.id, regex=".", keywords=p.keywords) for p in BOUND])
+    chance = random.Random(8)
+    some = ["sin", "SU", "_aba", "using", "sine", "né", "x", "é", " ", "_", "-", "S", "u"]
+    for _ in range(2000):
+        data = "".join(chance.choice(some) for _ in range(chance.randrange(12))).encode()
+        found = [dict(p._finder.find(data, 3, 100)) for p in (one, other)]
+        assert found[0] == found[1], data
+
+
 def test_windows_see_what_is_around_them():
     pattern = word("a", "key", r"\bkey\d+\b", before=0, after=4)
     assert not PatternSet([pattern], engine="re2").scan("xkey12 key123456")
