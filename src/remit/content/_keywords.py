@@ -1,7 +1,7 @@
-"""Who looks for the keywords of patterns: one alternation in RE2, or hyperscan.
+r"""Who looks for the keywords of patterns: one alternation in RE2, or hyperscan.
 
 Both give the same places: where each keyword begins, in order, as far as these count. What is written
-after ``\\b`` counts only where a word begins; it begins with a letter, a figure or ``_``.
+after ``\b`` counts only where a word begins; it begins with a letter, a figure or ``_``.
 """
 
 import functools

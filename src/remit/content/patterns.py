@@ -39,13 +39,13 @@ _REACH = 512
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule.
+    r"""One rule.
 
     Attributes:
         id: its name in findings.
         regex: RE2 syntax.
         keywords: one of them is in every match; in lower case ASCII they match any case, others
-            only as written. After ``\\b`` one counts only where a word begins. Without keywords the
+            only as written. After ``\b`` one counts only where a word begins. Without keywords the
             pattern is run over every text.
         group: the capture group of the value; ``None`` is the first that took part, or the match.
         before, after: how far a match can reach from the start and the end of a keyword, in bytes.
@@ -117,11 +117,12 @@ class PatternSet:
         self._keywords = sorted(users, key=lambda k: (-len(literal(k)), k))
         self._users = [users[k] for k in self._keywords]
         # For each keyword its patterns, and how far they reach from the start of the keyword.
+        sizes = [len(literal(k)) for k in self._keywords]
         self._reach = [
-            [(i, self.patterns[i].before, len(literal(k)) + self.patterns[i].after) for i in users[k]]
-            for k in self._keywords
+            [(i, self.patterns[i].before, size + self.patterns[i].after) for i in users[k]]
+            for k, size in zip(self._keywords, sizes, strict=True)
         ]
-        most = max((len(literal(k)) for k in self._keywords), default=0)
+        most = max(sizes, default=0)
         self._longest = [p.before + most + p.after + _BEYOND for p in self.patterns]
         self._finder: Finder | None = None
         if engine != "re2" and self._keywords:

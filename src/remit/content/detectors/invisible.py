@@ -65,7 +65,7 @@ class Invisible(PatternDetector):
         )
 
     def _all(self, source: str, some: str) -> Iterator[Finding]:
-        """What is hidden in ``source``; ``some`` holds its characters that nobody sees, in order."""
+        """What is hidden in ``source``; ``some``: its characters that nobody sees, in order."""
         if _TAGS.search(some):
             yield from self._tags(source)
         if _SELECTORS.search(some):
