@@ -66,9 +66,7 @@ _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
 _HEX = rb"=[0-9A-F]{2}"
 # In a line with another one: no number that something is set to, as in ``status=200``.
-_NO_NUMBER = (
-    rb"=(?:[0-9][A-F]|[A-F][0-9A-F]|20[A-Za-z]{3}|(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])[a-z]{4})"
-)
+_NO_NUMBER = rb"=(?:[0-9][A-F]|[A-F][0-9A-F]|20[A-Za-z]{3}|(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])[a-z]{4})"
 _QUOTED_SIGN = searcher(
     re2.compile(
         rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b"
