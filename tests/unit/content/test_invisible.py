@@ -3,7 +3,7 @@
 import pytest
 
 from remit.content.base import Surroundings
-from remit.content.detectors.invisible import DETECTOR
+from remit.content.detectors.invisible import DETECTOR, MAX_FEW
 from remit.content.views import read
 
 FLAG = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
@@ -46,3 +46,19 @@ def test_hidden(text: str, label: str) -> None:
 )
 def test_how_people_write(text: str) -> None:
     assert labels(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("\U000e0041" * 3, "tag_characters"),
+        ("\ufe01" * 4, "variation_selectors"),
+        ("".join(c + "\U000e0101" for c in "abcd"), "variation_selectors"),
+        ("\u115f" * 4, "zero_width"),
+        ("a\u2060b c\u2060d e\u2060f", "zero_width"),
+        ("\u202enimda", "bidi"),
+    ],
+)
+def test_hidden_behind_more_than_are_looked_at_one_by_one(text: str, label: str) -> None:
+    family = "\U0001f468\u200d\U0001f469 "
+    assert label in labels(family * MAX_FEW + text)
