@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import re2
-
 from remit.content._candidates import Candidates
 from remit.content._news import Span
-from remit.content._re2 import searcher
 from remit.content._views_map import Edit, applied, changed, edited, excerpt, nested
+from remit.content._views_signs import sign, stands
+from remit.content._views_strings import ADDED
 from remit.content.base import View
 
 _SEQUENCE = re.compile(
@@ -62,17 +61,13 @@ _ENTITY = Candidates(
 )
 _PERCENT = Candidates(re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"))
 _QUOTED = Candidates(re.compile(r"=(?:([0-9A-F]{2}(?:=[0-9A-F]{2})*)|[ \t]{0,8}\r?\n)"))
-_BYTES = re2.Options()
-_BYTES.encoding = re2.Options.Encoding.LATIN1
 _HEX = rb"=[0-9A-F]{2}"
 # In a line with another one: no number that something is set to, as in ``status=200``.
 _NO_NUMBER = rb"=(?:[0-9][A-F]|[A-F][0-9A-F]|20[A-Za-z]{3}|(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])[a-z]{4})"
-_QUOTED_SIGN = searcher(
-    re2.compile(
-        rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b"
-        % (_HEX, _HEX, _NO_NUMBER, _HEX, _HEX, _NO_NUMBER),
-        _BYTES,
-    )
+_QUOTED_SIGN = sign(
+    rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b"
+    % (_HEX, _HEX, _NO_NUMBER, _HEX, _HEX, _NO_NUMBER),
+    "codes",
 )
 _INLINE = (
     r"</?(?:a|abbr|b|bdi|bdo|big|code|em|font|i|ins|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var"
@@ -355,12 +350,8 @@ def _holds(sign: bytes) -> Callable[[View], bool]:
 
 def _has_cut(view: View) -> bool:
     text = view.plain
-    if b"<" not in text and (b"*" not in text or b"/*" not in text):
-        signs = [sign for sign in (b"+", b"&") if sign in text]
-        near = (q + gap + sign for sign in signs for q in (b'"', b"'") for gap in (b"", b" "))
-        if not any(n in text for n in near):
-            return False
-    return _CUT_SIGN.found(view)
+    any_ = b"<" in text or (b"*" in text and b"/*" in text) or stands(ADDED, view)
+    return any_ and _CUT_SIGN.found(view)
 
 
 def _has_controls(view: View) -> bool:
@@ -373,8 +364,7 @@ def _has_c1(view: View) -> bool:
 
 
 def _has_quoted(view: View) -> bool:
-    data = view.plain
-    return b"=" in data and _QUOTED_SIGN(data, 0, len(data))[0][0] >= 0
+    return b"=" in view.plain and stands(_QUOTED_SIGN, view)
 
 
 _STEPS = (

@@ -13,10 +13,12 @@ import re2
 
 from remit.content._news import Span
 from remit.content._re2 import Search, searcher
+from remit.content.base import View
 
 Group = Literal["words", "codes", "rows", "rot47"]
 
 _MAX_MEM = 64 << 20
+_KEPT = "signs"
 _patterns: list[bytes] = []
 _groups: dict[Group, list[int]] = {}
 
@@ -42,6 +44,22 @@ def spans(number: int, data: bytes) -> Iterator[Span]:
 def _search(number: int) -> Search:
     """Made when the sign was seen, for few texts have it."""
     return searcher(re2.compile(_patterns[number], _options()))
+
+
+def signs_of(view: View) -> frozenset[int]:
+    """Numbers of the signs that stand in ``view``, which are looked for once."""
+    kept: frozenset[int] | None = vars(view).get(_KEPT)
+    if kept is None:
+        kept = vars(view)[_KEPT] = signs_in(view.plain)
+    return kept
+
+
+def stands(number: int, view: View) -> bool:
+    """Whether a sign stands in ``view``: one pass, if nobody has asked for all of them."""
+    kept: frozenset[int] | None = vars(view).get(_KEPT)
+    if kept is not None:
+        return number in kept
+    return next(spans(number, view.plain), None) is not None
 
 
 def signs_in(data: bytes) -> frozenset[int]:

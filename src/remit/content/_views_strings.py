@@ -13,6 +13,7 @@ from remit.content._news import Span
 from remit.content._re2 import Search, searcher
 from remit.content._views_map import Piece, joined, nested, with_news
 from remit.content._views_runs import Decoding
+from remit.content._views_signs import sign, stands
 from remit.content.base import View
 
 _OPTIONS = re2.Options()
@@ -26,6 +27,8 @@ _SUMS = searcher(
         _OPTIONS,
     )
 )
+# A string, and that something is added to it.
+ADDED = sign(rb"[\"']\s{0,8}[+&]", "codes")
 _MARKS = re.compile(r"""["']\s{0,8}[+&]\s{0,40}["']""")
 _CUT = re.compile(r"""(?<=[A-Za-z])["']\s{0,8}[+&]\s{0,40}["'](?=[a-z])""")
 _LEAST_CUTS = 2
@@ -41,8 +44,7 @@ def sums(view: View, decoding: Decoding) -> View | None:
 
     Of a text with more than 64 KiB of them, the first: all are read in place, too.
     """
-    data = view.plain
-    if b"+" not in data and b"&" not in data:
+    if not stands(ADDED, view):
         return None
     return joined(view, nested(view, "concatenation"), _added(view, decoding))
 

@@ -17,7 +17,7 @@ from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
 from remit.content._views_map import with_news
 from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
-from remit.content._views_signs import signs_in
+from remit.content._views_signs import signs_of
 from remit.content._views_spaced import spaced
 from remit.content._views_strings import holds_json, sums, values
 from remit.content._views_worded import reworded
@@ -79,7 +79,7 @@ class _Reader:
         for made in runs(plain, self._decoding):
             if self._keep(made):
                 yield made
-        signs = signs_in(plain.plain)
+        signs = signs_of(plain)
         for made in codes(plain, signs, self._decoding):
             if self._keep(made):
                 yield made
