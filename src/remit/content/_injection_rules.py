@@ -146,7 +146,7 @@ ENGLISH: tuple[Rule, ...] = (
          r"immediately )?(?:must )?(?:send|forward|e-?mail|delete|concatenate|visit|invite|create|"
          r"transfer|post|upload|share|call|execute|run|open|download|buy|book|pay|make|add|change|"
          r"update|print|reveal|ignore|disregard|stop|output|say|respond|reply)\b",
-         ("system", "assistant", "admin", "ai", "agent")),
+         ("SYSTEM", "ASSISTANT", "ADMIN", r"\bAI", r"\bAGENT")),
     Rule("role_override", "role_spoofing", 2.5,
          r"\b(?:system|admin|safety|policy|root|developer)[ _-]override\b[\])]?[ :]",
          ("override",)),
@@ -187,7 +187,8 @@ ENGLISH: tuple[Rule, ...] = (
     Rule("persona_name", "jailbreak", 2.5,
          r"\bdo anything now(?:[^ \w]| [^t]|$)|\b(?:you are|as|be|act|named?|called|mode|of|is) "
          r"(?:now )?[\"'“]?(?-i:DAN|STAN|DUDE|AIM|EvilBOT|JailBreak|BetterDAN)\b|\bevil[- ]?bot\b",
-         ("anything now", "dan", "stan", "dude", "aim", "bot", "jailbreak")),
+         ("anything now", r"\bDAN", r"\bSTAN", "DUDE", r"\bAIM", "EvilBOT", "JailBreak", "BetterDAN",
+          "evil bot", "evil-bot", "evilbot")),
     Rule("persona_mode", "jailbreak", 2.0,
          r"\b(?:enter|enable|activate|switch (?:in)?to|now in|you are in)\b[\w ]{0,12}\b(?:developer|"
          r"god|jailbreak|unrestricted|debug|admin|sudo|uncensored|maintenance) mode\b|\b(?:developer|"
@@ -216,12 +217,13 @@ ENGLISH: tuple[Rule, ...] = (
          r"\b(?:dear|hey|hi|hello|attention|note (?:to|for)|message (?:to|for)|instructions? (?:to|"
          r"for)|task for|reminder (?:to|for))[,:]? (?:the |all |any |every )?(?:future )?"
          rf"{_AI}s?\b(?: (?:reading|processing|summari|assistant|agent|model))?[ :,.!)]",
-         ("dear", "hey", "hi ", "hello", "attention", "note ", "message ", "instruction",
-          "task for", "reminder")),
+         (r"\bdear", r"\bhey", r"\bhi", r"\bhello", r"\battention", r"\bnote ", r"\bmessage ",
+          r"\binstruction", r"\btask for", r"\breminder")),
     Rule("if_you_are_ai", "indirect_command", 2.0,
          rf"\b(?:if|when|since|as) (?:you are|you're|an?|the|any) (?:an? )?(?:\w+ )?{_AI}s?\b"
          r"[^.?!\n]{0,30}\b(?:reads?|reading|process\w*|summari\w+|access\w*|see|sees|view\w*)\b",
-         ("read", "process", "summari", "access", "see", "view")),
+         (r"\bai", "llm", "language model", r"\bassistant", r"\bagent", "chatbot", "chat bot", "copilot",
+          r"\bgpt", "claude", "gemini")),
     Rule("keep_from_user", "indirect_command", 2.0,
          r"\b(?:do not|don't|never|without)\b (?:tell|inform|mention|notify|alert|ask|show|report)"
          r"\w*\b[\w ]{0,16}\b(?:to )?(?:the |your )?(?:user|human|operator|owner)\b|\b(?:hide|"
@@ -234,12 +236,13 @@ ENGLISH: tuple[Rule, ...] = (
     Rule("follow_this", "indirect_command", 1.0,
          r"\b(?:you (?:must|need to|have to|will|should)|please|now|immediately|first|also) (?:also |"
          r"now |first |then )?(?:call|invoke|execute|run|send|forward|e-?mail|transfer|delete|post|"
-         r"upload|visit|click|open|fetch) ", ("call", "invoke", "execute", "run", "send", "forward",
-         "mail", "transfer", "delete", "post", "upload", "visit", "click", "open", "fetch")),
+         r"upload|visit|click|open|fetch) ", (r"\bcall ", r"\binvoke ", r"\bexecute ", r"\brun ",
+         r"\bsend ", r"\bforward ", "mail ", r"\btransfer ", r"\bdelete ", r"\bpost ", r"\bupload ",
+         r"\bvisit ", r"\bclick ", r"\bopen ", r"\bfetch ")),
     Rule("tool_call", "tool_bait", 1.5,
          r"\b(?:call|invoke|use|execute|run|trigger) (?:the |your )?(?:`?[a-z]+(?:_[a-z]+)+`?|\w+ "
          r"(?:tool|function|plugin))\b[^\n]{0,60}\b(?:with|to|and|on)\b",
-         ("call", "invoke", "use", "execute", "run", "trigger")),
+         (r"\bcall ", r"\binvoke ", r"\buse ", r"\bexecute ", r"\brun ", r"\btrigger ")),
     Rule("move_money", "tool_bait", 2.5,
          r"\b(?:call|invoke|use|execute|run) `?[a-z]*(?:transfer|pay|send|wire)[a-z_]*`?[^\n]{0,40}\bwith\b[^\n]{0,40}"
          r"\b(?:amount|account|recipient|iban|to)\b", ("transfer", "pay", "send", "wire")),
@@ -252,8 +255,8 @@ ENGLISH: tuple[Rule, ...] = (
          r"\b(?:send|forward|e-?mail|post|upload|exfiltrate|leak|transmit|publish|copy|append)\b"
          rf"[^.?!\n]{{0,60}}{_CARGO}[^?!\n]{{0,60}}\b(?:to|at|in|into)\b (?:\S+@\S|https?:|www\.|"
          r"the (?:channel|address|url|following|public)|this (?:address|url|link)|attacker|\+?\d{4})",
-         ("send", "forward", "mail", "post", "upload", "exfiltrate", "leak", "transmit", "publish",
-          "copy", "append")),
+         (r"\bsend", r"\bforward", r"\bemail", r"\be-mail", r"\bpost", r"\bupload", "exfiltrate",
+          r"\bleak", r"\btransmit", r"\bpublish", r"\bcopy", r"\bappend")),
     Rule("shell", "tool_bait", 1.0,
          r"\brm -rf [/~*]|\b(?:cat|less|read) /etc/(?:passwd|shadow)|\bcurl [^\n|]{0,80}\| ?(?:ba)?sh"
          r"|\bos\.(?:system|popen)\(|\b(?:eval|exec)\b[^\n]{0,60}\b(?:whoami|passwd|rm -rf)|"
@@ -272,8 +275,9 @@ ENGLISH: tuple[Rule, ...] = (
     Rule("decode_and_do", "encoded_payload", 2.5,
          r"\b(?:decode|decrypt|decipher|unscramble|rot-?13|base ?64|hex|reverse|backwards?|morse)\b"
          r"[^.\n]{0,40}\b(?:and|then)\b[\w ]{0,12}\b(?:follow|execute|obey|run|do (?:it|what|as)|"
-         r"comply|act|perform|answer it)", ("follow", "execute", "obey", "run", "do ", "comply",
-         "act", "perform", "answer")),
+         r"comply|act|perform|answer it)", ("decode", "decrypt", "decipher",
+         "unscramble", "rot13", "rot-13", "base64", "base 64", r"\bhex", "reverse", "backward",
+         "morse")),
 )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ class Rule(msgspec.Struct, frozen=True):
             ``indirect_command``, ``tool_bait``, ``hidden_command``, ``encoded_payload``.
         points: what a match adds to the logit.
         regex: RE2 syntax; ``(?i)`` is put before it.
-        keywords: one of them (ASCII, lower case) is in every match; without them it always runs.
+        keywords: one of them (ASCII) is in every match; see :class:`~remit.content.patterns.Pattern`.
+            Without them it always runs.
     """
 
     id: str
@@ -53,12 +54,12 @@ LATIN: tuple[Rule, ...] = (
             r"(?:\w+ )?(?:talimat|kural|komut)\w*", ("yok say", "unut", "rmezden", "dikkate")),
     _tongue("vi_id", r"\b(?:bỏ qua|quên|abaikan|lupakan)\b", r"(?:(?:hướng dẫn|chỉ dẫn|quy tắc|"
             r"lệnh) (?:\w+ )?(?:trước|ở trên)|(?:instruksi|aturan|perintah) (?:\w+ )?(?:sebelum|"
-            r"di atas|awal))", ("qua", "qu", "abaikan", "lupakan")),
+            r"di atas|awal))", (r"\bqu", "abaikan", "lupakan")),
     _tongue("nordic", r"\b(?:ignorera|glöm|ignorer|glem|ohita|unohda)\b", r"(?:tidigare|föregående|"
             r"tidligere|forrige|aiemmat|edelliset) (?:\w+ )?(?:instru|regl|regel|ohjee|säänn)\w*",
-            ("ignorer", "gl", "ohita", "unohda")),
+            ("ignorer", r"\bgl", "ohita", "unohda")),
     _tongue("ro", r"\b(?:ignoră|uită|nu ține cont)\b", r"(?:instrucțiuni|reguli)\w* "
-            r"(?:\w+ )?(?:anterioare|de mai sus|precedente)", ("ignor", "uit", "ine cont")),
+            r"(?:\w+ )?(?:anterioare|de mai sus|precedente)", ("ignor", r"\buit", "ine cont")),
 )  # fmt: skip
 
 OTHER: tuple[Rule, ...] = (
