@@ -85,6 +85,20 @@ def ordinary(size, seed=1):
     return "\n".join(lines)[:size]
 
 
+def prose(size, seed=1):
+    """The same without a link and without figures."""
+    plain = [word for word in WORDS if word.strip('",()').isalpha()]
+    chance = random.Random(seed)
+    lines = (" ".join(chance.choices(plain, k=13)) for _ in range(size // 40))
+    return "\n".join(lines)[:size]
+
+
+def logged(size, seed=1):
+    """Lines of a log with a number behind most names."""
+    chance = random.Random(seed)
+    return "\n".join(_request(chance) for _ in range(size // 60 + 1))[:size]
+
+
 def structured(size, seed=1):
     """A JSON document of rows, as tools return them, with the words keywords look for."""
     chance = random.Random(seed)
@@ -123,6 +137,14 @@ def mixed(size, seed=1):
         made.append(part)
         length += len(part) + 1
     return "\n".join(made)[:size]
+
+
+def _request(chance):
+    return (
+        f"2026-01-{chance.randrange(1, 29):02d}T10:{chance.randrange(60):02d}:07Z INFO "
+        f"worker-{chance.randrange(9)} path=/api/v1/items/{chance.randrange(9999)} "
+        f"status={chance.choice((200, 204, 404))} ms={chance.randrange(900)}"
+    )
 
 
 def _log(chance):
@@ -273,7 +295,7 @@ def main(arguments):
     rows = []
     patterns = tuple(d for d in detectors() if d.tier == "pattern")
     inspect(ordinary(4096), AROUND, using=patterns)
-    for make in (mixed, ordinary, structured):
+    for make in (mixed, ordinary, prose, logged, structured):
         for size, rounds in ((1024, 300), (16 << 10, 100), (1 << 20, 3 if quick else 9)):
             text = make(size)
             one_pass = _baseline(text)
