@@ -175,6 +175,23 @@ def test_hl7_message():
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("call 212 555 0142", "212 555 0142"),
+        ("user_call: 2125550142", "2125550142"),
+        ("móvil: 612 345 678", "612 345 678"),
+        ("MÓVIL 612345678", "612345678"),
+        ("celular 5512345678", "5512345678"),
+        ("bring 212 555 0142", ""),
+        ("a string: 212 555 0142", ""),
+        ("recall 212 555 0142", ""),
+    ],
+)
+def test_words_that_phone_numbers_stand_behind(text, found):
+    assert labels(text) == ([("PHONE_NUMBER", found)] if found else [])
+
+
+@pytest.mark.parametrize(
     ("check", "good", "bad"),
     [
         (checks.luhn, "4539148803436467", "4539148803436468"), (checks.npi, "1234567893", "1234567890"),
