@@ -236,6 +236,9 @@ def hostile(size):
         base64.b64encode(f"hello there {chance.randrange(10**6):06d}".encode()).decode()
         for _ in range(size // 28)
     )[:size]
+    made["decimal codes"] = " ".join(str(ord(c)) for c in text)[:size]
+    made["octal codes"] = " ".join(f"{ord(c):03o}" for c in text)[:size]
+    made["binary codes"] = " ".join(f"{ord(c):08b}" for c in text)[:size]
     made["random base64"] = "".join(chance.choice(letters) for _ in range(size))
     made["hashes"] = " ".join(f"{chance.getrandbits(160):040x}" for _ in range(size // 41))
     made["random letters"] = "".join(chance.choices(letters[:52], k=size))

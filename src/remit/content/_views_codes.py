@@ -64,8 +64,11 @@ def _numbered(run: str) -> str:
     return text
 
 
+_OCTAL = {f"{code:0{width}o}": code & 0xFF for code in range(0o1000) for width in (2, 3)}
+
+
 def _octal(run: str) -> str:
-    return bytes(int(code, 8) & 0xFF for code in re.findall(r"[0-7]{2,3}", run)).decode("utf-8")
+    return bytes(map(_OCTAL.__getitem__, re.findall(r"[0-7]{2,3}", run))).decode("utf-8")
 
 
 def _ascii85(run: str) -> str:

@@ -30,7 +30,6 @@ _LONG = 96
 _MAX_PARTS = 8
 _WIDEST = 10
 _EVEN = 16
-_HEXADECIMAL = 16
 
 _BYTES = re2.Options()
 _BYTES.encoding = re2.Options.Encoding.LATIN1
@@ -396,42 +395,58 @@ def _separated(run: bytes, at: int, decoding: Decoding) -> Iterator[tuple[str, P
         decoding.spent = True
         run = run[:most]
     if run[:2] == b"0x" or _pairs(run):
-        kind, code, base = "hex", re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"), _HEXADECIMAL
+        kind = "hex"
     elif not run.strip(b"01 ,\r\n"):
-        kind, code, base = "binary", re.compile(rb"([01]{8})"), 2
+        kind = "binary"
     elif run[:2].isdigit():
-        kind, code, base = "decimal", re.compile(rb"([0-9]{2,3})"), 10
+        kind = "decimal"
     else:
         yield from _spread(run, at, decoding)
         return
-    starts: Sequence[int]
-    ends: Sequence[int]
-    data = _even_pairs(run) if base == _HEXADECIMAL else b""
-    if data:
-        starts, ends = range(at, at + len(run), 3), range(at + 2, at + len(run) + 1, 3)
-    else:
-        found = list(code.finditer(run))
-        values = [int(m[1], base) for m in found]
-        if max(values, default=0) > 0xFF:
-            return
-        data = bytes(values)
-        starts, ends = [at + m.start() for m in found], [at + m.end() for m in found]
-    for text, start, width in _printed(data):
+    code, decode = _CODED[kind]
+    even = _even_pairs(run) if kind == "hex" else b""
+    try:
+        data = even or decode(code.findall(run))
+    except ValueError:
+        return
+
+    @functools.cache
+    def places() -> Sequence[tuple[int, int]]:
+        return [m.span() for m in code.finditer(run)]
+
+    def start(index: int) -> int:
+        return at + (3 * index if even else places()[index][0])
+
+    def end(index: int) -> int:
+        return at + (3 * index + 2 if even else places()[index][1])
+
+    for text, first, width in _printed(data):
         taken = decoding.take(text)
         if not taken:
             continue
         if width == 1 or (width == 0 and taken.isascii()):
-            stop = start + len(taken)
-            yield kind, Piece(taken, starts[start:stop], ends[start:stop])
+            yield kind, _one_each(taken, first, start, end)
             continue
         begins: list[int] = []
         stops: list[int] = []
-        place = start
+        place = first
         for char in taken:
-            begins.append(starts[place])
+            begins.append(start(place))
             place += width or len(char.encode())
-            stops.append(ends[place - 1])
+            stops.append(end(place - 1))
         yield kind, Piece(taken, begins, stops)
+
+
+def _one_each(
+    text: str, first: int, start: Callable[[int], int], end: Callable[[int], int]
+) -> Piece:
+    """A piece of which each character is one code, the first of them that of number ``first``."""
+    size = len(text)
+    return Piece(
+        text,
+        Offsets(size, lambda index: start(first + index)),
+        Offsets(size, lambda index: end(first + index)),
+    )
 
 
 def _even_pairs(run: bytes) -> bytes:
@@ -456,6 +471,16 @@ _SEPARATED = re.compile(
     rb"[01]{8}[ ,\r\n]|(?:[0-9A-Fa-f]{2}[ :,\r\n-]{1,2}){3}|(?:[0-9]{2,3}[ ,;]{1,2}){3}"
     rb"|(?:[A-Za-z0-9$@!][ ._*|~-]{1,3}){4}|(?:[!-~] ){7}|(?:[!-~]-){7}"
 )
+
+
+_CODED: dict[str, tuple[re.Pattern[bytes], Callable[[list[bytes]], bytes]]] = {
+    "hex": (
+        re.compile(rb"(?:0x)?([0-9A-Fa-f]{2})"),
+        lambda codes: binascii.unhexlify(b"".join(codes)),
+    ),
+    "binary": (re.compile(rb"([01]{8})"), lambda codes: _bits(b"".join(codes), 1)),
+    "decimal": (re.compile(rb"([0-9]{2,3})"), lambda codes: bytes(map(int, codes))),
+}
 
 
 def _pairs(run: bytes) -> bool:
