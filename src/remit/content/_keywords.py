@@ -137,9 +137,8 @@ class HyperscanFinder:
         except self._stopped:
             return self._other.find(data, common, most)
         for keyword, sign in self._signs.items():
-            places = list(islice(_finds(data, sign), common + 1))
-            if places:
-                found[keyword] = places
+            if sign in data:
+                found[keyword] = list(islice(_finds(data, sign), common + 1))
         if sum([min(len(starts), common) for starts in found.values()]) > most:
             raise too_dense()
         return found

@@ -215,12 +215,18 @@ class PatternSet:
         common = _COMMON + size // 1024
         around: dict[int, list[Span]] = {}
         whole: set[int] = set()
-        for keyword, starts in self._finder.find(data, common, 4096 + size // 64).items():
+        seen = self._finder.find(data, common, 4096 + size // 64)
+        absent: set[int] = set()
+        if size <= self._brief:
+            absent = self._absent({i for k in seen for i in self._users[k]}, data, news)
+        for keyword, starts in seen.items():
             if len(starts) > common:
                 whole.update(self._users[keyword])
                 continue
             near, known = starts, (-1, -1)
             for index, before, reach in self._reach[keyword]:
+                if index in absent:
+                    continue
                 if news is not None and (before, reach) != known:
                     known = before, reach
                     low, high = before + _CONTEXT, reach + _BEYOND
@@ -229,16 +235,18 @@ class PatternSet:
                     around.setdefault(index, []).extend([(s - before, s + reach) for s in near])
         if len(whole) > _MAX_WHOLE and size > _SMALL:
             raise too_dense()
-        asked = self._together & (whole if size > self._brief else whole | around.keys())
-        if asked:
-            reach = max(self._longest[i] for i in asked)
-            parts = _parts(data, news, reach)
-            left = asked.difference(self._any_together.matching(sorted(asked), parts))
-            whole -= left
-            around = {i: spans for i, spans in around.items() if i not in left}
         windows = {i: _merged(s) for i, s in around.items() if i not in whole}
+        whole -= self._absent(whole, data, news)
         windows |= {i: _places(size, news, self._longest[i]) for i in whole}
         return dict(sorted(windows.items()))
+
+    def _absent(self, some: set[int], data: bytes, news: News | None) -> set[int]:
+        """Those of ``some`` that are asked together and match nowhere."""
+        asked = some & self._together
+        if not asked:
+            return set()
+        parts = _parts(data, news, max(self._longest[i] for i in asked))
+        return asked.difference(self._any_together.matching(sorted(asked), parts))
 
     def _match(self, index: int, spans: Spans, where: dict[int, int] | None) -> Match:
         if len(spans) == 1:
