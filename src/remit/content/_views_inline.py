@@ -64,9 +64,11 @@ _QUOTED = Candidates(re.compile(r"=(?:([0-9A-F]{2}(?:=[0-9A-F]{2})*)|[ \t]{0,8}\
 _HEX = rb"=[0-9A-F]{2}"
 # In a line with another one: no number that something is set to, as in ``status=200``.
 _NO_NUMBER = rb"=(?:[0-9][A-F]|[A-F][0-9A-F]|20[A-Za-z]{3}|(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])[a-z]{4})"
+# What may be a number of two figures and is a letter, or a space before one: two in a line count.
+_LETTER = rb"=(?:(?:4[1-9]|5[0-9]|6[1-9]|7[0-9])(?:\b|[A-Za-z_])|20[A-Za-z])"
 _QUOTED_SIGN = sign(
-    rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b"
-    % (_HEX, _HEX, _NO_NUMBER, _HEX, _HEX, _NO_NUMBER),
+    rb"[^=]=\r?\n|%b%b|=20[A-Za-z']{1,20}[.,!?;:]?=20|%b[^\n]*%b|%b[^\n]*%b|%b[^\n]*%b"
+    % (_HEX, _HEX, _NO_NUMBER, _HEX, _HEX, _NO_NUMBER, _LETTER, _LETTER),
     "codes",
 )
 _INLINE = (

@@ -79,6 +79,7 @@ DISGUISES = {
     "quoted-printable, every character": "".join(f"={c:02X}" for c in SECRET.encode()),
     "quoted-printable, spaces": SECRET.replace(" ", "=20"),
     "quoted-printable, letters": SECRET.replace("g", "=67").replace("p", "=70"),
+    "quoted-printable, last letters": SECRET.replace("e ", "=65 ").replace("s", "=73"),
     "soft line break": SECRET.replace("all", "a=\nll"),
     "zero width": "\u200b".join(SECRET),
     "soft hyphen": SECRET.replace("o", "o\u00ad"),
