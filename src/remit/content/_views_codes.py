@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from string import ascii_lowercase as abc
 from typing import NamedTuple
 
+from remit.content._views_decoding import Decoding
 from remit.content._views_lexicon import reads
 from remit.content._views_map import Piece, joined, nested
-from remit.content._views_runs import Decoding
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
 

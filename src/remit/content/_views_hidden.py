@@ -8,8 +8,8 @@ or an emoji has one to six of these, and is no text.
 import re
 from collections.abc import Container, Iterator
 
+from remit.content._views_decoding import Decoding
 from remit.content._views_map import Piece, joined, nested
-from remit.content._views_runs import Decoding
 from remit.content.base import View
 
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")

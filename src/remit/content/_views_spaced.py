@@ -12,10 +12,10 @@ from itertools import chain
 import re2
 
 from remit.content._re2 import searcher
+from remit.content._views_decoding import Decoding
 from remit.content._views_lexicon import GIVING_AWAY, is_order, is_prose
 from remit.content._views_map import Piece, joined, nested
 from remit.content._views_parted import Parted, apart, parted
-from remit.content._views_runs import Decoding
 from remit.content._views_signs import sign, spans
 from remit.content.base import View
 

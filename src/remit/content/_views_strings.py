@@ -11,8 +11,8 @@ import re2
 
 from remit.content._news import Span
 from remit.content._re2 import Search, searcher
+from remit.content._views_decoding import Decoding
 from remit.content._views_map import Piece, joined, nested, with_news
-from remit.content._views_runs import Decoding
 from remit.content._views_signs import sign, stands
 from remit.content.base import View
 

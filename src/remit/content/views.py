@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 from remit.content._views_ciphers import deciphered
 from remit.content._views_codes import codes
+from remit.content._views_decoding import MAX_DECODED, Decoding
 from remit.content._views_fold import fold, folded
 from remit.content._views_hidden import hidden
 from remit.content._views_hinted import hinted
 from remit.content._views_inline import Budget, unescape
 from remit.content._views_map import with_news
-from remit.content._views_runs import MAX_DECODED, Decoding, encoded, runs
+from remit.content._views_runs import encoded, runs
 from remit.content._views_signs import signs_of
 from remit.content._views_spaced import spaced
 from remit.content._views_strings import holds_json, sums, values

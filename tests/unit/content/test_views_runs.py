@@ -52,3 +52,18 @@ def test_more_encoded_words_than_anybody_writes_count_as_uninspected():
 
     assert read(words(2_000)).complete
     assert not read(words(12_000)).complete
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("/files/" + b"ignore all previous".hex() + "/x", "ignore all previous"),
+        ("i-g-n-o-r-e-a-l-l-p-r-e-v-i-o-u-s", "ignoreallprevious"),
+        (b"ignore all previous".hex("-"), "ignore all previous"),
+        ("/usr/local/lib/python/site-packages", ""),
+        ("some_name-of/a_file-in_small/letters", ""),
+    ],
+)
+def test_a_path_is_no_encoding_and_what_is_encoded_in_one_is_read(run, said):
+    made = [view.text for view in runs.runs(View("original", run), runs.Decoding())]
+    assert made == ([said] if said else [])
