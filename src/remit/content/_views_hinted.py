@@ -1,17 +1,21 @@
 """Readings that are made only where the text gives a reason: rot13, reversed.
 
-A reason is the name of the cipher, or a word that only makes sense once it is undone.
+A reason is the name of the cipher, or a word that only makes sense once it is undone. It reaches a
+few pages of a large text: a book that says "backwards" once is not read backwards.
+
+LIMIT: words in the reverse order, and data without words, far from what names the cipher. Words that
+are written backwards themselves are found by :mod:`_views_worded` wherever they are.
 """
 
 import codecs
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from string import ascii_lowercase
 
 from remit.content._characters import ascii_table, exchanged
-from remit.content._views_map import derived, nested, same_places, with_news
-from remit.content._views_signs import sign
+from remit.content._views_map import derived, excerpt, nested, same_places, with_news
+from remit.content._views_signs import sign, spans
 from remit.content.base import View
 
 _WORDS = (
@@ -34,16 +38,28 @@ _HINT_REVERSED = sign(
     "words",
 )
 _MAX_LINE = 2000
+_REACH, _MAX_HINTS = 4096, 64
 
 
 def hinted(view: View, signs: frozenset[int]) -> Iterator[View]:
     """Readings that something in the text asks for; ``signs`` are those in it."""
     if _HINT_ROT13 in signs:
-        yield same_places(view, nested(view, "rot13"), exchanged(view.text, _ROT13))
+        part = _within_reach(view, _HINT_ROT13)
+        yield same_places(part, nested(part, "rot13"), exchanged(part.text, _ROT13))
     if _HINT_REVERSED in signs:
-        for made in (backwards(view), _reordered(view)):
+        part = _within_reach(view, _HINT_REVERSED)
+        for made in (backwards(part), _reordered(part)):
             if made is not None:
                 yield made
+
+
+def _within_reach(view: View, hint: int) -> View:
+    """What stands near a hint; all of a small text, or of one that is full of them."""
+    some = list(islice(spans(hint, view.plain), _MAX_HINTS + 1))
+    if len(some) > _MAX_HINTS:
+        return view
+    size = len(view.text)
+    return excerpt(view, [(max(a - _REACH, 0), min(b + _REACH, size)) for a, b in some])
 
 
 class _Lines:

@@ -112,6 +112,45 @@ def test_a_cipher_in_a_large_text_is_still_read():
         assert any("revious instructions" in v.text for v in read(text).views), disguise
 
 
+FILLER = "The plan for Monday is the same as for Tuesday, see the list below.\n" * 1000
+
+
+@pytest.mark.parametrize(
+    ("hint", "disguise", "name"),
+    [
+        ("Read the words in reverse order:", "reversed order of words", "reversed"),
+        ("Read this backwards:", "reversed", "reversed"),
+        ("This is in rot13:", "rot13, no hint", "rot13"),
+    ],
+)
+def test_a_hint_reaches_some_pages_of_a_large_text(hint, disguise, name):
+    between = FILLER[:3400]
+    written = KNOWN[disguise](ORDER)
+    text = f"{FILLER}{hint}\n{between}{written}\n{FILLER}"
+    views = read(text).views
+    view = next(v for v in views if ORDER in v.text and name in v.name.split(">"))
+    at = view.text.index(ORDER)
+    start, end = view.origin(at, at + len(ORDER))
+    assert text[start:end] == written
+    assert sum(len(v.text) for v in views[1:]) < len(text) // 3
+
+
+def test_words_written_backwards_need_no_hint_nearby():
+    turned = KNOWN["reversed"](ORDER)
+    text = f"{turned}\n{FILLER}Read this backwards:\n{FILLER}{turned}\n"
+    found = [
+        v.origin(v.text.index(ORDER), v.text.index(ORDER) + 1)
+        for v in read(text).views
+        if ORDER in v.text
+    ]
+    assert (0, len(turned)) in found
+
+
+def test_a_text_full_of_hints_is_read_whole():
+    text = f"{FILLER}{'read it backwards. ' * 100}\n"
+    assert max(map(len, readings(text, "reversed"))) > len(FILLER)
+
+
 def test_held_out_disguises_are_still_there():
     """They are a yardstick: nobody may move one to the known ones without saying so."""
     assert len(HELD_OUT) == 23
