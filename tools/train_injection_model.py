@@ -35,6 +35,8 @@ from sklearn.linear_model import LogisticRegression
 from remit.content import _injection_rules as rules
 from remit.content import _ngrams as ngrams
 from remit.content._injection_views import pieces
+from remit.content._ngram_features import SIZE
+from remit.content._ngram_features import windows as windows_of
 from remit.content.views import read
 from tools import injection_card
 from tools.benign import generate
@@ -150,17 +152,15 @@ def group(row: dict[str, Any]) -> str:
 def windows(rows: Sequence[dict[str, Any]]) -> Data:
     """Windows of all readings of all rows, as the detector cuts them."""
     indices, counts, owner, weights = [], [], [], []
-    scratch = np.empty(ngrams.SIZE, np.int32)
     for at, row in enumerate(rows):
         before = len(owner)
         for piece in pieces(read(row["text"])):
             hits = rules.hits(piece.text)
-            for _, start, end, grams in ngrams.windows([piece.text]):
-                unique = ngrams.unique(grams, scratch)
-                if unique.size < ngrams.LEAST_FEATURES:
+            for _, start, end, grams in windows_of([piece.text]):
+                if grams.size < ngrams.LEAST_FEATURES:
                     continue
-                indices.append(unique.astype(np.int32))
-                counts.append(unique.size)
+                indices.append(grams)
+                counts.append(grams.size)
                 owner.append(at)
                 weights.append((*rules.weigh(hits.within(start, end)), piece.prior))
         if len(owner) == before:
@@ -171,7 +171,7 @@ def windows(rows: Sequence[dict[str, Any]]) -> Data:
     sizes = np.array(counts)
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes).astype(np.float32)
     places = np.concatenate([[0], np.cumsum(sizes)])
-    shape = (len(owner), ngrams.SIZE)
+    shape = (len(owner), SIZE)
     matrix = sparse.csr_matrix((values, np.concatenate(indices), places), shape=shape)
     labels = np.array([row["label"] for row in rows])
     return Data(rows, matrix, np.array(owner), np.array(weights), labels)
@@ -194,7 +194,7 @@ def fitted(data: Data, rows: NDArray[np.bool_]) -> Fit:
     labels = data.labels[owner]
     share = np.sqrt(np.bincount(owner, minlength=len(rows)))[owner]
     weight = np.where(labels == 1, 1.0, 1.0 / share)
-    keep = np.flatnonzero(np.bincount(matrix.indices, minlength=ngrams.SIZE) >= MIN_ROWS)
+    keep = np.flatnonzero(np.bincount(matrix.indices, minlength=SIZE) >= MIN_ROWS)
     matrix = matrix[:, keep]
     used = np.ones(len(owner), bool)
     for _ in range(ROUNDS):
@@ -202,7 +202,7 @@ def fitted(data: Data, rows: NDArray[np.bool_]) -> Fit:
         model.fit(matrix[used], labels[used], sample_weight=weight[used])
         logits = matrix @ model.coef_[0]
         used = (labels == 0) | (logits >= _best(logits, owner, len(rows))[owner])
-    weights = np.zeros(ngrams.SIZE)
+    weights = np.zeros(SIZE)
     weights[keep] = model.coef_[0]
     return Fit(weights, float(model.intercept_[0]))
 

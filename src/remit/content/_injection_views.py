@@ -8,7 +8,7 @@ it says anew. The fold takes the place of the original: what it was folded from 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from remit.content._ngrams import WINDOW
+from remit.content._ngram_features import WINDOW
 from remit.content.base import View, Views
 
 _LEAST = 6

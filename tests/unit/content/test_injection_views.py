@@ -1,5 +1,5 @@
 from remit.content._injection_views import pieces
-from remit.content._ngrams import WINDOW
+from remit.content._ngram_features import WINDOW
 from remit.content.base import View, Views
 
 

@@ -1,6 +1,6 @@
 """What a unit of a definition says, as numbers: n-grams, signs, and the directions of its words.
 
-* *n-grams* of characters and words, hashed as the injection detector's are (``content._ngrams``);
+* *n-grams* of characters and words, hashed as the injection detector's are (``content._ngram_features``);
 * *signs*: concepts of ``data/meaning.toml`` and pairs of them, in the unit, before it and in what its
   tool is about; how it opens, whom it speaks to, which names it speaks of; hashed;
 * *directions*: the mean of its words' vectors (:mod:`._word_vectors`), the same of its topic, how
@@ -16,6 +16,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from remit.content import _ngram_features as features
 from remit.content import _ngrams as ngrams
 from remit.content.detectors import poisoning
 from remit.scan.scanners import _meaning, _orders, _word_vectors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from remit.scan.scanners._definition_units import Place, Unit
 
 SIGN_BITS = 15
-SIGNS = ngrams.SIZE
+SIGNS = features.SIZE
 DENSE = SIGNS + (1 << SIGN_BITS)
 SIZE = DENSE + 2 * _word_vectors.WIDTH + 2
 
@@ -84,7 +85,7 @@ def weigh(unit: Unit, place: Place) -> Weighed:
 def _grams(text: str) -> NDArray[np.int64]:
     import numpy as np
 
-    found = [grams for *_, grams in ngrams.windows([text])]
+    found = [grams for *_, grams in features.windows([text])]
     return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
