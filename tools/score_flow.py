@@ -162,11 +162,11 @@ def sight(*, blind: bool) -> AbstractContextManager[object]:
     """Within it the injection detector finds nothing, if ``blind``."""
     if not blind:
         return nullcontext()
-    return mock.patch.object(InjectionDetector, "find", _nothing)
+    return mock.patch.object(InjectionDetector, "find_all", _nothing)
 
 
-def _nothing(*_arguments: object) -> tuple[()]:
-    return ()
+def _nothing(_self: object, texts: Sequence[object], _around: object) -> list[tuple[()]]:
+    return [() for _ in texts]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

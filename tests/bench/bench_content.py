@@ -4,6 +4,8 @@ Columns: median, 99th percentile, least time, speed, cost as a multiple of one p
 same text with a few words (the baseline), and as a multiple of mixed text of the same size. "read" is
 the views alone, "secrets" and "pii" those detectors on views that were made, "patterns" views and
 every detector of the pattern tier, "all" the model too, in the order in which `inspect` runs them.
+A message is a decoded JSON result, every text of it looked at by `summarise` as on the corridor; its
+multiple is of the same JSON inspected as one text.
 Times are of the processor, so that other programs count less.
 """
 
@@ -21,6 +23,7 @@ import re2
 
 from remit.content.base import Surroundings
 from remit.content.inspect import detectors, inspect
+from remit.content.summary import summarise
 from remit.content.views import read
 
 WORDS = [
@@ -137,6 +140,24 @@ def mixed(size, seed=1):
         made.append(part)
         length += len(part) + 1
     return "\n".join(made)[:size]
+
+
+def message(items, seed=1):
+    """A result of a tool that lists things, each with a name, a title and a few words."""
+    chance = random.Random(seed)
+    return {
+        "items": [
+            {
+                "number": chance.randrange(10**5),
+                "title": " ".join(chance.choices(WORDS, k=8)),
+                "state": chance.choice(("open", "closed")),
+                "labels": [chance.choice(("bug", "question"))],
+                "user": {"login": f"user{chance.randrange(99)}", "id": chance.randrange(10**6)},
+                "body": " ".join(chance.choices(WORDS, k=14)),
+            }
+            for _ in range(items)
+        ]
+    }
 
 
 def _request(chance):
@@ -313,6 +334,12 @@ def main(arguments):
             rows.append(_row(f"{name}, patterns", size, times, one_pass=one_pass))
             times = _times(lambda t=text: inspect(t, AROUND), max(rounds // 10, 3))
             rows.append(_row(f"{name}, all", size, times, one_pass=one_pass))
+    for items, rounds in ((1, 100), (10, 50), (100, 20)):
+        value = message(items)
+        text = json.dumps(value)
+        base = statistics.median(_times(lambda t=text: inspect(t, AROUND), rounds))
+        times = _times(lambda v=value: summarise(v, AROUND), rounds)
+        rows.append(_row(f"message of {items}", len(text), times, base))
     size = 1 << 18 if quick else 1 << 20
     usual = mixed(size)
     base = statistics.median(_times(lambda: inspect(usual, AROUND, using=patterns), 5))

@@ -161,6 +161,14 @@ class Detector(Protocol):
         ...
 
 
+class Together(Detector, Protocol):
+    """One that looks at many short texts in much less time than at each of them."""
+
+    def find_all(self, texts: Sequence[Views], around: Surroundings) -> Sequence[Iterable[Finding]]:
+        """What ``find`` gives for each of ``texts``, in order."""
+        ...
+
+
 ALL_CHANNELS: frozenset[Channel] = frozenset(
     ("user_prompt", "completion", "tool_args", "tool_result")
 )

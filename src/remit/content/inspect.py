@@ -7,7 +7,7 @@ than :data:`MAX_FINDINGS`, leave a finding ``uninspected``, for policy to deny.
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import remit.content.detectors
 from remit.content.base import SEVERITIES, Detector, Finding, Surroundings, Views
@@ -41,29 +41,71 @@ def inspect(
         around: where it goes or comes from.
         using: detectors, instead of those that are :func:`wanted`.
     """
+    return inspect_all((text,), around, using=using)[0]
+
+
+def inspect_all(
+    texts: Sequence[str], around: Surroundings, *, using: Iterable[Detector] | None = None
+) -> Sequence[tuple[Finding, ...]]:
+    """What is in each of ``texts``, as :func:`inspect` says; many short ones take less time so."""
+    chosen = [
+        detector
+        for detector in (wanted(around) if using is None else using)
+        if around.channel in detector.channels
+    ]
+    found: list[list[Finding]] = [[] for _ in texts]
+    readable: dict[int, Views] = {}
+    for number, text in enumerate(texts):
+        views = _views(text)
+        if isinstance(views, Finding):
+            found[number].append(views)
+            continue
+        readable[number] = views
+        if not views.complete:
+            found[number].append(_uninspected(len(text), "incomplete", "inspect/1"))
+    for detector in chosen:
+        every = _run(detector, list(readable.values()), around)
+        for number, some in zip(readable, every, strict=True):
+            found[number].extend(some)
+    return [_kept(some, len(text)) for some, text in zip(found, texts, strict=True)]
+
+
+def _views(text: str) -> Views | Finding:
     if len(text) > MAX_CHARACTERS:
-        return (_uninspected(len(text), "too_large", "inspect/1"),)
-    found: list[Finding] = []
+        return _uninspected(len(text), "too_large", "inspect/1")
     try:
-        views = read(text)
+        return read(text)
     except Exception:  # noqa: BLE001 - what cannot be read was not inspected
-        return (_uninspected(len(text), "unreadable", "inspect/1"),)
-    if not views.complete:
-        found.append(_uninspected(len(text), "incomplete", "inspect/1"))
-    for detector in wanted(around) if using is None else using:
-        if around.channel in detector.channels:
-            found += _run(detector, views, around)
+        return _uninspected(len(text), "unreadable", "inspect/1")
+
+
+def _kept(found: list[Finding], length: int) -> tuple[Finding, ...]:
+    """Each once, in order of places, and no more than is good for anybody."""
     unique = {(f.kind, f.label, f.start, f.end): f for f in sorted(found, key=_sure)}
     if len(unique) > MAX_FINDINGS:
         worst = sorted(unique.values(), key=_worst)[:MAX_FINDINGS]
         return (
-            _uninspected(len(text), "too_many", "inspect/1"),
+            _uninspected(length, "too_many", "inspect/1"),
             *sorted(worst, key=_place),
         )
     return tuple(sorted(unique.values(), key=_place))
 
 
-def _run(detector: Detector, views: Views, around: Surroundings) -> list[Finding]:
+def _run(
+    detector: Detector, texts: Sequence[Views], around: Surroundings
+) -> Sequence[list[Finding]]:
+    find_all = getattr(detector, "find_all", None)
+    if find_all is not None and len(texts) > 1:
+        try:
+            found = [list(some) for some in find_all(texts, around)]
+        except Exception:  # noqa: BLE001 - one by one says which text it was
+            found = []
+        if len(found) == len(texts):
+            return found
+    return [_run_one(detector, views, around) for views in texts]
+
+
+def _run_one(detector: Detector, views: Views, around: Surroundings) -> list[Finding]:
     try:
         return list(detector.find(views, around))
     except Exception:  # noqa: BLE001 - a detector that fails is a text that was not inspected

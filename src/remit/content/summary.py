@@ -18,7 +18,7 @@ import msgspec
 from remit.content._fields import FREE
 from remit.content._names_beside import blank, says_little
 from remit.content.base import SEVERITIES, Detector, Finding, Surroundings
-from remit.content.inspect import inspect, wanted
+from remit.content.inspect import inspect, inspect_all, wanted
 from remit.content.values import Piece, walk
 from remit.content.vault import TOKEN, Vault
 
@@ -154,13 +154,13 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
     patterns = [d for d in every if d.tier != "model"]
     models = [d for d in every if d.tier == "model"]
     form, keys, named, prose = _Form(), _Form(), _Form(), _Form()
-    sentences = 0
+    sentences: list[Piece] = []
     for piece in pieces:
         for name, text, skipped in _beside(piece):
             named.add(piece.path, name, text, skipped)
             named = yield from _full(named, around, vault, patterns)
         if len(piece.text) > MAX_LINE:
-            yield from _alone(piece, around, vault, every)
+            yield from _alone([piece], around, vault, every)
             continue
         if piece.what == "key":
             # Not among the values: detectors take the line above for what a value is called.
@@ -172,12 +172,12 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
         form = yield from _full(form, around, vault, patterns)
         if piece.what in _FORMAL or _FRAGMENT.fullmatch(piece.text):
             continue
-        sentences += 1
-        if sentences <= MAX_SENTENCES:
-            yield from _alone(piece, around, vault, models)
+        if len(sentences) < MAX_SENTENCES:
+            sentences.append(piece)
         else:
             prose.add(piece.path, "", piece.text)
             prose = yield from _full(prose, around, vault, models)
+    yield from _alone(sentences, around, vault, models)
     yield from _read(named, around, vault, patterns)
     yield from _read(keys, around, vault, patterns)
     yield from _read(form, around, vault, patterns)
@@ -185,10 +185,12 @@ def _look(pieces: Iterable[Piece], around: Surroundings, vault: Vault | None) ->
 
 
 def _alone(
-    piece: Piece, around: Surroundings, vault: Vault | None, using: Sequence[Detector]
+    pieces: Sequence[Piece], around: Surroundings, vault: Vault | None, using: Sequence[Detector]
 ) -> Iterator[Seen]:
-    for finding in _known(piece.text, inspect(piece.text, around, using=using), vault):
-        yield Seen(piece.path, finding)
+    every = inspect_all([piece.text for piece in pieces], around, using=using)
+    for piece, findings in zip(pieces, every, strict=True):
+        for finding in _known(piece.text, findings, vault):
+            yield Seen(piece.path, finding)
 
 
 def _beside(piece: Piece) -> Iterator[tuple[str, str, int]]:

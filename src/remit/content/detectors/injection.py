@@ -9,7 +9,7 @@ Whether it was the user's wish is not in the text; labels and provenance have to
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from remit.content import _injection_rules as rules
@@ -47,38 +47,55 @@ class InjectionDetector:
         Raises:
             ContentError: the text holds more candidates for rules than can be looked at.
         """
+        return self.find_all((text,), around)[0]
+
+    def find_all(self, texts: Sequence[Views], around: Surroundings) -> Sequence[Iterable[Finding]]:
+        """The same for each of ``texts``, all of them scored at once."""
         model = ngrams.load()
         threshold = model.thresholds[ngrams.CHANNELS.index(around.channel)]
-        for span in _merged(score(text, model, threshold)):
-            yield Finding(
-                kind="injection",
-                label=span.label,
-                severity=_severity(span.logit - threshold),
-                score_milli=model.milli(span.logit),
-                start=span.start,
-                end=span.end,
-                rule=span.rule,
-                version=self.version,
-            )
+        return [
+            [self._finding(span, model, threshold) for span in _merged(scored)]
+            for scored in score(texts, model, threshold)
+        ]
+
+    def _finding(self, span: _Scored, model: ngrams.Model, threshold: float) -> Finding:
+        return Finding(
+            kind="injection",
+            label=span.label,
+            severity=_severity(span.logit - threshold),
+            score_milli=model.milli(span.logit),
+            start=span.start,
+            end=span.end,
+            rule=span.rule,
+            version=self.version,
+        )
 
 
-def score(text: Views, model: ngrams.Model, threshold: float) -> Iterator[_Scored]:
-    """Windows of readings that say something new, from a logit on, in places of the original."""
-    hides = any(view.name == "hidden" for view in text.views)
-    some: list[tuple[Piece, rules.Hits]] = []
-    for piece in pieces(text):
-        found = rules.hits(piece.text)
-        as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
-        if not as_it_is or found.all or not _is_fragment(piece.text):
-            some.append((piece, found))
-    for window in ngrams.score([piece.text for piece, _ in some], model):
-        piece, found = some[window.number]
+def score(
+    texts: Sequence[Views], model: ngrams.Model, threshold: float
+) -> Sequence[Sequence[_Scored]]:
+    """For each text windows of readings that say something new, from a logit on.
+
+    They are in places of the original.
+    """
+    some: list[tuple[int, Piece, rules.Hits]] = []
+    for number, text in enumerate(texts):
+        hides = any(view.name == "hidden" for view in text.views)
+        for piece in pieces(text):
+            found = rules.hits(piece.text)
+            as_it_is = piece.view is text.views[0] or (hides and piece.view.name == "fold")
+            if not as_it_is or found.all or not _is_fragment(piece.text):
+                some.append((number, piece, found))
+    scored: list[list[_Scored]] = [[] for _ in texts]
+    for window in ngrams.score([piece.text for _, piece, _ in some], model):
+        number, piece, found = some[window.number]
         inside = found.within(window.start, window.end) if found.all else ()
         logit = window.logit + piece.prior
         if inside:
             logit = rules.weigh(inside).on(logit)
         if logit >= threshold:
-            yield _scored(piece, window, inside, logit)
+            scored[number].append(_scored(piece, window, inside, logit))
+    return scored
 
 
 def _is_fragment(text: str) -> bool:
