@@ -165,8 +165,8 @@ def _rows(grams: _Features, spans: Sequence[tuple[int, int, int, int]]) -> NDArr
 
     chars, words = grams.chars, grams.words
     # So much that all places of cut n-grams are there.
-    width = max(_LENGTHS * max(stop - start for start, stop, *_ in spans), len(CHAR_GRAMS) ** 2)
-    more = max(_WORDS * max(high - low for *_, low, high in spans), _WORDS**2)
+    width = max(_LENGTHS * max(stop - start for start, stop, *_ in spans), _CUT_CHARS[-1] + 1)
+    more = max(_WORDS * max(high - low for *_, low, high in spans), _CUT_WORDS[-1] + 1)
     rows = np.full((len(spans), width + more), NONE, np.int32)
     for row, (start, stop, low, high) in zip(rows, spans, strict=True):
         row[: _LENGTHS * (stop - start)] = chars[_LENGTHS * start : _LENGTHS * stop]

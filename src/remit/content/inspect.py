@@ -8,9 +8,10 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import remit.content.detectors
-from remit.content.base import SEVERITIES, Detector, Finding, Surroundings, Views
+from remit.content.base import SEVERITIES, Detector, Finding, Surroundings, Together, Views
 from remit.content.views import read
 
 MAX_CHARACTERS = 4 << 20
@@ -94,10 +95,10 @@ def _kept(found: list[Finding], length: int) -> tuple[Finding, ...]:
 def _run(
     detector: Detector, texts: Sequence[Views], around: Surroundings
 ) -> Sequence[list[Finding]]:
-    find_all = getattr(detector, "find_all", None)
-    if find_all is not None and len(texts) > 1:
+    if len(texts) > 1 and hasattr(detector, "find_all"):
+        together = cast("Together", detector)
         try:
-            found = [list(some) for some in find_all(texts, around)]
+            found = [list(some) for some in together.find_all(texts, around)]
         except Exception:  # noqa: BLE001 - one by one says which text it was
             found = []
         if len(found) == len(texts):
