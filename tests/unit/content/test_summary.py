@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from remit.content import _injection_rules as rules
 from remit.content.base import Surroundings
 from remit.content.summary import MAX_LINE, summarise
 from remit.content.vault import SessionVault
@@ -80,6 +81,32 @@ def test_a_sentence_among_many_short_values() -> None:
     rows = [{"id": n, "name": f"name {n}", "state": "open"} for n in range(400)]
     rows[250]["name"] = ATTACK
     assert places(rows, "injection") == {"/250/name"}
+
+
+@pytest.mark.parametrize("count", [2, 150, 200, 201])
+def test_sentences_that_are_scored_together_keep_their_places(count: int) -> None:
+    rows = [f"The meeting number {n} begins after lunch in the large room." for n in range(count)]
+    told = {0, count // 2, count - 1}
+    for n in told:
+        rows[n] = ATTACK
+    assert places(rows, "injection") == {f"/{n}" for n in told}
+
+
+def test_a_sentence_that_fails_is_uninspected_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hits = rules.hits
+
+    def failing(text: str) -> rules.Hits:
+        if "spare wheel" in text:
+            raise ZeroDivisionError
+        return hits(text)
+
+    monkeypatch.setattr(rules, "hits", failing)
+    rows = ["We go out to the lake today.", "The spare wheel is in the large room.", ATTACK]
+    assert places(rows, "uninspected") == {"/1"}
+    assert places(rows, "injection") == {"/2"}
+    assert not summarise(rows, AROUND).fact()["inspected"]
 
 
 def test_names_and_labels_are_no_sentences() -> None:
