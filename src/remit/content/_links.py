@@ -68,11 +68,11 @@ _ATTRIBUTE = re.compile(
     r"(?i)[\s\"'/<](src|srcset|href|xlink:href|action|formaction|poster|background|data|ping|cite"
     r"|longdesc|manifest|content|data-src|lowsrc|dynsrc)\s{0,8}=\s{0,8}([\"']?)([^\"'<>]{0,200})\Z"
 )
-# What `_ATTRIBUTE` matches, in ASCII and from the end.
+# What `_ATTRIBUTE` matches, in ASCII, and more: RE2 makes states for all that it has to count.
 _VALUE = searcher(
     re2.compile(
         rb"(?i)(?:[s?]rc|[s?]et|href|act[i?]on|po[s?]ter|bac[k?]ground|data|p[i?]ng|c[i?]te|de[s?]c"
-        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]{0,8}=[\s\x0b\x1c-\x1f?]{0,8}[\"']?[^\"'<>]{0,200}\z",
+        rb"|man[i?]fe[s?]t|content)[\s\x0b\x1c-\x1f?]*=[\s\x0b\x1c-\x1f?]*[\"']?[^\"'<>]*\z",
         _BYTES,
     )
 )

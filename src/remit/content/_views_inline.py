@@ -45,6 +45,8 @@ _ESCAPE = Candidates(re.compile(r"""\\(?:(["'\\/bfnrt])""" + _ESCAPE_BUT_SINGLE)
 _NOT_SINGLE = Candidates(re.compile(r"\\(?:((?!))" + _ESCAPE_BUT_SINGLE))
 _MANY = 64
 _OFTEN = 4
+# Where fewer characters are escaped, it takes less time to look at each of them.
+_DENSE = 64
 _FEW = 256
 _SINGLE = {"b": "", "f": "\n", "n": "\n", "r": "", "t": "\t"}
 _SINGLE_LEFT = {'"': '"', "'": "'", "/": "/", **_SINGLE}
@@ -236,7 +238,9 @@ def _unescaped(view: View) -> tuple[str, int] | None:
     """
     text = view.text
     signs = text.count("\\")
-    if signs < _MANY or _OFTEN * (text.count('\\"') + text.count("\\n")) < signs:
+    if signs < max(_MANY, len(text) // _DENSE):
+        return None
+    if _OFTEN * (text.count('\\"') + text.count("\\n")) < signs:
         return None
     aside = next((c for c in "\x01\x02\x03" if c not in text), None)
     if aside is None:

@@ -5,6 +5,8 @@
 left: identifiers and paths are rows of words, too.
 """
 
+import functools
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -73,7 +75,8 @@ _LONG_RUN, _SAMPLE, _PAIRS_IN = 20, 64, 5
 _TOKEN_SAMPLE, _PAIRS_IN_TOKEN = 64, 8
 _LEAST_PICTURES = 4
 _WHITE = " \n\t\r\v\f"
-_MARKS, _MOST_MARKS = b" \t-*>#.", 64
+_MARKS, _MOST_MARKS, _LARGE = b" \t-*>#.", 64, 64 << 10
+_FIRST = operator.itemgetter(0)
 _LEAST_LINES = 12
 _MOST_LINES = 400
 _FOUR, _LONG_ON_AVERAGE, _NEARLY_ALL = 4, 4, 0.75
@@ -82,6 +85,7 @@ _SENTENCE, _PARTED, _NAME = 6, 5, 8
 _ANY = re.compile(r"[a-z]+|[^a-z\s]+")
 _MOST_SOLID = 4096
 _MOST_UNBROKEN = 2048
+_REMEMBERED = 512
 
 
 def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[View]:
@@ -240,7 +244,9 @@ def _words(run: str) -> str:
     return " ".join(made.words) if _is_sentence(made) else ""
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _apart_in(run: str) -> Parted:
+    """Words in letters; the same names come again and again in a text."""
     humps = _HUMP.split(run)
     return apart(humps) if len(humps) > 1 else parted(run)
 
@@ -264,15 +270,13 @@ def _is_wordy(made: Parted) -> bool:
 def _acrostic(view: View, decoding: Decoding) -> Iterator[Piece]:
     """The first letters of lines, if they spell an order."""
     data = view.plain
-    *_, rest = data.split(b"\n", _MOST_LINES)
-    lines = (
-        data[: len(data) - len(rest) + _MOST_MARKS]
-        .translate(None, _MARKS)
-        .split(b"\n", _MOST_LINES)
-    )
+    if len(data) > _LARGE:
+        *_, rest = data.split(b"\n", _MOST_LINES)
+        data = data[: len(data) - len(rest) + _MOST_MARKS]
+    lines = data.translate(None, _MARKS).split(b"\n", _MOST_LINES)
     if len(lines) < _LEAST_LINES:
         return
-    spelt = b"".join([line[:1] for line in lines]).decode().lower()
+    spelt = bytes(map(_FIRST, filter(None, lines))).decode().lower()
     found = _tells(spelt)
     if found < 0:
         return
