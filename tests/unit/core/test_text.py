@@ -1,7 +1,6 @@
 """Comparing names and showing text."""
 
 import sys
-import time
 import unicodedata
 
 import pytest
@@ -90,8 +89,7 @@ def test_every_mark_is_known():
     assert _marks().fullmatch("".join(marks)) is not None
 
 
+@pytest.mark.timeout(60)  # `unicodedata` alone takes minutes
 @pytest.mark.parametrize("unit", ["\u0301\u0323", "\u0f73", "\uff9e\u0323", "\u0344\u0323"])
 def test_a_letter_with_many_marks_takes_no_longer_than_other_text(unit):
-    began = time.process_time()
-    normal("NFKC", "a" + unit * 200_000)
-    assert time.process_time() - began < 10  # unicodedata alone: minutes
+    assert normal("NFKC", "a" + unit * 200_000)

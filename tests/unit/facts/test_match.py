@@ -1,4 +1,3 @@
-import time
 from typing import Any
 
 import pytest
@@ -57,10 +56,9 @@ def test_other_values_fail(value: Any) -> None:
     assert fact(value, "start").attributes["ok"] is False
 
 
+@pytest.mark.timeout(60)  # with backtracking it does not end
 def test_no_pattern_is_slow() -> None:
-    begin = time.perf_counter()
     assert fact("a" * 500_000 + "b", "slow").attributes["ok"]
-    assert time.perf_counter() - begin < 5
 
 
 @pytest.mark.parametrize(

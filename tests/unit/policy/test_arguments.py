@@ -1,5 +1,4 @@
 import json
-import time
 
 import pytest
 
@@ -31,14 +30,13 @@ def test_no_reference_leaves_the_schema(tmp_path):
                 Validator({"type": "object", **schema})
 
 
+@pytest.mark.timeout(60)  # where each is followed: 2**40 of them
 @pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
 def test_references_beside_references_are_weighed(word):
     defs = {f"a{n}": {word: [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
     schema = {"type": "object", "not": {"$ref": "#/$defs/a0"}, "$defs": {**defs, "a40": False}}
-    start = time.monotonic()
     with pytest.raises(ShapeError):
         Validator(schema)
-    assert time.monotonic() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -61,9 +59,8 @@ def test_schemas_that_are_not_usable(schema):
         Validator(schema)
 
 
+@pytest.mark.timeout(60)  # with backtracking it does not end
 def test_patterns_take_linear_time():
     validator = Validator({"properties": {"a": {"pattern": "^(a+)+$"}}})
-    start = time.monotonic()
     with pytest.raises(BadArgument):
         validator.check({"a": "a" * 50_000 + "!"})
-    assert time.monotonic() - start < 2

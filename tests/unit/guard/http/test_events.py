@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from remit.guard.errors import GuardError
@@ -57,14 +55,13 @@ def test_what_came_before_the_fault_is_given():
         next(found)
 
 
+@pytest.mark.timeout(60)  # where all that came is copied for each: 800 gigabytes
 def test_single_bytes_cost_no_more_than_blocks():
     reader = EventReader(4 << 20)
     for event in reader.feed(b"data: " + b"x" * (2 << 20)):
         pytest.fail(str(event))
-    began = time.process_time()
-    for _ in range(20_000):
+    for _ in range(400_000):
         list(reader.feed(b"x"))
-    assert time.process_time() - began < 1.0
 
 
 def test_an_event_as_large_as_the_limit_passes():

@@ -1,7 +1,5 @@
 """Texts that cost much where a rule is written without care."""
 
-import time
-
 import pytest
 
 from remit.scan.scanners.agent_config import AgentConfigurations
@@ -31,10 +29,9 @@ CASES = {
 }
 
 
+@pytest.mark.timeout(60)  # where each place is compared with each other: many minutes
 @pytest.mark.parametrize("name", CASES)
-def test_time_grows_no_faster_than_the_text(name):
+def test_a_text_that_repeats_itself_ends(name):
     scanner, path, value = CASES[name]
     kind = {DataSets: "dataset", McpListings: "mcp-server"}.get(scanner, "")
-    started = time.process_time()
     look(scanner, {path: value}, kind=kind)
-    assert time.process_time() - started < 15
