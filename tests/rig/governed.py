@@ -75,23 +75,46 @@ def records(state: Path) -> list[dict[str, Any]]:
 
 
 def each_record(state: Path) -> Iterator[dict[str, Any]]:
-    """Read the records one after the other, by the published layout and not with our code.
+    """Read the records one after the other, by the published layout and not with our code."""
+    for segment in sorted(state.rglob("seg/*.seg")):
+        for entry, _ in _entries(segment, 0):
+            yield json.loads(entry)
+
+
+def _entries(segment: Path, offset: int) -> Iterator[tuple[bytes, int]]:
+    """The entries of a segment from `offset` on, and where each ends.
 
     A segment is a run of frames `u32 length | u32 crc32(length, bytes) | bytes`, big endian.
     """
-    for segment in sorted(state.rglob("seg/*.seg")):
-        data = segment.read_bytes()
-        offset = 0
-        while len(data) - offset >= 8:
-            length, check = struct.unpack_from(">II", data, offset)
-            entry = data[offset + 8 : offset + 8 + length]
-            if (
-                len(entry) < length
-                or zlib.crc32(entry, zlib.crc32(data[offset : offset + 4])) != check
-            ):
-                break
-            yield json.loads(entry)
+    with segment.open("rb") as file:
+        file.seek(offset)
+        while len(head := file.read(8)) == 8:
+            length, check = struct.unpack(">II", head)
+            entry = file.read(length)
+            if len(entry) < length or zlib.crc32(entry, zlib.crc32(head[:4])) != check:
+                return
             offset += 8 + length
+            yield entry, offset
+
+
+class Growing:
+    """A log that is read again and again: what was read before is kept."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._known: dict[Path, tuple[int, list[dict[str, Any]]]] = {}
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records, in the order of :func:`records`."""
+        found: list[dict[str, Any]] = []
+        for segment in sorted(self._state.rglob("seg/*.seg")):
+            done, some = self._known.get(segment, (0, []))
+            for entry, end in _entries(segment, done):
+                some.append(json.loads(entry))
+                done = end
+            self._known[segment] = done, some
+            found += some
+        return found
 
 
 class Governed:
@@ -129,6 +152,9 @@ class Governed:
         else:
             self._through_a_daemon(via, server, options)
         self._marks = 0
+        self._log = Growing(self.state)
+        self._server_lines: list[tuple[str, dict[str, Any]]] = []
+        self._server_read = 0
         if opened:
             self.opening = self.wire.open(era, capabilities)
 
@@ -173,33 +199,45 @@ class Governed:
 
     def server_entries(self) -> list[dict[str, Any]]:
         """Return everything the server wrote down."""
-        if not self.server_log.exists():
-            return []
-        lines = self.server_log.read_text().split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        return [entry for _, entry in self._server_said()]
+
+    def _server_said(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every line of the server's log and what it means; what was read before is kept."""
+        if self.server_log.exists():
+            with self.server_log.open("rb") as file:
+                file.seek(self._server_read)
+                whole, end, _ = file.read().rpartition(b"\n")
+            self._server_read += len(whole + end)
+            lines = whole.decode().split("\n") if end else []
+            self._server_lines += [(line, json.loads(line)) for line in lines]
+        return self._server_lines
 
     def ran(self, mark: str) -> list[dict[str, Any]]:
         """Return the tool calls the server executed whose arguments hold `mark`."""
         return [
             entry
-            for entry in self.server_entries()
-            if "ran" in entry and mark in json.dumps(entry["arguments"])
+            for line, entry in self._server_said()
+            if mark in line and "ran" in entry and mark in json.dumps(entry["arguments"])
         ]
 
     def reached(self, mark: str) -> bool:
         """Whether `mark` reached the server in any frame."""
-        return mark in self.server_log.read_text()
+        if any(mark in line for line, _ in self._server_said()):
+            return True
+        with self.server_log.open("rb") as file:
+            file.seek(self._server_read)
+            return mark.encode() in file.read()
 
     def records(self) -> list[dict[str, Any]]:
         """Return the records of the audit log."""
-        return records(self.state)
+        return self._log.records()
 
     def wait_records(self, more_than: int, deadline_s: float = 5.0) -> list[dict[str, Any]]:
         """Return the records once there are more than so many."""
         until = time.monotonic() + deadline_s
         while len(found := self.records()) <= more_than:
             assert time.monotonic() < until, f"still {len(found)} records: {found[-1:]}"
-            time.sleep(0.01)
+            time.sleep(0.002)
         return found
 
     def still_works(self, deadline_s: float = 15.0) -> None:
