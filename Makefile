@@ -59,7 +59,7 @@ demo: setup ## See real MCP servers under policy: a story of a few minutes
 	@scripts/install.sh npm
 	@.venv/bin/python -m examples.demo
 
-test: rig ## All tests that take seconds (what CI runs; under 15 minutes on two cores)
+test: rig ## All tests that take seconds (what CI runs; half an hour on two slow cores)
 	@scripts/prerequisites.sh strace softhsm2 gnome-keyring || true
 	@scripts/prerequisites.sh chromium || echo "Without chromium the pages of approvals and of the Hub are NOT tested." >&2
 	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap the sandbox of scans is NOT tested." >&2
