@@ -20,6 +20,7 @@ from tests.rig.governed import (
 )
 from tests.rig.programs import git_server, make_repository
 from tests.rig.sdk import SdkClient
+from tests.rig.waiting import until
 from tests.rig.wire import LEGACY
 
 
@@ -112,7 +113,7 @@ def test_two_guards_do_not_share_a_log(tmp_path: Path) -> None:
             second.still_works()
         except (AssertionError, OSError):
             assert second.wire.process.wait(15) != 0
-            assert second.wire.stderr.strip()
+            until(lambda: second.wire.stderr.strip() != "")
         finally:
             second.close()
         first.still_works()
@@ -156,7 +157,7 @@ def test_policy_cannot_be_missing(tmp_path: Path, name: str) -> None:
         assert refused(guard.call("echo", message=mark))
     except (AssertionError, OSError):
         assert guard.wire.process.wait(15) not in {0, None}
-        assert guard.wire.stderr.strip()
+        until(lambda: guard.wire.stderr.strip() != "")
     finally:
         guard.close()
     assert not guard.ran(mark)
