@@ -85,7 +85,8 @@ _SENTENCE, _PARTED, _NAME = 6, 5, 8
 _ANY = re.compile(r"[a-z]+|[^a-z\s]+")
 _MOST_SOLID = 4096
 _MOST_UNBROKEN = 2048
-_REMEMBERED = 512
+# A run of the greatest length is remembered in 60 KB.
+_REMEMBERED = 128
 
 
 def spaced(view: View, signs: frozenset[int], decoding: Decoding) -> Iterator[View]:
