@@ -91,6 +91,7 @@ screenshots: rig ## Make the pictures of the guide anew, of the real thing
 	@.venv/bin/python -m tests.rig.console_screenshots
 
 bench: rig-peers ## Measure latency, throughput, start-up and memory beside peers
+	@scripts/prerequisites.sh bubblewrap || echo "Without bubblewrap scans cannot be measured." >&2
 	@.venv/bin/python -m tests.bench
 
 clean: ## Remove everything that make installed or produced

@@ -19,6 +19,8 @@ from remit.artifacts.oci.manifest import Descriptor
 from remit.audit.clock import SystemClock
 from remit.core.event import Agent
 from remit.guard.admission.admission import Admission
+from remit.guard.admission.running import Running
+from remit.guard.admission.withdrawn import Withdrawn
 from remit.guard.compose import admission_of, copies_of, open_log
 from remit.guard.config import load
 from remit.guard.ledger import Ledger
@@ -72,7 +74,8 @@ async def measure(home: Path, files: int, size: int, rounds: int) -> dict[str, A
     log = open_log(machine.state, SystemClock())
     try:
         ledger = Ledger(log, guard_id="bench", surface="bench")
-        admission = admission_of(config, machine.state, copies, ledger, SystemClock())
+        running = Running(Withdrawn(machine.state / "withdrawn"))
+        admission = admission_of(config, machine.state, copies, running, ledger, SystemClock())
         assert admission is not None
         policy = Policy.compile(load_bundle(machine.bundle))
         pairs = [
