@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from remit.core.digest import sha256
+from remit.hub.admission.evidence import SCAN_LIFETIME_US
 from remit.hub.catalog.ports import Query
 from remit.hub.store import catalog
 from remit.hub.store.database import connect
@@ -25,7 +26,7 @@ from remit.hub.store.tables import (
     reports,
     repositories,
 )
-from remit.scan.base import Finding, Report
+from remit.scan.base import Coverage, Finding, Report
 from tests.rig.registries import postgresql
 from tests.unit.hub.support import Clock
 
@@ -169,6 +170,47 @@ def test_reports_of_the_scan_that_counts(place):
     assert last[0].failed == "its report cannot be read"
     assert named[0].findings == (finding,)
     assert list(strange) == []
+
+
+def test_what_served_models_answered_and_still_counts(place):
+    """A run that covered everything takes back the one before it; one that did not does not."""
+    rows = [(manifests, manifest(1)), (manifests, manifest(2))]
+
+    def asked(name, ended, *unread, number=1, target="bot", probes=("dan",), **more):
+        detail = {"target": target, "probes": probes, "generations": 2}
+        probe = {
+            "kind": "probe", "target": target, "detail": msgspec.json.encode(detail),
+            "slot": None, "ended_us": NOW - ended, **more,
+        }  # fmt: skip
+        rows.append((jobs, job(name, number, "done", **probe)))
+        finding = Finding(rule=f"r.{name}", title="t", severity="high", member="dan")
+        covered = tuple(Coverage(member=each, status="partial", reason="why") for each in unread)
+        said = Report(
+            scanner="garak", version="1", rules=digest(0), findings=(finding,), coverage=covered
+        )
+        row = {"job": name.ljust(26, "0"), "scanner": "garak", "version": "1", "rules": digest(0)}
+        body = zlib.compress(msgspec.json.encode(said))
+        rows.append((reports, {**row, "body": body, "finished_us": NOW - ended}))
+
+    asked("replaced", 40)
+    asked("whole", 30)
+    asked("partly", 20, "dan.Dan_11_0")
+    asked("unstored", 10, probes=("goodside",), error="no room")
+    asked("over", SCAN_LIFETIME_US + 1, target="old")
+    asked("open", 5, target="open", slot="still")
+    asked("other", 5, number=2)
+
+    async def work(one, _):
+        return await one.answers(1, digest(1)), await one.answers(2, digest(1))
+
+    found, elsewhere = shown(place, rows, work)
+    rules = [[f.rule for r in each.reports for f in r.findings] for each in found]
+    assert rules == [["r.unstored"], ["r.partly"], ["r.whole"]]
+    assert [(each.covered, each.error) for each in found] == [
+        (False, "no room"), (False, ""), (True, ""),
+    ]  # fmt: skip
+    assert {(each.target, each.generations) for each in found} == {("bot", 2)}
+    assert list(elsewhere) == []
 
 
 def test_the_queue_of_repositories_that_are_seen(place):

@@ -14,6 +14,7 @@ import pytest
 from remit.attest.predicates import scan
 from remit.core.canonical import canonical_bytes
 from remit.core.digest import sha256
+from tests.rig.console import Raw
 from tests.rig.exchange import log_in, remit
 from tests.rig.fronts import Wire
 from tests.rig.gated import CLEAN, put
@@ -100,6 +101,14 @@ class World:
         path = f"/api/v1/repositories/{self.repository}/artifacts/{self.digest}/admission"
         return self.wire("GET", path).json
 
+    def findings(self):
+        """The page of what was found."""
+        visitor = Raw(self.registry)
+        visitor.login()
+        answer = visitor.get(f"/ui/artifacts/{self.repository}@{self.digest}/findings")
+        assert answer.status == 200
+        return answer.body.decode()
+
     def becomes(self, state):
         until = time.monotonic() + 60
         while self.admission()["state"] != state:
@@ -162,10 +171,18 @@ def test_a_model_that_obeys_is_withdrawn_and_one_that_refuses_comes_back(world, 
             assert model.keys == {"Bearer k3y"}
             reason = world.becomes("withdrawn")
             assert "attested scan" in reason
+            page = world.findings()
+            assert f'<h3 id="a-1">{world.name}</h3>' in page
+            assert "Asked dan" in page
+            assert '<h4 id="a-1-' in page
+            assert "no findings" not in page
             model.manner = "refuses"
             world.over(world.ask())
             world.becomes("admitted")
     assert len(world.attested()) == 2
+    page = world.findings()
+    assert f'<h3 id="a-1">{world.name} <span class="badge admitted">no findings</span></h3>' in page
+    assert "<h4" not in page
 
 
 def test_what_is_attested_is_signed_by_the_hub_and_what_the_gate_rests_on(world, environment):
@@ -222,6 +239,9 @@ def test_a_run_that_fails_covered_nothing_and_asks_a_curator(world, environment)
             done = world.over(world.ask())
     assert done["state"] == "done"
     assert "did not cover everything" in world.becomes("review")
+    page = world.findings()
+    assert "not everything was asked" in page
+    assert "no findings" not in page
 
 
 @pytest.mark.slow

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from remit.hub.console.ports import Answers
 from remit.scan.base import SEVERITIES, Finding, Report, Severity
 from remit.scan.verdict import distinct
 
 MAX_SHOWN = 300
 MAX_FILES = 2000
+MAX_ANSWERS = 30
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +19,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     findings: tuple[Finding, ...]
     left: int = 0
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What a served model answered, and what was found in that, by severity."""
+
+    answers: Answers
+    groups: tuple[Group, ...] = ()
 
 
 class ReadFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +58,18 @@ def groups(reports: Sequence[Report]) -> list[Group]:
             left = max(0, len(those) - MAX_SHOWN)
             grouped.append(Group(severity=severity, findings=tuple(those[:MAX_SHOWN]), left=left))
     return grouped
+
+
+def answered(those: Sequence[Answers]) -> list[Answered]:
+    """The same with findings by severity, as many as a page shows."""
+    return [
+        Answered(answers=each, groups=tuple(groups(each.reports))) for each in those[:MAX_ANSWERS]
+    ]
+
+
+def counts_of(reports: Sequence[Report]) -> dict[Severity, int]:
+    """How many findings there are of each severity that there is one of."""
+    return {each.severity: len(each.findings) + each.left for each in groups(reports)}
 
 
 def files_of(reports: Sequence[Report], digest: str) -> tuple[list[ReadFile], int]:

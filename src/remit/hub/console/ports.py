@@ -94,6 +94,28 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int = 0
 
 
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a served model answered, as far as it counts at the gate.
+
+    Attributes:
+        target: name of the served model.
+        probes: what it was asked, of garak by module or class.
+        generations: answers to each prompt.
+        ended_us: when it had answered, microseconds since the Unix epoch.
+        covered: whether it was asked all of that, and what it answered is attested.
+        error: why it could not be attested.
+        reports: of who asked.
+    """
+
+    target: str
+    probes: tuple[str, ...]
+    generations: int
+    ended_us: int
+    covered: bool = False
+    error: str = ""
+    reports: tuple[Report, ...] = ()
+
+
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact that waits for people, and since when."""
 
@@ -114,6 +136,10 @@ class Shown(Protocol):
 
     async def reports(self, repository: int, digest: str, job: str) -> Sequence[Report]:
         """What scanners said in a job, or in the last one that is over with an empty ``job``."""
+        ...
+
+    async def answers(self, repository: int, digest: str) -> Sequence[Answers]:
+        """What served models answered about an artifact, the last first."""
         ...
 
     async def queue(self, sees: Sees | None, ended: int) -> tuple[Sequence[Work], Sequence[Work]]:

@@ -23,6 +23,7 @@ from remit.hub.store.database import Database
 from remit.hub.store.placing import Placing
 from remit.hub.store.tables import jobs, repositories
 from remit.hub.store.tables import manifests as stored
+from remit.scan.base import Report
 
 REASON = "demand"
 MAX_WHY = 1000
@@ -59,11 +60,10 @@ def questions(connection: Connection, job: str) -> Questions:
     return questions_in(bytes(found))
 
 
-def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple[Attested, ...]:
-    """What served models answered about an artifact, as far as it counts now.
-
-    Of the same questions to the same target the last result counts, as of the scans of one key.
-    """
+def closed(
+    connection: Connection, id_: int, digest: str, now_us: int
+) -> Sequence[tuple[Any, Questions]]:
+    """Rows of jobs whose results count now, the first that ended first, and what they asked."""
     found = connection.execute(
         select(jobs.c.id, jobs.c.detail, jobs.c.ended_us, jobs.c.error)
         .where(jobs.c.kind == PROBE, jobs.c.repository == id_, jobs.c.digest == digest)
@@ -72,13 +72,26 @@ def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple
         .where(jobs.c.ended_us > now_us - SCAN_LIFETIME_US)
         .order_by(jobs.c.ended_us, jobs.c.id)
     ).all()
+    return [(row, questions_in(bytes(row.detail))) for row in found]
+
+
+def counted(row: Any, asked: Questions, report: Report) -> Attested:
+    """What a report in a job that is :func:`closed` counts as."""
+    one = attested(said_of(report, row.ended_us), asked.evidence)
+    if row.error or not asked.probes:
+        return msgspec.structs.replace(one, coverage="error")
+    return one
+
+
+def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple[Attested, ...]:
+    """What served models answered about an artifact, as far as it counts now.
+
+    Of the same questions to the same target the last result counts, as of the scans of one key.
+    """
     same: dict[tuple[Any, ...], list[Attested]] = {}
-    for row in found:
-        asked = questions_in(bytes(row.detail))
+    for row, asked in closed(connection, id_, digest, now_us):
         for report in queue.of_job(connection, row.id):
-            one = attested(said_of(report, row.ended_us), asked.evidence)
-            if row.error or not asked.probes:
-                one = msgspec.structs.replace(one, coverage="error")
+            one = counted(row, asked, report)
             if one.expires_us > now_us:
                 same.setdefault((*asked.same, one.scanner), []).append(one)
     return tuple(together(each) for _, each in sorted(same.items()))

@@ -1,17 +1,16 @@
 """The :class:`~remit.hub.console.ports.Shown` port over a database."""
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, select, tuple_
 
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
-from remit.hub.console.ports import Attached, Key, Said, Standing, Waiting, Work
+from remit.hub.console.ports import Answers, Attached, Key, Said, Standing, Waiting, Work
 from remit.hub.jobs.values import SCAN
 from remit.hub.store import admissions as admitted
+from remit.hub.store import probes, queue
 from remit.hub.store.catalog import COLUMNS, JOINED, SLICE, among, items, seen
 from remit.hub.store.database import Database
 from remit.hub.store.tables import (
@@ -19,7 +18,6 @@ from remit.hub.store.tables import (
     decisions,
     jobs,
     manifests,
-    reports,
     repositories,
     tags,
 )
@@ -27,7 +25,6 @@ from remit.scan.base import Report
 
 MAX_OPEN = 200
 MAX_SAID = 50
-MAX_REPORT_BYTES = 64 * 1024 * 1024
 _SIGNATURES = (b"sigstore.dev/cosign/sign/v1", b"simplesigning", b"model_signing/signature")
 _OPEN = ("waiting", "running")
 Standings = Callable[[Connection, Sequence[Key], int], Mapping[Key, Standing]]
@@ -84,6 +81,11 @@ class SqlShown:
     async def reports(self, repository: int, digest: str, job: str) -> Sequence[Report]:
         """What scanners said."""
         return await self._database.look(lambda c: _reports(c, repository, digest, job))
+
+    async def answers(self, repository: int, digest: str) -> Sequence[Answers]:
+        """What served models answered."""
+        now = self._clock.now_us()
+        return await self._database.look(lambda c: _answers(c, repository, digest, now))
 
     async def queue(self, sees: Sees | None, ended: int) -> tuple[Sequence[Work], Sequence[Work]]:
         """Jobs."""
@@ -148,21 +150,27 @@ def _reports(connection: Connection, repository: int, digest: str, job: str) -> 
         .order_by(jobs.c.ended_us.desc(), jobs.c.id.desc())
         .limit(1)
     )
-    query = select(reports).where(reports.c.job == last.scalar_subquery())
-    return [_report(row) for row in connection.execute(query.order_by(reports.c.scanner))]
+    found = connection.execute(last).scalar()
+    return queue.of_job(connection, found) if found else []
 
 
-def _report(row: Any) -> Report:
-    try:
-        data = zlib.decompressobj().decompress(bytes(row.body), MAX_REPORT_BYTES)
-        return msgspec.json.decode(data, type=Report)
-    except (zlib.error, msgspec.MsgspecError):
-        return Report(
-            scanner=row.scanner,
-            version=row.version,
-            rules=row.rules,
-            failed="its report cannot be read",
+def _answers(connection: Connection, repository: int, digest: str, now_us: int) -> list[Answers]:
+    """Only what covered everything takes back what was found before, as at the gate."""
+    same: dict[tuple[Any, ...], list[Answers]] = {}
+    for row, asked in probes.closed(connection, repository, digest, now_us):
+        found = tuple(queue.of_job(connection, row.id))
+        said = [probes.counted(row, asked, each).coverage for each in found]
+        one = Answers(
+            target=asked.target,
+            probes=asked.probes,
+            generations=asked.generations,
+            ended_us=row.ended_us,
+            covered=bool(said) and set(said) == {"complete"},
+            error=row.error or "",
+            reports=found,
         )
+        same[asked.same] = [one] if one.covered else [*same.get(asked.same, ()), one]
+    return sorted((each for those in same.values() for each in those), key=lambda a: -a.ended_us)
 
 
 def _queue(connection: Connection, sees: Sees | None, ended: int) -> tuple[list[Work], list[Work]]:

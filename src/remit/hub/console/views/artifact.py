@@ -21,15 +21,15 @@ from remit.hub.catalog.describe import MAX_CONFIG_BYTES
 from remit.hub.catalog.ports import Catalog, Found
 from remit.hub.console.difference import Differences, NotComparedError
 from remit.hub.console.evidence import Evidence, Piece, bill
-from remit.hub.console.findings import Group, files_of, groups
+from remit.hub.console.findings import Group, answered, counts_of, files_of, groups
 from remit.hub.console.history import history
 from remit.hub.console.materials import main_licences, materials
 from remit.hub.console.pages import page
-from remit.hub.console.ports import Said, Shown, Standing
+from remit.hub.console.ports import Answers, Said, Shown, Standing
 from remit.hub.console.words import Look
 from remit.hub.ledger import Ledger
 from remit.hub.registry.ports import Small
-from remit.scan.base import SEVERITIES, Report
+from remit.scan.base import Report, Severity
 from remit.web.errors import PageError
 from remit.web.exchange import Reply, see
 
@@ -50,7 +50,9 @@ class Subject(msgspec.Struct, kw_only=True):
         curates: whether they may decide on it.
         said: what curators said.
         reports: what scanners said.
-        groups: their findings, by severity.
+        answers: what served models answered.
+        groups: findings of scanners, by severity.
+        counts: findings of each severity, in answers too.
         kitfile: of its package, if it has one and may be read.
     """
 
@@ -61,21 +63,15 @@ class Subject(msgspec.Struct, kw_only=True):
     curates: bool
     said: Sequence[Said] = ()
     reports: Sequence[Report] = ()
+    answers: Sequence[Answers] = ()
     groups: Sequence[Group] = ()
+    counts: Mapping[Severity, int] = {}
     kitfile: Kitfile = Kitfile()
 
     @property
     def place(self) -> str:
         """The path of its page."""
         return f"/ui/artifacts/{self.found.item.repository}@{self.found.item.digest}"
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Findings by severity, where there are some."""
-        found = dict.fromkeys(SEVERITIES, 0)
-        for each in self.groups:
-            found[each.severity] = len(each.findings) + each.left
-        return {key: count for key, count in found.items() if count}
 
     @property
     def failed(self) -> list[Report]:
@@ -188,6 +184,8 @@ class ArtifactPages:
         readable = look.may_read(repository, standing)
         may_know = look.may(repository, "pull")
         reports = await self._shown.reports(*key, standing.job) if may_know else ()
+        answers = await self._shown.answers(*key) if may_know else ()
+        every = [*reports, *(report for each in answers for report in each.reports)]
         return Subject(
             found=found,
             manifest=manifest,
@@ -196,7 +194,9 @@ class ArtifactPages:
             curates=self._decides and look.may(repository, "curate"),
             said=await self._shown.said(*key),
             reports=reports,
+            answers=answers,
             groups=await asyncio.to_thread(groups, reports),
+            counts=await asyncio.to_thread(counts_of, every),
             kitfile=await self._kitfile(found, manifest) if readable else Kitfile(),
         )
 
@@ -256,6 +256,7 @@ class ArtifactPages:
         return self.page(
             look, subject, "findings", groups=subject.groups,
             may_know=look.may(subject.found.item.repository, "pull"),
+            answered=await asyncio.to_thread(answered, subject.answers),
         )  # fmt: skip
 
     async def _pieces(self, look: Look, subject: Subject) -> Reply:
