@@ -828,8 +828,35 @@ def test_the_same_questions_are_answered_anew_and_others_beside(known):
         await answer(k, digest)
         found = (await reopened(k)).attested_scans
         assert {(each.coverage, each.counts["high"]) for each in found} == {("complete", 0)}
-        # What is over does not count.
+        # What is over and found nothing does not count.
         k.clock.us += 31 * 86_400_000_000
+        assert (await reopened(k)).attested_scans == ()
+
+    known(work)
+
+
+def test_what_a_model_gave_away_does_not_end_until_it_is_asked_again(known):
+    month = 31 * 86_400_000_000
+
+    async def forget(k):
+        now = k.clock.us
+        return await k.database.change(lambda c: gatecheck.forget_scans(c, now, 100))
+
+    async def work(k):
+        digest = await admitted(k)
+        other = Questions(target="qwen", probes=("goodside",))
+        await answer(k, digest, severity="high")
+        await answer(k, digest, other)
+        for _ in range(2):
+            k.clock.us += month
+            await forget(k)
+            [said] = (await reopened(k)).attested_scans
+            assert (said.coverage, said.counts["high"]) == ("partial", 1)
+        await answer(k, digest)
+        [said] = (await reopened(k)).attested_scans
+        assert (said.coverage, said.counts["high"]) == ("complete", 0)
+        k.clock.us += month
+        await forget(k)
         assert (await reopened(k)).attested_scans == ()
 
     known(work)

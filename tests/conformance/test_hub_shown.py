@@ -176,14 +176,16 @@ def test_what_served_models_answered_and_still_counts(place):
     """A run that covered everything takes back the one before it; one that did not does not."""
     rows = [(manifests, manifest(1)), (manifests, manifest(2))]
 
-    def asked(name, ended, *unread, number=1, target="bot", probes=("dan",), **more):
+    def asked(
+        name, ended, *unread, number=1, target="bot", probes=("dan",), severity="high", **more
+    ):
         detail = {"target": target, "probes": probes, "generations": 2}
         probe = {
             "kind": "probe", "target": target, "detail": msgspec.json.encode(detail),
             "slot": None, "ended_us": NOW - ended, **more,
         }  # fmt: skip
         rows.append((jobs, job(name, number, "done", **probe)))
-        finding = Finding(rule=f"r.{name}", title="t", severity="high", member="dan")
+        finding = Finding(rule=f"r.{name}", title="t", severity=severity, member="dan")
         covered = tuple(Coverage(member=each, status="partial", reason="why") for each in unread)
         said = Report(
             scanner="garak", version="1", rules=digest(0), findings=(finding,), coverage=covered
@@ -197,6 +199,7 @@ def test_what_served_models_answered_and_still_counts(place):
     asked("partly", 20, "dan.Dan_11_0")
     asked("unstored", 10, probes=("goodside",), error="no room")
     asked("over", SCAN_LIFETIME_US + 1, target="old")
+    asked("harmless", SCAN_LIFETIME_US + 1, target="older", severity="low")
     asked("open", 5, target="open", slot="still")
     asked("other", 5, number=2)
 
@@ -205,11 +208,11 @@ def test_what_served_models_answered_and_still_counts(place):
 
     found, elsewhere = shown(place, rows, work)
     rules = [[f.rule for r in each.reports for f in r.findings] for each in found]
-    assert rules == [["r.unstored"], ["r.partly"], ["r.whole"]]
-    assert [(each.covered, each.error) for each in found] == [
-        (False, "no room"), (False, ""), (True, ""),
+    assert rules == [["r.unstored"], ["r.partly"], ["r.whole"], ["r.over"]]
+    assert [(each.covered, each.over, each.error) for each in found] == [
+        (False, False, "no room"), (False, False, ""), (True, False, ""), (True, True, ""),
     ]  # fmt: skip
-    assert {(each.target, each.generations) for each in found} == {("bot", 2)}
+    assert [(each.target, each.generations) for each in found[2:]] == [("bot", 2), ("old", 2)]
     assert list(elsewhere) == []
 
 

@@ -137,6 +137,11 @@ def test_what_comes_of_it_under_the_shipped_policy(world):
         world.stays(digest, "withdrawn")
         world.attest("probes", digest, scan(0, ago_s=30))
         world.becomes(digest, "admitted")
+        # One that is over clears nobody, but what it found is there until another finds it gone.
+        world.attest("probes", digest, scan(4, ago_s=20, days=-1))
+        assert "critical or high" in world.becomes(digest, "withdrawn")
+        world.attest("probes", digest, scan(0, ago_s=15))
+        world.becomes(digest, "admitted")
         # A detector that did not judge asks a curator.
         world.attest("probes", digest, scan(0, detectors=("dan.DAN", "unsafe.Model"), ago_s=5))
         assert "attested scan" in world.becomes(digest, "review")

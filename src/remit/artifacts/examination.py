@@ -19,6 +19,7 @@ from remit.core.digest import Digest
 SKEW_US = 5 * 60 * 1_000_000
 """How far the clocks of signer and verifier may be apart."""
 _OCI = "oci://"
+_OVER = "verify.expired"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +63,11 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     def passed(self) -> bool:
         """Whether it keeps all of the rules."""
         return all(each.passed for each in self.checks)
+
+    @property
+    def over(self) -> bool:
+        """Whether it keeps all of them but the last: its time is over."""
+        return bool(self.checks) and self.checks[-1].code == _OVER
 
 
 def kept(rule: str, sentence: str) -> Check:
@@ -258,9 +264,7 @@ class Examination:
         if begins > self._now_us + SKEW_US:
             raise _StopError("verify.future", f"it is of {time_text(begins)}, in the future")
         if ends and self._now_us >= ends:
-            raise _StopError(
-                "verify.expired", f"it counted until {time_text(ends)}", "make a new one"
-            )
+            raise _StopError(_OVER, f"it counted until {time_text(ends)}", "make a new one")
         return f"it counts until {time_text(ends)}" if ends else "it has no end"
 
 

@@ -3,11 +3,13 @@
 The findings themselves are a document beside the attestation; the predicate commits to its bytes.
 A scan that did not cover everything says so in ``coverage``; a scan that failed is a scan with the
 coverage ``error``, never one without findings.
+
+Good news ends, bad news does not: see :func:`together`.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
@@ -15,6 +17,8 @@ from remit.attest.predicates import fields
 
 TYPE = "https://remit.example/scan/v1"
 SEVERITIES = ("critical", "high", "medium", "low", "info")
+LASTING = ("critical", "high", "medium")
+"""Severities of findings that do not end with the scan that made them."""
 COVERAGES = ("complete", "partial", "unsupported", "error")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 MAX_NOT_SCANNED = 1000
@@ -22,33 +26,89 @@ MAX_NOT_SCANNED = 1000
 Coverage = Literal["complete", "partial", "unsupported", "error"]
 
 
-class Scan(msgspec.Struct, frozen=True, kw_only=True):
-    """The predicate.
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scan came to.
 
     Attributes:
         scanner: its name.
+        counts: findings by severity; one that is not named has none.
+        coverage: how much was looked at.
+        finished_us: when it ended, microseconds since 1970.
+        expires_us: when it ends to count as one that looked.
+    """
+
+    scanner: str
+    counts: dict[str, int]
+    coverage: Coverage
+    finished_us: int
+    expires_us: int
+
+
+_R = TypeVar("_R", bound=Result)
+
+
+def together(found: Sequence[_R], now_us: int) -> _R | None:
+    """What scans that looked for the same say in all, as it counts now; ``None`` if nothing does.
+
+    Only one that covered everything takes back what an earlier one found. One that is over covered
+    not everything, and counts only for findings that are :data:`LASTING`: else an artifact that was
+    found out would have to wait, and nothing more.
+
+    Args:
+        found: in any order; over or not.
+        now_us: the time, microseconds since 1970.
+    """
+    since: list[_R] = []
+    for each in sorted(found, key=_rank):
+        since = [each] if each.coverage == "complete" else [*since, each]
+    last: _R | None = None
+    for each in since:
+        now = as_of(each, now_us)
+        if now is not None:
+            last = now if last is None else _both(last, now)
+    return last
+
+
+def _rank(said: Result) -> tuple[int, bool, tuple[int, ...]]:
+    """By time; of two at the same time the one that says worse is the later."""
+    counts = tuple(said.counts.get(each, 0) for each in SEVERITIES)
+    return (said.finished_us, said.coverage != "complete", counts)
+
+
+def as_of(said: _R, now_us: int) -> _R | None:
+    """What one of them counts as now; see :func:`together`."""
+    if now_us < said.expires_us:
+        return said
+    if not any(said.counts.get(each, 0) for each in LASTING):
+        return None
+    over: Coverage = "partial" if said.coverage == "complete" else said.coverage
+    return msgspec.structs.replace(said, coverage=over)
+
+
+def _both(before: _R, now: _R) -> _R:
+    counts = {each: max(before.counts.get(each, 0), now.counts.get(each, 0)) for each in SEVERITIES}
+    ends = min(before.expires_us, now.expires_us)
+    return msgspec.structs.replace(now, counts=counts, expires_us=ends)
+
+
+class Scan(Result, frozen=True, kw_only=True):
+    """The predicate: what it came to, and how.
+
+    Attributes:
         version: of its program.
         versions: of what else decides what it finds (databases, libraries), by name.
         rules_digest: of its rules, ``sha256:<hex>``.
         findings_digest: of the document of findings.
-        counts: findings by severity; one that is not named has none.
-        coverage: how much was looked at.
-        not_scanned: names of what was not, the first of them.
-        started_us, finished_us: when, microseconds since 1970.
-        expires_us: when it ends to count.
+        not_scanned: names of what was not looked at, the first of them.
+        started_us: when it began, microseconds since 1970.
     """
 
-    scanner: str
     version: str
     versions: dict[str, str] = {}
     rules_digest: str
     findings_digest: str
-    counts: dict[str, int]
-    coverage: Coverage
     not_scanned: tuple[str, ...] = ()
     started_us: int
-    finished_us: int
-    expires_us: int
 
     def predicate(self) -> dict[str, Any]:
         """As JSON.

@@ -268,7 +268,7 @@ class Admission:
             signed_by=evidence.signers(found.examined),
             attested=evidence.attested(found.examined),
             vsa=evidence.summary(found.examined, asked, now_us),
-            scan=evidence.scans(found.examined),
+            scan=evidence.scans(found.examined, now_us),
             now_us=now_us,
         )
         found.require()

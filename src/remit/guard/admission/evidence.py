@@ -7,7 +7,7 @@ from remit.artifacts.examination import Examined
 from remit.artifacts.verification import Verification
 from remit.attest.predicates import known, scan, signature, vsa
 from remit.attest.trust import TrustRoot
-from remit.policy.loads import Scans, Summary
+from remit.policy.loads import UNKNOWN, Scans, Summary
 
 
 def signers(examined: Sequence[Examined]) -> tuple[str, ...]:
@@ -57,24 +57,25 @@ def passed_us(examined: Sequence[Examined], policy_digest: str) -> int:
     return last.time_us if last.result == "PASSED" else 0
 
 
-def scans(examined: Sequence[Examined]) -> Scans:
-    """The newest word of each trusted scanner; of several together the findings add up."""
-    newest: dict[str, scan.Scan] = {}
-    for each in kept(examined, scan.TYPE):
-        found = scan.Scan.read(each.predicate)
-        known_one = newest.get(found.scanner)
-        if known_one is None or found.finished_us > known_one.finished_us:
-            newest[found.scanner] = found
-    if not newest:
+def scans(examined: Sequence[Examined], now_us: int) -> Scans:
+    """What each trusted key says of each scanner in all; of several the findings add up."""
+    found: dict[tuple[str, str], list[scan.Scan]] = {}
+    for each in examined:
+        if each.predicate_type == scan.TYPE and (each.passed or each.over):
+            one = scan.Scan.read(each.predicate)
+            found.setdefault((each.key, one.scanner), []).append(one)
+    taken = (scan.together(each, now_us) for each in found.values())
+    said = [each for each in taken if each is not None]
+    if not said:
         return Scans()
     counts = {
-        severity: sum(each.counts.get(severity, 0) for each in newest.values())
+        severity: min(sum(each.counts.get(severity, 0) for each in said), UNKNOWN)
         for severity in scan.SEVERITIES
     }
     return Scans(
         present=True,
-        complete=all(each.coverage == "complete" for each in newest.values()),
-        scanners=tuple(sorted(newest)),
+        complete=all(each.coverage == "complete" for each in said),
+        scanners=tuple(sorted({each.scanner for each in said})),
         **counts,
     )
 

@@ -101,7 +101,8 @@ class ArtifactPolicy:
         )
         found = self.policy.promote(asked).decision
         ends = [now_us + LIFETIME_US, *(each.expires_us for each in used)]
-        ends += [each.expires_us for each in scanned.attested_scans]
+        # On what is over and counts all the same nothing rests.
+        ends += [each.expires_us for each in scanned.attested_scans if each.expires_us > now_us]
         bundle_ends = self.policy.bundle.expires_us
         if bundle_ends is not None:
             ends.append(bundle_ends)

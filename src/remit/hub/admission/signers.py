@@ -18,7 +18,7 @@ from remit.attest.predicates import scan
 from remit.attest.trust import TrustRoot
 from remit.core.clock import Clock
 from remit.core.errors import RemitError
-from remit.hub.admission.attested import attested, together
+from remit.hub.admission.attested import attested
 from remit.hub.admission.values import Scanned, Signed
 from remit.hub.catalog.ports import Catalog
 from remit.hub.registry.ports import Small
@@ -61,8 +61,9 @@ class Signers:
         """
         if self._trust is None:
             return scanned
+        now = self._clock.now_us()
         try:
-            verifier = Verifier(self._trust(), self._clock.now_us())
+            verifier = Verifier(self._trust(), now)
         except (RemitError, OSError) as error:
             _log.error("no signature counts: %s", error)
             return scanned
@@ -70,11 +71,12 @@ class Signers:
         where = f"{self._host}/{scanned.repository}"
         for each in await self._attestations(scanned):
             found = verifier.examine(scanned.digest, where, each)
-            if found.passed:
+            if found.passed or (found.over and found.predicate_type == scan.TYPE):
                 one = _signed(found)
                 key = (one.predicate_type, one.name, one.scan.scanner if one.scan else "")
                 signed.setdefault(key, []).append(one)
-        return msgspec.structs.replace(scanned, signed=tuple(map(_together, signed.values())))
+        taken = (_together(each, now) for each in signed.values())
+        return msgspec.structs.replace(scanned, signed=tuple(each for each in taken if each))
 
     async def _attestations(self, scanned: Scanned) -> Sequence[Attestation]:
         found = await self._catalog.find(scanned.repository, scanned.digest)
@@ -107,10 +109,13 @@ def _signed(found: Examined) -> Signed:
     return Signed(predicate_type=found.predicate_type, key=found.key, name=found.key, scan=said)
 
 
-def _together(found: Sequence[Signed]) -> Signed:
+def _together(found: Sequence[Signed], now_us: int) -> Signed | None:
     """What one key says in all with one type of predicate, and by one scanner if that is a scan."""
     scans = [each.scan for each in found if each.scan is not None]
-    return msgspec.structs.replace(found[-1], scan=together(scans)) if scans else found[-1]
+    if not scans:
+        return found[-1]
+    said = scan.together(scans, now_us)
+    return msgspec.structs.replace(found[-1], scan=said) if said is not None else None
 
 
 async def nobody(scanned: Scanned) -> Scanned:

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from remit.artifacts.oci.manifest import Descriptor
+from remit.attest.predicates.scan import Result
 from remit.core.digest import Digest
 from remit.hub.admission.people import Decision, Suppression
 from remit.hub.registry.ports import Need, Placed
@@ -20,25 +21,15 @@ OPEN: tuple[State, ...] = ("admitted", "exempt")
 """States in which content is given out."""
 
 
-class Attested(msgspec.Struct, frozen=True, kw_only=True):
+class Attested(Result, frozen=True, kw_only=True):
     """What somebody else's scanner found, by a key that may say so.
 
     Attributes:
-        scanner: its name.
-        coverage: how much it looked at: ``complete``, ``partial``, ``unsupported`` or ``error``.
-        counts: findings by severity.
         findings: digest of the document of findings.
-        finished_us: when it ended.
-        expires_us: when it ends to count.
         manifest: digest of the manifest with the attestation, where that is known.
     """
 
-    scanner: str
-    coverage: str
-    counts: dict[str, int]
     findings: str
-    finished_us: int
-    expires_us: int
     manifest: str = ""
 
 

@@ -103,6 +103,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
         generations: answers to each prompt.
         ended_us: when it had answered, microseconds since the Unix epoch.
         covered: whether it was asked all of that, and what it answered is attested.
+        over: whether it counts for grave findings only, because it is too old.
         error: why it could not be attested.
         reports: of who asked.
     """
@@ -112,6 +113,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     generations: int
     ended_us: int
     covered: bool = False
+    over: bool = False
     error: str = ""
     reports: tuple[Report, ...] = ()
 

@@ -4,9 +4,17 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, or_, select
 
-from remit.hub.jobs.values import SCAN
+from remit.attest.predicates.scan import LASTING
+from remit.hub.jobs.values import PROBE, SCAN
 from remit.hub.store.check import Problem
-from remit.hub.store.tables import admissions, jobs, manifests, metadata, repositories
+from remit.hub.store.tables import (
+    admissions,
+    findings,
+    jobs,
+    manifests,
+    metadata,
+    repositories,
+)
 
 DAY_US = 86_400_000_000
 KEPT_US = 30 * DAY_US
@@ -72,12 +80,25 @@ def _named(connection: Connection, table: Any, wanted: Any) -> list[str]:
 
 
 def forget_scans(connection: Connection, now_us: int, count: int) -> int:
-    """Forget scans of what is gone, and old ones that no decision rests on; how many."""
+    """Forget scans of what is gone, and old ones that no decision rests on; how many.
+
+    Of an artifact about which a served model gave something away every answer is kept: a later one
+    may be what takes that back.
+    """
     rests = exists().where(admissions.c.job == jobs.c.id)
     known = exists().where(
         admissions.c.repository == jobs.c.repository, admissions.c.digest == jobs.c.digest
     )
-    old = or_(jobs.c.ended_us < now_us - KEPT_US, and_(~known, jobs.c.ended_us < now_us - DAY_US))
+    other = jobs.alias()
+    grave = exists().where(
+        findings.c.job == other.c.id, findings.c.severity.in_(LASTING), other.c.kind == PROBE,
+        other.c.repository == jobs.c.repository, other.c.digest == jobs.c.digest,
+    )  # fmt: skip
+    lasts = and_(jobs.c.kind == PROBE, known, grave)
+    old = or_(
+        and_(~lasts, jobs.c.ended_us < now_us - KEPT_US),
+        and_(~known, jobs.c.ended_us < now_us - DAY_US),
+    )
     ids = list(
         connection.scalars(select(jobs.c.id).where(jobs.c.slot.is_(None), ~rests, old).limit(count))
     )

@@ -6,15 +6,16 @@ and nothing is clean that nobody can verify.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, func, select, update
 
+from remit.attest.predicates.scan import together
 from remit.core.clock import Clock
 from remit.core.digest import Digest, sha256
-from remit.hub.admission.attested import attested, together
-from remit.hub.admission.evidence import SCAN_LIFETIME_US, said_of
+from remit.hub.admission.attested import attested
+from remit.hub.admission.evidence import said_of
 from remit.hub.admission.values import Attested, Scanned, Sealed
 from remit.hub.jobs.values import PRIORITIES, PROBE, Questions, probe_slot, questions_in
 from remit.hub.registry.ports import Record
@@ -60,23 +61,33 @@ def questions(connection: Connection, job: str) -> Questions:
     return questions_in(bytes(found))
 
 
-def closed(
-    connection: Connection, id_: int, digest: str, now_us: int
-) -> Sequence[tuple[Any, Questions]]:
-    """Rows of jobs whose results count now, the first that ended first, and what they asked."""
+class Result(NamedTuple):
+    """A job that is over and closed: what it asked, what came of it, and what that counts as."""
+
+    row: Any
+    asked: Questions
+    reports: tuple[Report, ...]
+    said: tuple[Attested, ...]
+
+
+def closed(connection: Connection, id_: int, digest: str) -> list[Result]:
+    """Every result about an artifact, the first that ended first; over or not."""
     found = connection.execute(
         select(jobs.c.id, jobs.c.detail, jobs.c.ended_us, jobs.c.error)
         .where(jobs.c.kind == PROBE, jobs.c.repository == id_, jobs.c.digest == digest)
-        .where(jobs.c.state == "done", jobs.c.slot.is_(None))
         # No number of them is too many: else whoever asks often enough hides what was found.
-        .where(jobs.c.ended_us > now_us - SCAN_LIFETIME_US)
+        .where(jobs.c.state == "done", jobs.c.slot.is_(None))
         .order_by(jobs.c.ended_us, jobs.c.id)
     ).all()
-    return [(row, questions_in(bytes(row.detail))) for row in found]
+    results = []
+    for row in found:
+        asked, reports = questions_in(bytes(row.detail)), tuple(queue.of_job(connection, row.id))
+        said = tuple(_counted(row, asked, each) for each in reports)
+        results.append(Result(row, asked, reports, said))
+    return results
 
 
-def counted(row: Any, asked: Questions, report: Report) -> Attested:
-    """What a report in a job that is :func:`closed` counts as."""
+def _counted(row: Any, asked: Questions, report: Report) -> Attested:
     one = attested(said_of(report, row.ended_us), asked.evidence)
     if row.error or not asked.probes:
         return msgspec.structs.replace(one, coverage="error")
@@ -89,12 +100,11 @@ def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple
     Of the same questions to the same target the last result counts, as of the scans of one key.
     """
     same: dict[tuple[Any, ...], list[Attested]] = {}
-    for row, asked in closed(connection, id_, digest, now_us):
-        for report in queue.of_job(connection, row.id):
-            one = counted(row, asked, report)
-            if one.expires_us > now_us:
-                same.setdefault((*asked.same, one.scanner), []).append(one)
-    return tuple(together(each) for _, each in sorted(same.items()))
+    for found in closed(connection, id_, digest):
+        for one in found.said:
+            same.setdefault((*found.asked.same, one.scanner), []).append(one)
+    counting = (together(each, now_us) for _, each in sorted(same.items()))
+    return tuple(each for each in counting if each is not None)
 
 
 def _over() -> Select[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
+from remit.attest.predicates import scan
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
 from remit.hub.console.ports import Answers, Attached, Key, Said, Standing, Waiting, Work
@@ -157,19 +158,19 @@ def _reports(connection: Connection, repository: int, digest: str, job: str) -> 
 def _answers(connection: Connection, repository: int, digest: str, now_us: int) -> list[Answers]:
     """Only what covered everything takes back what was found before, as at the gate."""
     same: dict[tuple[Any, ...], list[Answers]] = {}
-    for row, asked in probes.closed(connection, repository, digest, now_us):
-        found = tuple(queue.of_job(connection, row.id))
-        said = [probes.counted(row, asked, each).coverage for each in found]
+    for row, asked, found, said in probes.closed(connection, repository, digest):
         one = Answers(
             target=asked.target,
             probes=asked.probes,
             generations=asked.generations,
             ended_us=row.ended_us,
-            covered=bool(said) and set(said) == {"complete"},
+            covered=bool(said) and {each.coverage for each in said} == {"complete"},
+            over=all(each.expires_us <= now_us for each in said),
             error=row.error or "",
             reports=found,
         )
-        same[asked.same] = [one] if one.covered else [*same.get(asked.same, ()), one]
+        before = () if one.covered else same.get(asked.same, ())
+        same[asked.same] = [*before, one] if any(scan.as_of(s, now_us) for s in said) else [*before]
     return sorted((each for those in same.values() for each in those), key=lambda a: -a.ended_us)
 
 

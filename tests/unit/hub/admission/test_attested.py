@@ -86,7 +86,7 @@ def test_an_admission_ends_with_the_scan_that_it_rests_on(policy):
 @pytest.mark.parametrize("turned", [False, True])
 def test_of_one_key_the_newest_counts_and_of_two_at_once_the_worse(turned):
     def together(*found):
-        return _together(found[::-1] if turned else found)
+        return _together(found[::-1] if turned else found, NOW)
 
     old, new = said(at=NOW - 9, high=1), said(at=NOW - 3)
     assert together(old, new) == new
@@ -100,8 +100,42 @@ def test_of_one_key_the_newest_counts_and_of_two_at_once_the_worse(turned):
 def test_only_a_scan_that_covered_everything_takes_something_back(coverage):
     grave = said(at=NOW - 9, high=2, low=1)
     cut = said(at=NOW - 3, coverage=coverage, low=4)
-    found = _together((cut, grave)).scan
+    found = _together((cut, grave), NOW).scan
     assert found is not None
     assert (found.coverage, found.counts["high"], found.counts["low"]) == (coverage, 2, 4)
     assert found.expires_us == NOW - 9 + DAY
-    assert _together((cut, grave, said(at=NOW - 1))).scan.counts == {}
+    assert _together((cut, grave, said(at=NOW - 1)), NOW).scan.counts == {}
+
+
+@pytest.mark.parametrize(
+    ("counts", "coverage", "word"),
+    [
+        ({}, "complete", "admit"),
+        ({"low": 3, "info": 1}, "complete", "admit"),
+        ({}, "error", "admit"),
+        ({"medium": 1}, "complete", "review"),
+        ({"high": 1}, "complete", "refuse"),
+        ({"critical": 1}, "error", "refuse"),
+    ],
+)
+def test_what_is_over_clears_nobody_and_what_was_found_stays(policy, counts, coverage, word):
+    over = said(at=NOW - 9 * DAY, coverage=coverage, **counts)
+    found = _together((over,), NOW)
+    assert (found is None) == (word == "admit")
+    what = scanned(signed=(found,) if found else ())
+    outcome = policy.decide(what, (), (), NOW)
+    assert outcome.word == word
+    assert seen(*what.signed)["complete"] is False
+    assert outcome.expires_us == 0 or outcome.expires_us > NOW
+
+
+def test_what_took_something_back_did_so_for_good():
+    grave, clean = said(at=NOW - 9 * DAY, high=1), said(at=NOW - 8 * DAY)
+    assert _together((grave, clean), NOW) is None
+    fails = said(at=NOW - 3, coverage="error")
+    found = _together((grave, clean, fails), NOW)
+    assert found is not None
+    assert (found.scan.coverage, found.scan.counts.get("high", 0)) == ("error", 0)
+    found = _together((grave, fails), NOW)
+    assert found is not None
+    assert (found.scan.coverage, found.scan.counts["high"]) == ("error", 1)
