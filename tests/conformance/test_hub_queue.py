@@ -10,19 +10,22 @@ from sqlalchemy import select
 from remit.artifacts.attestations import PREDICATE_TYPE
 from remit.artifacts.oci.digests import digest_of
 from remit.artifacts.oci.manifest import parse_manifest
-from remit.attest.predicates import scan
+from remit.attest.predicates import bom, scan, vsa
 from remit.core.digest import Digest, sha256
 from remit.core.ids import EntropyPool
 from remit.hub.admission.evidence import PROBED
 from remit.hub.admission.values import Outcome, Sealed
 from remit.hub.catalog.ports import Offer
+from remit.hub.collector import Collector
 from remit.hub.errors import HubError
 from remit.hub.jobs.values import BACKOFF_US, LEASE_US, MAX_ATTEMPTS, Questions
 from remit.hub.registry.errors import TooMany
 from remit.hub.registry.ports import About, Placed, Record
-from remit.hub.store import admissions, gatecheck, jobs, words, workers
+from remit.hub.store import admissions, gatecheck, jobs, spent, words, workers
+from remit.hub.store import beside as lying
 from remit.hub.store.cases import SqlAdmissions, SqlCases
 from remit.hub.store.database import connect
+from remit.hub.store.files import Files
 from remit.hub.store.metadata import SqlMetadata
 from remit.hub.store.probes import SqlProbes
 from remit.hub.store.queue import SqlQueue
@@ -858,6 +861,88 @@ def test_what_a_model_gave_away_does_not_end_until_it_is_asked_again(known):
         k.clock.us += month
         await forget(k)
         assert (await reopened(k)).attested_scans == ()
+
+    known(work)
+
+
+def test_what_others_attach_hides_nothing(known, monkeypatch):
+    monkeypatch.setattr(lying, "MAX_BESIDE", 2)
+    monkeypatch.setattr(lying, "MAX_SEEN", 4)
+    summary = {PREDICATE_TYPE: vsa.TYPE}
+
+    async def work(k):
+        digest = await admitted(k)
+        crowded = []
+        for number, more in enumerate(({}, summary, {}, summary, summary)):
+            k.clock.us += 1
+            await k.push(f"about {number}", evidence=True, subject=digest, annotations=more)
+            found = await reopened(k)
+            crowded.append(found.crowded)
+        assert crowded == [False, False, False, False, True]
+        assert len(found.beside) == 2
+        other = await k.push("other")
+        for number in range(3):
+            await k.push(f"{number} about it", evidence=True, subject=other)
+        task = await k.queue.claim("w")
+        assert await k.queue.finish(task, [report()])
+        [found] = [each for each in await k.cases.undecided(10) if each.job == task.id]
+        assert (found.crowded, len(found.beside)) == (True, 2)
+
+    known(work)
+
+
+def test_evidence_of_decisions_that_others_followed_goes(known, tmp_path):
+    """Else what is scanned every week has more beside it within a year than clients look at."""
+
+    def evidence(number, digest):
+        def one(name, kind, **more):
+            note = {PREDICATE_TYPE: kind, **more}
+            return made(f"{name} {number}", subject=digest, evidence=True, annotations=note)
+
+        said = [one("scan", scan.TYPE), one("bill", bom.TYPE), one("summary", vsa.TYPE)]
+        return Sealed(placed=tuple(said), summary=said[2].digest, evidence=said[0].digest)
+
+    async def listed(k, digest):
+        return {each.digest for each in await k.metadata.referrers("a/b", digest, "", "", 100)}
+
+    async def decide(k, sealed):
+        await k.cases.decide(await reopened(k), Outcome(word="admit", reasons=()), sealed)
+
+    async def work(k):
+        collector = Collector(
+            k.database, Files(tmp_path / "blobs"), k.clock, HUB, secrets.token_bytes
+        )
+        digest = await k.push()
+        await k.scanned()
+        first = evidence(1, digest)
+        await decide(k, first)
+        other = await k.push("a signature", evidence=True, subject=digest)
+        await decide(k, Sealed())
+        await answer(k, digest, attest=False)
+        [(probed, _)] = await probes_of(k).unattested(10)
+        about = made("a", subject=digest, evidence=True, annotations={PROBED: "qwen"})
+        await probes_of(k).attest(probed, Sealed(placed=(about,), evidence=about.digest))
+        stays = {other, about.digest}
+        # Old, but what the decision rests on; only the earlier summary is not.
+        k.clock.us += spent.SPENT_US + 1
+        renewed = evidence(2, digest).placed[2]
+        await decide(k, Sealed(placed=(renewed,), summary=renewed.digest))
+        assert (await collector.run()).manifests == 1
+        scans = {each.digest for each in first.placed[:2]}
+        assert await listed(k, digest) == {*scans, renewed.digest, *stays}
+        # Another scan: it takes the place of what is old, and nothing goes that is not.
+        await scans_of(k).rescan("a/b", digest, "ann")
+        await k.scanned()
+        second = evidence(3, digest)
+        await decide(k, second)
+        new = {each.digest for each in second.placed}
+        assert (await collector.run()).manifests == 2
+        assert await listed(k, digest) == {renewed.digest, *new, *stays}
+        k.clock.us += spent.SPENT_US + 1
+        assert (await collector.run()).manifests == 1
+        assert await listed(k, digest) == {*new, *stays}
+        assert (await collector.run()).manifests == 0
+        assert await k.state(digest) == "admitted"
 
     known(work)
 

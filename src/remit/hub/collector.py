@@ -2,7 +2,8 @@
 
 1. Uploads that nobody goes on with are forgotten.
 2. What rules of retention no longer keep is dropped: tags, then manifests without one. Without a
-   rule nothing that was pushed is ever dropped. What refers to a living manifest lives with it.
+   rule nothing that was pushed is ever dropped. What refers to a living manifest lives with it,
+   but for what the Hub itself signed about it and has signed anew since, when that is old.
 3. Links to blobs that no manifest of the repository needs are dropped when their lease is over.
 4. Blobs that no repository links are marked: nobody sees them any more. A push revives them.
 5. A while later, under the lock that a push takes, bytes and row of what is still marked go.
@@ -26,7 +27,7 @@ from remit.core.clock import Clock
 from remit.core.digest import Digest
 from remit.core.ids import ulid
 from remit.hub.registry.ports import BlobStore, Record, Upload
-from remit.hub.store import collect, gatecheck, manifests, outbox, rows, uploads
+from remit.hub.store import collect, gatecheck, manifests, outbox, rows, spent, uploads
 from remit.hub.store.database import Connection, Database
 
 _R = TypeVar("_R")
@@ -93,6 +94,7 @@ class Collector:
         await self._uploads()
         if self._retains:
             await self._retention()
+            await self._evidence()
         await self._links()
         await self._blobs()
         await self._documents()
@@ -177,6 +179,28 @@ class Collector:
             if not dropped:
                 return
 
+    async def _evidence(self) -> None:
+        async for name in self._names():
+            last = ""
+            while True:
+                now = self._clock.now_us()
+                found, last = await self._database.look(
+                    partial(spent.spent, repository=name, now_us=now, after=last)
+                )
+                for digest in found:
+
+                    def work(
+                        connection: Connection, name: str = name, digest: Digest = digest
+                    ) -> bool:
+                        gone = spent.drop(connection, name, digest, self._clock.now_us())
+                        if gone:
+                            self._write(connection, _superseded(name, digest))
+                        return gone
+
+                    self._done.manifests += await self._change(work)
+                if not last:
+                    break
+
     async def _links(self) -> None:
         while True:
             now = self._clock.now_us()
@@ -249,6 +273,11 @@ class Collector:
                 if id_ not in known:
                     await self._store.discard(Upload(id=id_, repository=""))
                     self._done.strays += 1
+
+
+def _superseded(repository: str, digest: Digest) -> Record:
+    artifact = {"repository": repository, "digest": digest, "rule": "superseded"}
+    return Record(kind="registry.retire", body={"artifact": artifact})
 
 
 def _retired(outdated: collect.Outdated, rule: rows.Rule) -> Record:

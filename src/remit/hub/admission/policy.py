@@ -37,6 +37,8 @@ from remit.scan.verdict import Verdict, judge
 LIFETIME_US = 30 * 86_400_000_000
 MAX_REASONS = 20
 REFUSED_BY = "curator.refuse"
+CROWDED = "gate.crowded"
+TOO_MUCH = "more signatures and scans lie beside it than are looked at; delete those of no use"
 """What stands among the rules when a curator refused."""
 
 
@@ -92,6 +94,9 @@ class ArtifactPolicy:
         refusal = next((each for each in last if each.word == "refuse"), None)
         if refusal is not None:
             return self._outcome("refuse", _refusal(refusal), (REFUSED_BY,), refusal.expires_us)
+        if scanned.crowded:
+            # What speaks against it may be among what nobody looked at.
+            return self._outcome("refuse", (TOO_MUCH,), (CROWDED,), 0)
         asked = Promotion(
             user=scanned.pushed_by,
             artifact=scanned.digest,

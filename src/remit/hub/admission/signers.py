@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from remit.artifacts.attestations import MAX_BUNDLE_BYTES, Attestation, bundle_layer
+from remit.artifacts.attestations import Attestation, bundle_layer
 from remit.artifacts.errors import ArtifactError
 from remit.artifacts.examination import Examined
 from remit.artifacts.oci.manifest import parse_manifest
@@ -24,7 +24,6 @@ from remit.hub.catalog.ports import Catalog
 from remit.hub.registry.ports import Small
 
 _log = logging.getLogger("remit.hub")
-MAX_ATTESTATIONS = 200
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 
 Enrich = Callable[[Scanned], Awaitable[Scanned]]
@@ -60,7 +59,7 @@ class Signers:
             RemitError, OSError: the database or the store cannot be used.
         """
         if self._trust is None:
-            return scanned
+            return msgspec.structs.replace(scanned, crowded=False)
         now = self._clock.now_us()
         try:
             verifier = Verifier(self._trust(), now)
@@ -69,21 +68,26 @@ class Signers:
             return scanned
         signed: dict[tuple[str, str, str], list[Signed]] = {}
         where = f"{self._host}/{scanned.repository}"
-        for each in await self._attestations(scanned):
+        attestations, left_out = await self._attestations(scanned)
+        for each in attestations:
             found = verifier.examine(scanned.digest, where, each)
             if found.passed or (found.over and found.predicate_type == scan.TYPE):
                 one = _signed(found)
                 key = (one.predicate_type, one.name, one.scan.scanner if one.scan else "")
                 signed.setdefault(key, []).append(one)
         taken = (_together(each, now) for each in signed.values())
-        return msgspec.structs.replace(scanned, signed=tuple(each for each in taken if each))
+        return msgspec.structs.replace(
+            scanned,
+            signed=tuple(each for each in taken if each),
+            crowded=scanned.crowded or left_out,
+        )
 
-    async def _attestations(self, scanned: Scanned) -> Sequence[Attestation]:
-        found = await self._catalog.find(scanned.repository, scanned.digest)
+    async def _attestations(self, scanned: Scanned) -> tuple[Sequence[Attestation], bool]:
+        """What others attested, and whether some of it was too large to be looked at."""
         taken: list[Attestation] = []
         total = 0
-        for listed in found.referrers if found is not None else ():
-            one = await self._catalog.find(scanned.repository, listed.digest)
+        for digest in sorted(scanned.beside):
+            one = await self._catalog.find(scanned.repository, digest)
             if one is None:
                 continue
             try:
@@ -91,15 +95,15 @@ class Signers:
                 layer = bundle_layer(manifest, scanned.digest)
             except ArtifactError:
                 continue
-            if layer is None or total + layer.size > MAX_TOTAL_BYTES:
+            if layer is None:
                 continue
             total += layer.size
-            data = await self._small(scanned.repository, layer, MAX_BUNDLE_BYTES)
+            if total > MAX_TOTAL_BYTES:
+                return taken, True
+            data = await self._small(scanned.repository, layer, layer.size)
             if data is not None:
-                taken.append(Attestation(manifest=listed.digest, data=data))
-            if len(taken) >= MAX_ATTESTATIONS:
-                break
-        return taken
+                taken.append(Attestation(manifest=digest, data=data))
+        return taken, False
 
 
 def _signed(found: Examined) -> Signed:

@@ -75,6 +75,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         attested: digests of the manifests with what scanners said in this scan; empty if nothing
             was signed yet.
         beside: digests of the manifests that others pushed about it, the last ones.
+        crowded: whether there are more, or larger ones, than anybody looks at.
         probed: what a served model answered to those whom this Hub had ask it, as it is attested.
         summary_us: when the last summary of the gate about it was made; 0 if there is none.
     """
@@ -101,6 +102,7 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     bom: bytes = b""
     attested: tuple[Digest, ...] = ()
     beside: frozenset[Digest] = frozenset()
+    crowded: bool = False
     probed: tuple[Attested, ...] = ()
     summary_us: int = 0
 

@@ -8,7 +8,7 @@ decision.
 """
 
 from collections.abc import Mapping
-from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -21,8 +21,16 @@ from remit.hub.store import words
 from remit.hub.store.tables import manifests
 
 CONCLUSIONS = frozenset({bom.TYPE, vsa.TYPE})
-MAX_BESIDE = 200
+MAX_BESIDE = 1000
+"""As many as clients look at, too."""
 MAX_SEEN = 5000
+
+
+class Beside(NamedTuple):
+    """What others pushed about an artifact, and whether that is not all of it."""
+
+    digests: frozenset[Digest]
+    crowded: bool
 
 
 def concludes(annotations: Mapping[str, str]) -> bool:
@@ -35,14 +43,15 @@ def annotations_of(descriptor: bytes) -> dict[str, str]:
     return dict(msgspec.json.decode(bytes(descriptor), type=Descriptor).annotations)
 
 
-def beside(connection: Connection, id_: int, digest: str) -> frozenset[Digest]:
+def beside(connection: Connection, id_: int, digest: str) -> Beside:
     """Manifests that others pushed about an artifact, the last ones: a signature may be there."""
     found = connection.execute(
         select(manifests.c.digest, manifests.c.descriptor)
         .where(manifests.c.repository == id_, manifests.c.subject == digest)
         .where(~manifests.c.pushed_by.startswith(words.HUBS, autoescape=True))
         .order_by(manifests.c.pushed_us.desc(), manifests.c.digest)
-        .limit(MAX_SEEN)
-    )
-    others = (row.digest for row in found if not concludes(annotations_of(row.descriptor)))
-    return frozenset(Digest(each) for each in islice(others, MAX_BESIDE))
+        .limit(MAX_SEEN + 1)
+    ).all()
+    others = [Digest(row.digest) for row in found if not concludes(annotations_of(row.descriptor))]
+    crowded = len(found) > MAX_SEEN or len(others) > MAX_BESIDE
+    return Beside(frozenset(others[:MAX_BESIDE]), crowded)

@@ -193,7 +193,7 @@ class SqlCases:
             if is_ != was or (is_ and 0 < before.expires_us <= now):
                 # What was over counted as not admitted, whatever its row said.
                 words.reopen_dependents(connection, scanned.digest)
-            if beside(connection, row.id, scanned.digest) != scanned.beside:
+            if beside(connection, row.id, scanned.digest).digests != scanned.beside:
                 # It holds all the same: whoever signs all the time must not keep a refusal off.
                 words.reopen(connection, row.id, scanned.digest)
             return done

@@ -62,6 +62,7 @@ def scanned(
         .where(tags.c.repository == row.repository, tags.c.digest == row.digest)
         .order_by(tags.c.name)
     )
+    lies, crowded = beside(connection, row.repository, row.digest)
     return Scanned(
         repository=row.called,
         digest=Digest(row.digest),
@@ -86,7 +87,8 @@ def scanned(
         bom=next((each.document.encode() for each in reports if each.scanner == BOM), b""),
         probed=probes.results(connection, row.repository, row.digest, now_us),
         attested=_attested(connection, row.repository, row.digest, row.ended_us),
-        beside=beside(connection, row.repository, row.digest),
+        beside=lies,
+        crowded=crowded,
         summary_us=_summary_us(connection, row.repository, row.summary),
     )
 
