@@ -74,12 +74,19 @@ class World:
         path = f"/api/v1/repositories/{repository}/artifacts/{digest}/admission"
         return self.wire("GET", path).json
 
-    def becomes(self, digest, state):
+    def becomes(self, digest, state, repository="team/model"):
         until = time.monotonic() + 60
-        while self.state(digest)["state"] != state:
-            assert time.monotonic() < until, self.state(digest)
+        while self.state(digest, repository)["state"] != state:
+            assert time.monotonic() < until, self.state(digest, repository)
             time.sleep(0.2)
-        return self.state(digest)["reason"]
+        return self.state(digest, repository)["reason"]
+
+    def waits(self, count):
+        """Until so many scans are over that nobody decided on."""
+        until = time.monotonic() + 60
+        while self.wire("GET", "/api/v1/jobs/status").json["undecided"] != count:
+            assert time.monotonic() < until
+            time.sleep(0.2)
 
     def stays(self, digest, state):
         until = time.monotonic() + 3
@@ -145,6 +152,17 @@ def test_what_comes_of_it_under_the_shipped_policy(world):
         # A detector that did not judge asks a curator.
         world.attest("probes", digest, scan(0, detectors=("dan.DAN", "unsafe.Model"), ago_s=5))
         assert "attested scan" in world.becomes(digest, "review")
+        # While nobody knows whose word counts, nothing changes; `status` says that something waits.
+        known = (world.path / "signers.toml").read_text()
+        (world.path / "signers.toml").write_text("what?")
+        other, _ = put(world.wire, "team/other", "v1", {"README.md": b"# Another\n"})
+        world.attest("probes", digest, scan(0, ago_s=1))
+        world.waits(2)
+        world.stays(digest, "review")
+        assert world.state(other, "team/other")["state"] == "quarantined"
+        (world.path / "signers.toml").write_text(known)
+        world.becomes(digest, "admitted")
+        world.becomes(other, "admitted", "team/other")
 
 
 def test_a_curator_decides_on_what_was_attested(world):

@@ -21,7 +21,7 @@ from remit.hub.admission.asking import (
 from remit.hub.admission.evidence import document
 from remit.hub.admission.people import Decision, Suppression
 from remit.hub.admission.policy import ArtifactPolicy
-from remit.hub.admission.signers import Enrich, nobody
+from remit.hub.admission.signers import Enrich, TrustlessError, nobody
 from remit.hub.admission.values import Admission, Scanned
 from remit.hub.catalog.ports import Sees
 from remit.hub.registry.errors import RegistryError
@@ -152,7 +152,13 @@ class Desk:
         return self._clock.now_us()
 
     async def case(self, repository: str, digest: str) -> Case:
-        """What is known of an artifact, with what was signed about it."""
+        """What is known of an artifact; without signatures while they cannot be verified."""
+        try:
+            return await self._case(repository, digest)
+        except TrustlessError:
+            return await self._people.case(repository, digest)
+
+    async def _case(self, repository: str, digest: str) -> Case:
         case = await self._people.case(repository, digest)
         if case.scanned is None:
             return case
@@ -177,10 +183,11 @@ class Desk:
         Raises:
             NotDecidableError: it is not scanned, is evidence, or is an index.
             WordError: ``until_us`` is no time.
+            TrustlessError: the trust root of the gate cannot be used.
         """
         if not 0 <= until_us < MAX_US:
             raise WordError("`until_us` is a time in microseconds since 1970")
-        case = await self.case(repository, digest)
+        case = await self._case(repository, digest)
         scanned = case.scanned
         if scanned is None:
             state = case.admission.state

@@ -37,9 +37,10 @@ from remit.scan.verdict import Verdict, judge
 LIFETIME_US = 30 * 86_400_000_000
 MAX_REASONS = 20
 REFUSED_BY = "curator.refuse"
-CROWDED = "gate.crowded"
-TOO_MUCH = "more signatures and scans lie beside it than are looked at; delete those of no use"
 """What stands among the rules when a curator refused."""
+CROWDED = "gate.crowded"
+"""The same when others attached more than is looked at."""
+TOO_MUCH = "more signatures and scans lie beside it than are looked at; delete those of no use"
 
 
 class ArtifactPolicy:

@@ -1,10 +1,9 @@
 """Who signed an artifact: signatures beside it, held against the trust root of the gate.
 
 Every rule of :mod:`remit.artifacts.verification` holds; what breaks one is as if it were not there.
-A trust root that cannot be used trusts nobody: a policy that asks for a signature refuses then.
+While the trust root cannot be used nobody knows what trusted scanners found, so nothing is decided.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -21,15 +20,19 @@ from remit.core.errors import RemitError
 from remit.hub.admission.attested import attested
 from remit.hub.admission.values import Scanned, Signed
 from remit.hub.catalog.ports import Catalog
+from remit.hub.registry.errors import Unavailable
 from remit.hub.registry.ports import Small
 
-_log = logging.getLogger("remit.hub")
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 
 Enrich = Callable[[Scanned], Awaitable[Scanned]]
 """Adds to what is known of an artifact."""
 Trust = Callable[[], TrustRoot]
 """Reads the trust root, as it is now."""
+
+
+class TrustlessError(Unavailable):
+    """The trust root of the gate cannot be used."""
 
 
 class Signers:
@@ -56,6 +59,7 @@ class Signers:
         """The same with whoever signed it.
 
         Raises:
+            TrustlessError: the trust root cannot be used.
             RemitError, OSError: the database or the store cannot be used.
         """
         if self._trust is None:
@@ -64,8 +68,7 @@ class Signers:
         try:
             verifier = Verifier(self._trust(), now)
         except (RemitError, OSError) as error:
-            _log.error("no signature counts: %s", error)
-            return scanned
+            raise TrustlessError(f"the trust root of the gate cannot be used: {error}") from error
         signed: dict[tuple[str, str, str], list[Signed]] = {}
         where = f"{self._host}/{scanned.repository}"
         attestations, left_out = await self._attestations(scanned)

@@ -8,10 +8,11 @@ import pytest
 from remit.artifacts.attestations import bundle_manifest
 from remit.artifacts.oci.manifest import MANIFEST, Descriptor
 from remit.attest.predicates import scan, signature
+from remit.attest.trust import TrustError
 from remit.core.digest import Digest, sha256
 from remit.hub.admission import signers
 from remit.hub.admission.policy import CROWDED, ArtifactPolicy
-from remit.hub.admission.signers import Signers
+from remit.hub.admission.signers import Signers, TrustlessError
 from remit.hub.catalog.ports import Found, Item
 from tests.unit.artifacts.vouching import DAY, NOW, SUBJECT, scanned, signed, trust
 from tests.unit.hub.admission.support import scanned as case
@@ -79,6 +80,17 @@ def test_a_signature_that_is_no_scan():
 def test_nobody_is_heard_without_a_trust_root():
     found = Store(scanned()).enriched(None, crowded=True)
     assert (found.signed, found.crowded) == ((), False)
+
+
+def test_while_the_trust_root_cannot_be_used_nothing_is_decided():
+    """Else what trusted scanners found would be as if it were not there."""
+
+    def broken():
+        raise TrustError("it is over", code="trust.expired")
+
+    for root in (broken, lambda: trust(top="expires = 2020-01-01T00:00:00Z")):
+        with pytest.raises(TrustlessError):
+            Store(scanned()).enriched(root)
 
 
 def test_what_is_too_large_to_be_looked_at_is_not_overlooked(monkeypatch):
