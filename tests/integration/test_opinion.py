@@ -51,7 +51,7 @@ def model():
 
 
 def judge(url, **more):
-    config = JudgeConfig(url=url, model="m", timeout_s=0.5, **more)
+    config = JudgeConfig(**{"url": url, "model": "m", "timeout_s": 30.0, **more})
     return LlmJudge(config, lambda values: dict.fromkeys(values, "s3cret"))
 
 
@@ -81,10 +81,8 @@ def test_what_is_made_of_the_answer(model, says, kind):
 
 def test_no_answer_in_time_and_none_at_all(model):
     Model.wait_s = 1.0
-    began = time.monotonic()
-    (found,) = ask(judge(model))
+    (found,) = ask(judge(model, timeout_s=0.5))
     assert (found.kind, found.label) == ("unjudged", "timeout")
-    assert time.monotonic() - began < 5
     Model.wait_s, Model.status = 0.0, 500
     assert [f.label for f in ask(judge(model))] == ["answer"]
     assert [f.label for f in ask(judge("http://127.0.0.1:1/v1"))] == ["error"]
