@@ -160,6 +160,11 @@ def test_what_comes_of_it_under_the_shipped_policy(world):
         world.waits(2)
         world.stays(digest, "review")
         assert world.state(other, "team/other")["state"] == "quarantined"
+        # Nor is a word taken about findings that nobody can see.
+        ref = f"{registry.host}/team/model@{digest}"
+        done = remit("hub", "decide", ref, "admit", "-m", "fine", "--yes", state=world.me)
+        assert done.returncode != 0
+        assert "trust root of the gate cannot be used" in done.stderr
         (world.path / "signers.toml").write_text(known)
         world.becomes(digest, "admitted")
         world.becomes(other, "admitted", "team/other")

@@ -58,15 +58,23 @@ def together(found: Sequence[_R], now_us: int) -> _R | None:
         found: in any order; over or not.
         now_us: the time, microseconds since 1970.
     """
+    last: _R | None = None
+    for each in standing(found, now_us):
+        now = _as_of(each, now_us)
+        last = now if last is None else _both(last, now)
+    return last
+
+
+def standing(found: Sequence[_R], now_us: int) -> list[_R]:
+    """Those of them that still count, the first that ended first; see :func:`together`."""
     since: list[_R] = []
     for each in sorted(found, key=_rank):
         since = [each] if each.coverage == "complete" else [*since, each]
-    last: _R | None = None
-    for each in since:
-        now = as_of(each, now_us)
-        if now is not None:
-            last = now if last is None else _both(last, now)
-    return last
+    return [
+        each
+        for each in since
+        if now_us < each.expires_us or any(each.counts.get(name, 0) for name in LASTING)
+    ]
 
 
 def _rank(said: Result) -> tuple[int, bool, tuple[int, ...]]:
@@ -75,14 +83,10 @@ def _rank(said: Result) -> tuple[int, bool, tuple[int, ...]]:
     return (said.finished_us, said.coverage != "complete", counts)
 
 
-def as_of(said: _R, now_us: int) -> _R | None:
-    """What one of them counts as now; see :func:`together`."""
-    if now_us < said.expires_us:
+def _as_of(said: _R, now_us: int) -> _R:
+    if now_us < said.expires_us or said.coverage != "complete":
         return said
-    if not any(said.counts.get(each, 0) for each in LASTING):
-        return None
-    over: Coverage = "partial" if said.coverage == "complete" else said.coverage
-    return msgspec.structs.replace(said, coverage=over)
+    return msgspec.structs.replace(said, coverage="partial")
 
 
 def _both(before: _R, now: _R) -> _R:

@@ -67,9 +67,9 @@ def answered(those: Sequence[Answers]) -> list[Answered]:
     ]
 
 
-def counts_of(reports: Sequence[Report]) -> dict[Severity, int]:
+def counts_of(those: Sequence[Group]) -> dict[Severity, int]:
     """How many findings there are of each severity that there is one of."""
-    return {each.severity: len(each.findings) + each.left for each in groups(reports)}
+    return {each.severity: len(each.findings) + each.left for each in those}
 
 
 def files_of(reports: Sequence[Report], digest: str) -> tuple[list[ReadFile], int]:

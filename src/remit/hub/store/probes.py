@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Select, func, select, update
 
-from remit.attest.predicates.scan import together
+from remit.attest.predicates.scan import standing, together
 from remit.core.clock import Clock
 from remit.core.digest import Digest, sha256
 from remit.hub.admission.attested import attested
@@ -70,7 +70,7 @@ class Result(NamedTuple):
     said: tuple[Attested, ...]
 
 
-def closed(connection: Connection, id_: int, digest: str) -> list[Result]:
+def _closed(connection: Connection, id_: int, digest: str) -> list[Result]:
     """Every result about an artifact, the first that ended first; over or not."""
     found = connection.execute(
         select(jobs.c.id, jobs.c.detail, jobs.c.ended_us, jobs.c.error)
@@ -99,12 +99,25 @@ def results(connection: Connection, id_: int, digest: str, now_us: int) -> tuple
 
     Of the same questions to the same target the last result counts, as of the scans of one key.
     """
-    same: dict[tuple[Any, ...], list[Attested]] = {}
-    for found in closed(connection, id_, digest):
-        for one in found.said:
-            same.setdefault((*found.asked.same, one.scanner), []).append(one)
+    same = _same(_closed(connection, id_, digest))
     counting = (together(each, now_us) for _, each in sorted(same.items()))
     return tuple(each for each in counting if each is not None)
+
+
+def counting(connection: Connection, id_: int, digest: str, now_us: int) -> list[Result]:
+    """Those that :func:`results` are made of, the first that ended first."""
+    found = _closed(connection, id_, digest)
+    stand = {id(one) for each in _same(found).values() for one in standing(each, now_us)}
+    return [each for each in found if any(id(one) in stand for one in each.said)]
+
+
+def _same(found: Sequence[Result]) -> dict[tuple[Any, ...], list[Attested]]:
+    """What was said in answer to the same questions."""
+    same: dict[tuple[Any, ...], list[Attested]] = {}
+    for each in found:
+        for one in each.said:
+            same.setdefault((*each.asked.same, one.scanner), []).append(one)
+    return same
 
 
 def _over() -> Select[Any]:

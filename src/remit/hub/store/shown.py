@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from remit.attest.predicates import scan
 from remit.core.clock import Clock
 from remit.hub.catalog.ports import Item, Sees
 from remit.hub.console.ports import Answers, Attached, Key, Said, Standing, Waiting, Work
@@ -156,22 +155,19 @@ def _reports(connection: Connection, repository: int, digest: str, job: str) -> 
 
 
 def _answers(connection: Connection, repository: int, digest: str, now_us: int) -> list[Answers]:
-    """Only what covered everything takes back what was found before, as at the gate."""
-    same: dict[tuple[Any, ...], list[Answers]] = {}
-    for row, asked, found, said in probes.closed(connection, repository, digest):
-        one = Answers(
-            target=asked.target,
-            probes=asked.probes,
-            generations=asked.generations,
-            ended_us=row.ended_us,
-            covered=bool(said) and {each.coverage for each in said} == {"complete"},
-            over=all(each.expires_us <= now_us for each in said),
-            error=row.error or "",
-            reports=found,
+    return [
+        Answers(
+            target=each.asked.target,
+            probes=each.asked.probes,
+            generations=each.asked.generations,
+            ended_us=each.row.ended_us,
+            covered={one.coverage for one in each.said} == {"complete"},
+            over=all(one.expires_us <= now_us for one in each.said),
+            error=each.row.error or "",
+            reports=each.reports,
         )
-        before = () if one.covered else same.get(asked.same, ())
-        same[asked.same] = [*before, one] if any(scan.as_of(s, now_us) for s in said) else [*before]
-    return sorted((each for those in same.values() for each in those), key=lambda a: -a.ended_us)
+        for each in reversed(probes.counting(connection, repository, digest, now_us))
+    ]
 
 
 def _queue(connection: Connection, sees: Sees | None, ended: int) -> tuple[list[Work], list[Work]]:

@@ -185,7 +185,11 @@ class ArtifactPages:
         may_know = look.may(repository, "pull")
         reports = await self._shown.reports(*key, standing.job) if may_know else ()
         answers = await self._shown.answers(*key) if may_know else ()
-        every = [*reports, *(report for each in answers for report in each.reports)]
+        grouped = await asyncio.to_thread(groups, reports)
+        every = grouped
+        if answers:
+            more = (report for each in answers for report in each.reports)
+            every = await asyncio.to_thread(groups, [*reports, *more])
         return Subject(
             found=found,
             manifest=manifest,
@@ -195,8 +199,8 @@ class ArtifactPages:
             said=await self._shown.said(*key),
             reports=reports,
             answers=answers,
-            groups=await asyncio.to_thread(groups, reports),
-            counts=await asyncio.to_thread(counts_of, every),
+            groups=grouped,
+            counts=counts_of(every),
             kitfile=await self._kitfile(found, manifest) if readable else Kitfile(),
         )
 
