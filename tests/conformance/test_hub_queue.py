@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -929,6 +930,10 @@ def test_evidence_of_decisions_that_others_followed_goes(known, tmp_path):
         await decide(k, Sealed(placed=(renewed,), summary=renewed.digest))
         assert (await collector.run()).manifests == 1
         scans = {each.digest for each in first.placed[:2]}
+        # What was found to be spent may not be any more when its turn comes.
+        for each in (renewed.digest, *scans, other, about.digest):
+            work = partial(spent.drop, repository="a/b", digest=each, now_us=k.clock.us)
+            assert not await k.database.change(work)
         assert await listed(k, digest) == {*scans, renewed.digest, *stays}
         # Another scan: it takes the place of what is old, and nothing goes that is not.
         await scans_of(k).rescan("a/b", digest, "ann")
